@@ -1,0 +1,1 @@
+"""mitmproxy addons, one concern a file; they never import each other."""

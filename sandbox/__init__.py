@@ -1,0 +1,1 @@
+"""Runs on loopback what is rented in production: a RunPod endpoint and a small ComfyUI."""

@@ -1,0 +1,132 @@
+"""ComfyUI's own websocket messages: parse and render.
+
+Source: ComfyUI 0.3.64 and 0.8.0, server.py (``send``, ``send_image``, ``send_progress_text``) and protocol.py.
+"""
+
+import json
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+from wire.errors import WireError
+
+_PREVIEW, _TEXT, _PREVIEW_WITH_METADATA = 1, 3, 4
+_IMAGE_KINDS = {1: "image/jpeg", 2: "image/png"}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A text message: ``{"type": …, "data": …}``."""
+
+    type: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewFrame:
+    """A preview image: frame 4, or frame 1 when only *image_type* and *image* are known."""
+
+    image: bytes
+    image_type: str
+    node_id: str | None = None
+    prompt_id: str | None = None
+    display_node_id: str | None = None
+    parent_node_id: str | None = None
+    real_node_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextFrame:
+    """Progress text of a node: frame 3."""
+
+    node_id: str
+    text: str
+    prompt_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownFrame:
+    """A binary frame of a newer ComfyUI."""
+
+    kind: int
+
+
+ServerMessage = Message | PreviewFrame | TextFrame | UnknownFrame
+
+
+def parse_text(text: str) -> Message:
+    """A text frame; raises WireError when it is no ComfyUI message."""
+    try:
+        value = json.loads(text)
+        data = value.get("data")
+        return Message(value["type"], data if isinstance(data, dict) else {})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WireError(f"not a ComfyUI message: {text[:80]!r}") from error
+
+
+def parse_binary(frame: bytes) -> PreviewFrame | TextFrame | UnknownFrame:
+    """A binary frame; raises WireError when it is cut short or its metadata is no JSON."""
+    try:
+        (kind,) = struct.unpack_from(">I", frame)
+        if kind == _PREVIEW:
+            (image_kind,) = struct.unpack_from(">I", frame, 4)
+            return PreviewFrame(image=frame[8:], image_type=_IMAGE_KINDS.get(image_kind, "image/jpeg"))
+        if kind == _TEXT:
+            node, text = _cut(frame, 4)
+            return TextFrame(node_id=node.decode(), text=text.decode())
+        if kind == _PREVIEW_WITH_METADATA:
+            metadata, image = _cut(frame, 4)
+            return _preview(json.loads(metadata), image)
+        return UnknownFrame(kind)
+    except (struct.error, ValueError, AttributeError) as error:
+        raise WireError(f"unreadable binary frame of {len(frame)} bytes") from error
+
+
+def _cut(frame: bytes, at: int) -> tuple[bytes, bytes]:
+    (length,) = struct.unpack_from(">I", frame, at)
+    head, rest = frame[at + 4 : at + 4 + length], frame[at + 4 + length :]
+    if len(head) != length:
+        raise ValueError("cut short")
+    return head, rest
+
+
+def _preview(metadata: dict[str, Any], image: bytes) -> PreviewFrame:
+    return PreviewFrame(
+        image=image,
+        image_type=metadata.get("image_type", "image/jpeg"),
+        node_id=metadata.get("node_id"),
+        prompt_id=metadata.get("prompt_id"),
+        display_node_id=metadata.get("display_node_id"),
+        parent_node_id=metadata.get("parent_node_id"),
+        real_node_id=metadata.get("real_node_id"),
+    )
+
+
+def render_text(message: Message) -> str:
+    return json.dumps({"type": message.type, "data": message.data}, separators=(",", ":"))
+
+
+def render_preview(frame: PreviewFrame, *, with_metadata: bool) -> bytes:
+    """Frame 4, or the legacy frame 1 for clients that did not announce ``supports_preview_metadata``."""
+    if not with_metadata:
+        kind = 2 if frame.image_type == "image/png" else 1
+        return struct.pack(">II", _PREVIEW, kind) + frame.image
+    metadata = json.dumps({
+        "node_id": frame.node_id,
+        "prompt_id": frame.prompt_id,
+        "display_node_id": frame.display_node_id,
+        "parent_node_id": frame.parent_node_id,
+        "real_node_id": frame.real_node_id,
+        "image_type": frame.image_type,
+    }).encode()  # fmt: skip
+    return struct.pack(">II", _PREVIEW_WITH_METADATA, len(metadata)) + metadata + frame.image
+
+
+def render_progress_text(frame: TextFrame, *, with_prompt_id: bool = False) -> bytes:
+    """Frame 3; *with_prompt_id* for clients and servers that both announced ``supports_progress_text_metadata``."""
+    node = frame.node_id.encode()
+    head = struct.pack(">I", _TEXT)
+    if with_prompt_id:
+        prompt = (frame.prompt_id or "").encode()
+        head += struct.pack(">I", len(prompt)) + prompt
+    return head + struct.pack(">I", len(node)) + node + frame.text.encode()

@@ -1,0 +1,257 @@
+"""WorkerEvent: what a worker reports while it runs a prompt, and Batch: what travels in one RunPod stream chunk.
+
+Order matters: the events of a run, by ``seq``, tell the story in the order in which ComfyUI told it.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from wire.errors import WireError
+from wire.files import FileRef
+from wire.limits import PROTOCOL
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class NodeProgress(BaseModel):
+    """One entry of ComfyUI's ``progress_state`` (comfy_execution/progress.py); fields that we do not know are kept."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    value: float
+    max: float
+    state: str
+    node_id: str
+    display_node_id: str | None = None
+    parent_node_id: str | None = None
+    real_node_id: str | None = None
+
+
+class HistoryEntry(BaseModel):
+    """ComfyUI's own history entry for the prompt, without the prompt itself (execution.py, ``task_done``)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    outputs: dict[str, dict[str, Any]]
+    status: dict[str, Any]
+    meta: dict[str, Any] = {}
+    outputs_to_execute: tuple[str, ...] = ()
+
+
+class WorkerState(_Event):
+    """Where the worker is before the prompt starts: ``starting`` (ComfyUI comes up), ``staging`` (inputs)."""
+
+    kind: Literal["worker_state"] = "worker_state"
+    phase: str
+    message: str = ""
+
+
+class PromptStarted(_Event):
+    kind: Literal["prompt_started"] = "prompt_started"
+    timestamp: int
+    """milliseconds since the epoch, the worker's clock"""
+
+
+class NodesCached(_Event):
+    kind: Literal["nodes_cached"] = "nodes_cached"
+    nodes: tuple[str, ...]
+    timestamp: int
+
+
+class NodeStarted(_Event):
+    kind: Literal["node_started"] = "node_started"
+    node: str
+    display_node: str | None = None
+
+
+class NodesProgressed(_Event):
+    """The entries of ``progress_state`` that changed since the last such event of this run."""
+
+    kind: Literal["nodes_progressed"] = "nodes_progressed"
+    nodes: dict[str, NodeProgress]
+
+
+class StepProgress(_Event):
+    """ComfyUI's ``progress``."""
+
+    kind: Literal["step_progress"] = "step_progress"
+    node: str
+    value: float
+    max: float
+
+
+class Preview(_Event):
+    """ComfyUI's binary frame 4: a preview image of a running node."""
+
+    kind: Literal["preview"] = "preview"
+    node: str
+    display_node: str | None = None
+    parent_node: str | None = None
+    real_node: str | None = None
+    image_type: str
+    data: str = Field(repr=False)
+    """base64"""
+
+
+class NodeText(_Event):
+    """ComfyUI's binary frame 3: progress text of a node."""
+
+    kind: Literal["node_text"] = "node_text"
+    node: str
+    text: str
+
+
+class NodeOutput(_Event):
+    """ComfyUI's ``executed``. *output* is ComfyUI's object with the worker's file names, *files* what it names."""
+
+    kind: Literal["node_output"] = "node_output"
+    node: str
+    display_node: str | None = None
+    output: dict[str, Any] | None
+    files: tuple[FileRef, ...] = ()
+
+
+class FileChunk(_Event):
+    """Bytes of a file that a later NodeOutput names by *transfer*; in order, without gaps."""
+
+    kind: Literal["file_chunk"] = "file_chunk"
+    transfer: int = Field(ge=0)
+    offset: int = Field(ge=0)
+    data: str = Field(repr=False)
+    """base64"""
+
+
+class LogLine(_Event):
+    kind: Literal["log_line"] = "log_line"
+    text: str
+
+
+class PromptFinished(_Event):
+    kind: Literal["prompt_finished"] = "prompt_finished"
+    timestamp: int
+    history: HistoryEntry
+
+
+class PromptFailed(_Event):
+    """ComfyUI's ``execution_error``: *error* is its payload without the prompt id."""
+
+    kind: Literal["prompt_failed"] = "prompt_failed"
+    error: dict[str, Any]
+    history: HistoryEntry
+
+
+class PromptInterrupted(_Event):
+    """ComfyUI's ``execution_interrupted``: *details* is its payload without the prompt id."""
+
+    kind: Literal["prompt_interrupted"] = "prompt_interrupted"
+    details: dict[str, Any]
+    history: HistoryEntry
+
+
+class PromptRejected(_Event):
+    """ComfyUI in the worker answered POST /prompt with 400: nothing ran. Both objects are ComfyUI's own."""
+
+    kind: Literal["prompt_rejected"] = "prompt_rejected"
+    error: dict[str, Any]
+    node_errors: dict[str, Any] = {}
+
+
+class WorkerFailed(_Event):
+    """The worker could not run the prompt; not the prompt's fault."""
+
+    kind: Literal["worker_failed"] = "worker_failed"
+    error_type: str
+    message: str
+    diagnostics: dict[str, Any] = {}
+
+
+class Unknown(_Event):
+    """An event of a newer worker; skipped."""
+
+    kind: Literal["unknown"] = "unknown"
+    name: str
+
+
+Ending = PromptFinished | PromptFailed | PromptInterrupted | PromptRejected | WorkerFailed
+"""Exactly one of these is the last event of a run."""
+
+WorkerEvent = (
+    WorkerState
+    | PromptStarted
+    | NodesCached
+    | NodeStarted
+    | NodesProgressed
+    | StepProgress
+    | Preview
+    | NodeText
+    | NodeOutput
+    | FileChunk
+    | LogLine
+    | Ending
+    | Unknown
+)
+
+_EVENT: TypeAdapter[WorkerEvent] = TypeAdapter(Annotated[WorkerEvent, Field(discriminator="kind")])
+_KNOWN = frozenset(
+    model.model_fields["kind"].default
+    for model in (
+        WorkerState, PromptStarted, NodesCached, NodeStarted, NodesProgressed, StepProgress, Preview, NodeText,
+        NodeOutput, FileChunk, LogLine, PromptFinished, PromptFailed, PromptInterrupted, PromptRejected, WorkerFailed,
+    )
+)  # fmt: skip
+
+
+class Numbered(BaseModel):
+    """An event with its place in its run: 0, 1, 2…"""
+
+    model_config = ConfigDict(frozen=True)
+
+    seq: int
+    event: WorkerEvent
+
+
+class Batch(BaseModel):
+    """One yield of the handler, one chunk of RunPod's stream."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run: str
+    """id of this run of the handler: RunPod may run a job a second time"""
+    started: int
+    """when the run began, milliseconds since the epoch: the run that began last counts"""
+    events: tuple[Numbered, ...]
+
+
+def encode_event(seq: int, event: WorkerEvent) -> dict[str, Any]:
+    return {"seq": seq, **event.model_dump(mode="json", exclude_none=True)}
+
+
+def encode_batch(run: str, started: int, events: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """A chunk as the handler yields it; *events* come from :func:`encode_event`."""
+    return {"protocol": PROTOCOL, "run": run, "started": started, "events": list(events)}
+
+
+def decode_batch(value: object) -> Batch:
+    """Inverse of :func:`encode_batch`; unknown fields are ignored, unknown kinds become Unknown.
+
+    Raises WireError for anything else that this version cannot read.
+    """
+    if not isinstance(value, dict) or not isinstance(value.get("events"), list):
+        raise WireError("a stream chunk that is no batch of events: is the endpoint's worker comfy-runpod's?")
+    if value.get("protocol") != PROTOCOL:
+        raise WireError(f"the worker speaks protocol {value.get('protocol')!r}, this proxy {PROTOCOL}")
+    try:
+        events = tuple(_decode_event(item) for item in value["events"])
+        return Batch(run=value["run"], started=value["started"], events=events)
+    except (KeyError, TypeError, ValidationError) as error:
+        raise WireError(f"unreadable batch of events: {error}") from error
+
+
+def _decode_event(item: dict[str, Any]) -> Numbered:
+    if item["kind"] not in _KNOWN:
+        return Numbered(seq=item["seq"], event=Unknown(name=str(item["kind"])))
+    return Numbered(seq=item["seq"], event=_EVENT.validate_python(item))

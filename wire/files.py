@@ -1,0 +1,73 @@
+"""FileRef: one file, known by its content, with the place where its bytes are."""
+
+import base64
+import binascii
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from wire.errors import WireError
+
+Folder = Literal["input", "output", "temp"]
+"""ComfyUI's three folders (``folder_paths.py``); the ``type`` of its file items."""
+
+
+class _Source(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Inline(_Source):
+    """The bytes themselves, base64."""
+
+    kind: Literal["inline"] = "inline"
+    data: str = Field(repr=False)
+
+    @classmethod
+    def of(cls, content: bytes) -> "Inline":
+        return cls(data=encode_bytes(content))
+
+    def content(self) -> bytes:
+        """The bytes; raises WireError when *data* is no base64."""
+        return decode_bytes(self.data)
+
+
+class Streamed(_Source):
+    """The bytes came before, as FileChunk events with this transfer number."""
+
+    kind: Literal["stream"] = "stream"
+    transfer: int = Field(ge=0)
+
+
+class Stored(_Source):
+    """The bytes are to be fetched from a bucket or volume."""
+
+    kind: Literal["url"] = "url"
+    url: str
+
+
+Source = Annotated[Inline | Streamed | Stored, Field(discriminator="kind")]
+
+
+class FileRef(BaseModel):
+    """A file under one of ComfyUI's folders. *filename* and *subfolder* are data from outside: confine before use."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    filename: str
+    subfolder: str = ""
+    type: Folder
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    size: int = Field(ge=0)
+    source: Source
+
+
+def encode_bytes(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")
+
+
+def decode_bytes(text: str) -> bytes:
+    """The bytes of base64 *text*; raises WireError when it is none."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise WireError(f"not base64: {error}") from error

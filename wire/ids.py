@@ -1,0 +1,15 @@
+"""Names for the identifiers that travel between the rooms; all of them are opaque strings."""
+
+from typing import NewType
+
+PromptId = NewType("PromptId", str)
+"""A canonical lowercase UUID; minted by the proxy, used by ComfyUI on both ends."""
+
+NodeId = NewType("NodeId", str)
+"""ComfyUI's node id: ``"3"``, ``"12:34"`` inside a subgraph, ``"10.0.0.3"`` when a node expanded itself."""
+
+ClientId = NewType("ClientId", str)
+"""The ``sid`` of a ComfyUI websocket: 32 hex digits when ComfyUI chose it."""
+
+RunPodJobId = NewType("RunPodJobId", str)
+"""RunPod's id of a job, such as ``eaebd6e7-6a92-4bb8-a911-f996ac5ea99d-u1``."""

@@ -1,0 +1,97 @@
+"""JobRequest and JobResult: RunPod's ``input`` and ``output``."""
+
+import base64
+import binascii
+import hashlib
+import posixpath
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from wire.errors import WireError
+from wire.events import Batch, decode_batch
+from wire.files import FileRef, Inline
+from wire.limits import PROTOCOL
+
+
+class JobRequest(BaseModel):
+    """What a worker is asked to do."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    workflow: dict[str, Any]
+    """the prompt in ComfyUI's API format: node id -> {"class_type", "inputs"}"""
+    prompt_id: str | None = None
+    extra_data: dict[str, Any] = {}
+    files: tuple[FileRef, ...] = ()
+    targets: tuple[str, ...] | None = None
+    """ComfyUI's ``partial_execution_targets``"""
+    return_base64: bool = True
+
+
+def encode_request(request: JobRequest) -> dict[str, Any]:
+    """RunPod's ``input`` in this project's own spelling."""
+    body = request.model_dump(mode="json", exclude_none=True, exclude={"return_base64"})
+    return {"protocol": PROTOCOL, **body}
+
+
+def decode_request(value: object) -> JobRequest:
+    """A request in any of the three spellings (ours, ``reference_images``, worker-comfyui's ``images``).
+
+    Raises WireError with one sentence that says what is wrong with the input.
+    """
+    if not isinstance(value, dict):
+        raise WireError("`input` must be an object")
+    if not isinstance(value.get("workflow"), dict) or not value["workflow"]:
+        raise WireError("`input.workflow` must be a prompt in ComfyUI's API format")
+    if value.get("protocol", PROTOCOL) != PROTOCOL:
+        raise WireError(f"the request speaks protocol {value['protocol']!r}, this worker {PROTOCOL}")
+    try:
+        request = JobRequest.model_validate(value)
+    except ValidationError as error:
+        raise WireError(f"unreadable `input`: {error.errors()[0]['loc']}: {error.errors()[0]['msg']}") from error
+    return request.model_copy(update={"files": request.files + _foreign_files(value)})
+
+
+def _foreign_files(value: dict[str, Any]) -> tuple[FileRef, ...]:
+    references = value.get("reference_images") or {}
+    images = value.get("images") or []
+    if not isinstance(references, dict) or not isinstance(images, list):
+        raise WireError("`reference_images` must be an object, `images` a list")
+    try:
+        named = [*references.items(), *((item["name"], item["image"]) for item in images)]
+    except (KeyError, TypeError) as error:
+        raise WireError("each of `images` needs `name` and `image`") from error
+    return tuple(_inline_input(name, data) for name, data in named)
+
+
+def _inline_input(path: object, data: object) -> FileRef:
+    if not isinstance(path, str) or not isinstance(data, str):
+        raise WireError("an image needs a name and base64 text")
+    text = data.partition(",")[2] if data.startswith("data:") else data
+    try:
+        content = base64.b64decode(text, validate=False)
+    except (binascii.Error, ValueError) as error:
+        raise WireError(f"image {path!r} is not base64") from error
+    subfolder, filename = posixpath.split(path)
+    digest = hashlib.sha256(content).hexdigest()
+    return FileRef(
+        filename=filename,
+        subfolder=subfolder,
+        type="input",
+        sha256=digest,
+        size=len(content),
+        source=Inline.of(content),
+    )
+
+
+def decode_result(output: object) -> tuple[Batch, ...]:
+    """The batches of a finished job's aggregated ``output``; empty when the platform dropped it for its size.
+
+    Raises WireError when the output is none of ours.
+    """
+    if output is None or output == []:
+        return ()
+    if not isinstance(output, list):
+        raise WireError("the job's output is no list of batches: is the endpoint's worker comfy-runpod's?")
+    return tuple(decode_batch(item) for item in output)

@@ -1,0 +1,33 @@
+"""The platform's limits and our own margins below them; bytes, unless the name says otherwise."""
+
+MIB = 1024 * 1024
+
+PROTOCOL = 1
+"""Version of the contract in this package: the worker refuses another one, the proxy says that they differ."""
+
+RUN_BODY_MAX = 10 * MIB
+"""RunPod, "Send requests": a larger POST /run, or a larger job-done, is answered with 400."""
+
+RUNSYNC_BODY_MAX = 20 * 1000 * 1000
+"""RunPod, "Send requests": the same for /runsync."""
+
+STREAM_CHUNK_MAX = 1_000_000
+"""RunPod, "Operation reference", /stream: one streamed payload; a larger one is split in an undocumented way."""
+
+BATCH_TARGET = 700_000
+"""JSON of one yield: what is added around it must never lift it over STREAM_CHUNK_MAX."""
+
+FILE_CHUNK = 480 * 1024
+"""Raw bytes in one FileChunk: 640 KiB as base64, so that one fits into a batch."""
+
+INLINE_OUTPUT_MAX = 128 * 1024
+"""Raw bytes of an output file that travels inside its NodeOutput instead of in chunks."""
+
+INLINE_INPUTS_MAX = 7 * MIB
+"""Raw bytes of all inputs inside one /run: 9.4 MiB as base64, which leaves room for the prompt."""
+
+PREVIEW_MAX = 100 * 1024
+"""Raw bytes of one preview image; a larger one is dropped, the next one may be smaller."""
+
+STREAM_WAIT_MIN_MS, STREAM_WAIT_MAX_MS = 1_000, 300_000
+"""Accepted range of ``/stream/{id}?wait=``."""
