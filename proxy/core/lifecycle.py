@@ -1,0 +1,56 @@
+"""The states of a job, as a table; every other list of states is derived from it."""
+
+from enum import Enum
+
+
+class IllegalTransition(Exception):
+    """Our own bug: a job was moved along an arrow that the table does not have."""
+
+
+class JobState(Enum):
+    PENDING = "pending"
+    """in the proxy only: free to reorder, delete, clear"""
+    SUBMITTING = "submitting"
+    """POST /run is under way: the only moment in which a crash leaves it open whether money is spent"""
+    QUEUED = "queued"
+    """accepted by RunPod, no worker has begun"""
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    """the person wants it stopped; RunPod has not confirmed yet"""
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+_S = JobState
+
+TRANSITIONS: dict[JobState, frozenset[JobState]] = {
+    _S.PENDING: frozenset({_S.SUBMITTING, _S.FAILED, _S.CANCELLED}),
+    _S.SUBMITTING: frozenset({_S.PENDING, _S.QUEUED, _S.FAILED, _S.CANCELLED}),
+    _S.QUEUED: frozenset({_S.RUNNING, _S.CANCELLING, _S.COMPLETED, _S.FAILED, _S.CANCELLED}),
+    _S.RUNNING: frozenset({_S.QUEUED, _S.CANCELLING, _S.COMPLETED, _S.FAILED, _S.CANCELLED}),
+    _S.CANCELLING: frozenset({_S.CANCELLED, _S.COMPLETED, _S.FAILED}),
+    _S.COMPLETED: frozenset(),
+    _S.FAILED: frozenset(),
+    _S.CANCELLED: frozenset(),
+}
+
+ENDED = frozenset(state for state, targets in TRANSITIONS.items() if not targets)
+ACTIVE = frozenset(JobState) - ENDED
+SHOWN_RUNNING = frozenset({_S.RUNNING, _S.CANCELLING})
+SHOWN_PENDING = ACTIVE - SHOWN_RUNNING
+AT_ENDPOINT = ACTIVE - {_S.PENDING, _S.SUBMITTING}
+"""has a RunPod id and must be followed after a restart"""
+
+
+def require_transition(current: JobState, target: JobState) -> None:
+    """Raises IllegalTransition when the table has no arrow from *current* to *target*."""
+    if target not in TRANSITIONS[current]:
+        raise IllegalTransition(f"{current.value} -> {target.value}")
+
+
+def public_state(state: JobState) -> str:
+    """One of ``pending running completed failed cancelled``: what /runpod/api shows."""
+    if state in ENDED:
+        return state.value
+    return "running" if state in SHOWN_RUNNING else "pending"
