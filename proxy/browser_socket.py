@@ -1,0 +1,247 @@
+"""One browser's websocket, bridged to one websocket of ComfyUI."""
+
+import asyncio
+import json
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+from aiohttp import web
+
+from proxy.core.pacing import next_delay
+from proxy.core.stage import Live, Snapshot, Stage
+from wire.comfy import (
+    Message,
+    PreviewFrame,
+    TextFrame,
+    UnknownFrame,
+    parse_binary,
+    parse_text,
+    render_preview,
+    render_progress_text,
+    render_text,
+)
+from wire.errors import WireError
+
+logger = logging.getLogger(__name__)
+
+_PREVIEWS_KEPT = 16
+"""messages that may wait for a slow browser before previews are dropped"""
+_RECONNECT_CAP_S = 2.0
+
+
+class Outbox:
+    """What waits to be written to one browser. When it is slow previews are dropped, nothing else."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[str | bytes] = deque()
+        self._filled = asyncio.Event()
+
+    def put(self, payload: str | bytes, *, droppable: bool = False) -> None:
+        if droppable and len(self._waiting) >= _PREVIEWS_KEPT:
+            return
+        self._waiting.append(payload)
+        self._filled.set()
+
+    async def get(self) -> str | bytes:
+        while not self._waiting:
+            self._filled.clear()
+            await self._filled.wait()
+        return self._waiting.popleft()
+
+
+class BrowserSocket:
+    """The bridge. *tell* and its kin may be called at any time and never wait."""
+
+    def __init__(
+        self,
+        *,
+        browser: web.WebSocketResponse,
+        upstream: Callable[[str | None], Awaitable[aiohttp.ClientWebSocketResponse]],
+        sid: str | None,
+        new_sid: Callable[[], str],
+        remote_count: Callable[[], int],
+        upstream_restarted: Callable[[], None],
+        introduced: Callable[["BrowserSocket"], None],
+    ) -> None:
+        self.sid = sid
+        self._browser = browser
+        self._connect = upstream
+        self._new_sid = new_sid
+        self._remote_count = remote_count
+        self._upstream_restarted = upstream_restarted
+        self._introduced = introduced
+        self._outbox = Outbox()
+        self._stage = Stage()
+        self._upstream: aiohttp.ClientWebSocketResponse | None = None
+        self._upstream_count = 0
+        self._hello: str | None = None
+        """the browser's first message: its feature flags, repeated to a restarted ComfyUI"""
+        self._flags: dict[str, object] = {}
+        self._server_flags: dict[str, object] = {}
+        self._greeted = False
+
+    async def run(self) -> None:
+        """Bridge until the browser leaves."""
+        writer = asyncio.create_task(self._write())
+        reader = asyncio.create_task(self._follow_upstream())
+        try:
+            await self._read_browser()
+        finally:
+            for task in (writer, reader):
+                task.cancel()
+            await asyncio.gather(writer, reader, return_exceptions=True)
+            if self._upstream is not None:
+                await self._upstream.close()
+
+    async def close(self) -> None:
+        await self._browser.close(code=aiohttp.WSCloseCode.GOING_AWAY)
+
+    # -- ours
+
+    def tell(self, message: Live) -> None:
+        """A message of a remote prompt, or of no prompt."""
+        for shown in self._stage.feed(message, local=False):
+            self._send(shown)
+
+    def tell_status(self) -> None:
+        if self._greeted:
+            self._send(Message("status", {"status": {"exec_info": {"queue_remaining": self._count()}}}))
+
+    def join(self, prompt_id: str, snapshot: Snapshot) -> None:
+        """Show a remote prompt that already runs."""
+        for shown in self._stage.join(prompt_id, snapshot):
+            self._send(shown)
+
+    def _count(self) -> int:
+        return self._upstream_count + self._remote_count()
+
+    def _send(self, message: Live) -> None:
+        match message:
+            case Message():
+                self._outbox.put(render_text(message))
+            case PreviewFrame():
+                frame = render_preview(message, with_metadata=bool(self._flags.get("supports_preview_metadata")))
+                self._outbox.put(frame, droppable=True)
+            case TextFrame():
+                flag = "supports_progress_text_metadata"
+                long_form = bool(self._flags.get(flag)) and bool(self._server_flags.get(flag))
+                self._outbox.put(render_progress_text(message, with_prompt_id=long_form))
+
+    # -- the browser
+
+    async def _write(self) -> None:
+        while True:
+            payload = await self._outbox.get()
+            try:
+                await (self._browser.send_str if isinstance(payload, str) else self._browser.send_bytes)(payload)  # type: ignore[arg-type]
+            except (ConnectionError, RuntimeError):
+                return  # the browser has left; the reader sees it too
+
+    async def _read_browser(self) -> None:
+        async for received in self._browser:
+            if received.type is not aiohttp.WSMsgType.TEXT:
+                continue
+            if self._hello is None:
+                self._hello = received.data
+                self._flags = _flags_of(received.data)
+            if self._upstream is not None and not self._upstream.closed:
+                await self._upstream.send_str(received.data)
+
+    # -- ComfyUI
+
+    async def _follow_upstream(self) -> None:
+        attempts = 0
+        while True:
+            try:
+                self._upstream = await self._connect(self.sid)
+            except (aiohttp.ClientError, TimeoutError, OSError):
+                self._greet_alone()
+                await asyncio.sleep(next_delay(attempts, 0.0, base_s=0.3, cap_s=_RECONNECT_CAP_S))
+                attempts += 1
+                continue
+            attempts = 0
+            await self._relay(self._upstream)
+            self._lost_upstream()
+
+    def _greet_alone(self) -> None:
+        """ComfyUI is down: the page gets its id from us, and ComfyUI will be asked to use it."""
+        if not self._greeted:
+            self.sid = self.sid or self._new_sid()
+            self._greet()
+
+    def _greet(self) -> None:
+        self._greeted = True
+        status = {"exec_info": {"queue_remaining": self._count()}}
+        self._send(Message("status", {"status": status, "sid": self.sid}))
+        self._introduced(self)
+
+    async def _relay(self, upstream: aiohttp.ClientWebSocketResponse) -> None:
+        if self._hello is not None:
+            await upstream.send_str(self._hello)
+        async for received in upstream:
+            if received.type is aiohttp.WSMsgType.TEXT:
+                self._from_upstream(received.data)
+            elif received.type is aiohttp.WSMsgType.BINARY:
+                self._frame_from_upstream(received.data)
+
+    def _lost_upstream(self) -> None:
+        logger.info("ComfyUI closed the websocket of %s", self.sid)
+        self._upstream_count = 0
+        self._upstream_restarted()
+        for message in self._stage.lose_local():
+            self._send(message)
+        self.tell_status()
+
+    def _from_upstream(self, text: str) -> None:
+        try:
+            message = parse_text(text)
+        except WireError:
+            self._outbox.put(text)  # not ours to judge
+            return
+        if message.type == "status":
+            self._status_from_upstream(message)
+            return
+        if message.type == "feature_flags":
+            self._server_flags = message.data
+        for shown in self._stage.feed(message, local=True):
+            if shown is message:
+                self._outbox.put(text)
+            else:
+                self._send(shown)
+
+    def _status_from_upstream(self, message: Message) -> None:
+        data = message.data
+        self._upstream_count = _remaining(data)
+        if isinstance(data.get("sid"), str):
+            self.sid = data["sid"]
+            self._greet()
+        else:
+            self.tell_status()
+
+    def _frame_from_upstream(self, frame: bytes) -> None:
+        try:
+            parsed = parse_binary(frame)
+        except WireError:
+            parsed = UnknownFrame(0)
+        if isinstance(parsed, UnknownFrame):
+            self._outbox.put(frame)
+            return
+        if self._stage.feed(parsed, local=True):
+            self._outbox.put(frame, droppable=isinstance(parsed, PreviewFrame))
+
+
+def _remaining(data: dict[str, object]) -> int:
+    try:
+        return int(data["status"]["exec_info"]["queue_remaining"])  # type: ignore[index]
+    except (KeyError, TypeError, ValueError):
+        return 0
+
+
+def _flags_of(text: str) -> dict[str, object]:
+    try:
+        message = json.loads(text)
+        return dict(message["data"]) if message["type"] == "feature_flags" else {}
+    except (ValueError, KeyError, TypeError):
+        return {}

@@ -1,0 +1,131 @@
+"""The in-process websocket endpoint to which `/ws` is rerouted.
+
+One browser socket is bridged to one ComfyUI socket; our messages are written between whole ones. The browser's socket
+stays open while ComfyUI restarts. A second upstream socket with the same client id would make the browser deaf
+(ComfyUI forgets the id when either closes), so there is never one.
+"""
+
+import asyncio
+import hmac
+import logging
+import secrets
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+
+import aiohttp
+from aiohttp import web
+
+from proxy.browser_socket import BrowserSocket
+from proxy.core.stage import Live, Snapshot, begins, ends
+from proxy.core.translate import BrowserMessage, StatusDue
+from wire.comfy import Message
+from wire.ids import ClientId, PromptId
+
+logger = logging.getLogger(__name__)
+
+SECRET_HEADER = "X-Comfy-Runpod-Secret"  # noqa: S105  the header's name, not its value
+_STOP_S = 2.0
+
+
+class Sockets:
+    """All browser sockets, and what runs remotely for whom."""
+
+    def __init__(
+        self,
+        comfyui_url: str,
+        session: aiohttp.ClientSession,
+        remote_count: Callable[[], int],
+        upstream_restarted: Callable[[], None],
+    ) -> None:
+        self._url = comfyui_url.replace("http", "ws", 1) + "/ws"
+        self._session = session
+        self._remote_count = remote_count
+        self._upstream_restarted = upstream_restarted
+        self._open: set[BrowserSocket] = set()
+        self._running: dict[PromptId, tuple[ClientId | None, Snapshot]] = {}
+        self._runner: web.AppRunner | None = None
+        self.secret = secrets.token_urlsafe(32)
+        self.host = "127.0.0.1"
+        self.port = 0
+
+    async def start(self) -> None:
+        """Listen on a free loopback port, told in :attr:`port`."""
+        app = web.Application()
+        app.router.add_get("/ws", self._bridge)
+        app.router.add_get("/api/ws", self._bridge)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_STOP_S)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self.host, 0)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        for socket in list(self._open):
+            await socket.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def publish(self, prompt_id: PromptId, client_id: ClientId | None, messages: Iterable[BrowserMessage]) -> None:
+        """Write *messages* of a remote prompt to the sockets of *client_id*; ``status`` goes to everybody."""
+        for message in messages:
+            if isinstance(message, StatusDue):
+                self.publish_status()
+                continue
+            self._remember(prompt_id, client_id, message)
+            for socket in self._of(client_id):
+                socket.tell(message)
+
+    def publish_status(self) -> None:
+        """Tell every socket the queue's length: the queue or the history has changed."""
+        for socket in self._open:
+            socket.tell_status()
+
+    def notice(self, severity: str, summary: str, detail: str) -> None:
+        """A toast in every open page (our own script listens for it)."""
+        message = Message("runpod.notice", {"severity": severity, "summary": summary, "detail": detail, "life": 8000})
+        for socket in self._open:
+            socket.tell(message)
+
+    def _remember(self, prompt_id: PromptId, client_id: ClientId | None, message: Live) -> None:
+        if begins(message):
+            self._running[prompt_id] = (client_id, Snapshot(local=False))
+        if prompt_id not in self._running:
+            return
+        self._running[prompt_id][1].apply(message)
+        if ends(message):
+            del self._running[prompt_id]
+
+    def _of(self, client_id: ClientId | None) -> list[BrowserSocket]:
+        return [socket for socket in self._open if client_id is not None and socket.sid == client_id]
+
+    async def _bridge(self, request: web.Request) -> web.StreamResponse:
+        if not hmac.compare_digest(request.headers.get(SECRET_HEADER, ""), self.secret):
+            raise web.HTTPForbidden
+        browser = web.WebSocketResponse(compress=False, max_msg_size=0)
+        await browser.prepare(request)
+        socket = BrowserSocket(
+            browser=browser,
+            upstream=lambda sid: self._connect(sid, request.headers),
+            sid=request.query.get("clientId") or None,
+            new_sid=lambda: uuid.uuid4().hex,
+            remote_count=self._remote_count,
+            upstream_restarted=self._upstream_restarted,
+            introduced=self._introduced,
+        )
+        self._open.add(socket)
+        try:
+            await socket.run()
+        finally:
+            self._open.discard(socket)
+        return browser
+
+    def _introduced(self, socket: BrowserSocket) -> None:
+        for prompt_id, (client_id, snapshot) in self._running.items():
+            if client_id is not None and client_id == socket.sid:
+                socket.join(prompt_id, snapshot)
+
+    async def _connect(self, sid: str | None, headers: Mapping[str, str]) -> aiohttp.ClientWebSocketResponse:
+        kept = {name: headers[name] for name in ("Cookie", "Comfy-User", "User-Agent") if name in headers}
+        params = {"clientId": sid} if sid else {}
+        async with asyncio.timeout(10):
+            return await self._session.ws_connect(self._url, params=params, headers=kept, max_msg_size=0)
