@@ -196,6 +196,12 @@ def load_settings(env_file: Path | None = PROJECT / ".env") -> Settings:
         raise SettingsError(tuple(_line(details) for details in error.errors())) from None
 
 
+def environment_for_others() -> dict[str, str]:
+    """The environment for the programs that we start: ours without the secrets, which never leave this process."""
+    withheld = {name.upper() for name in _SECRETS}
+    return {name: value for name, value in os.environ.items() if name.upper() not in withheld}
+
+
 def _line(details: ErrorDetails) -> str:
     """One sentence: the variable, its value unless secret, and what is wrong with it."""
     field = str(details["loc"][0])

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from proxy.settings import Settings, SettingsError, data_home, is_loopback, load_settings
+from proxy.settings import Settings, SettingsError, data_home, environment_for_others, is_loopback, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -130,6 +130,16 @@ def test_a_checkout_may_be_named_from_the_home_folder(tmp_path: Path, monkeypatc
     monkeypatch.setenv("COMFYUI_DIR", "~/ComfyUI")
 
     assert load_settings(None).comfyui_dir == tmp_path / "ComfyUI"
+
+
+def test_programs_that_we_start_do_not_get_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNPOD_API_KEY", "rpa_secret")
+    monkeypatch.setenv("MODELS_DIR", "/models")
+
+    environ = environment_for_others()
+
+    assert "rpa_secret" not in environ.values()
+    assert environ["MODELS_DIR"] == "/models"
 
 
 def test_settings_do_not_change() -> None:

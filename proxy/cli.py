@@ -1,0 +1,91 @@
+"""The command line of the proxy: parse, build, print; the work is done elsewhere."""
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import signal
+import sys
+
+import click
+
+from proxy.app import serve
+from proxy.core.stack_plan import CannotStart, Plan
+from proxy.machine import wait_until_listening
+from proxy.settings import Settings, SettingsError, environment_for_others, load_settings
+from proxy.stack import prepare, running
+
+_READY_TIMEOUT_S = 60.0
+
+
+@click.command()
+@click.option("--verbose", is_flag=True, help="Log every detail.")
+def main(*, verbose: bool) -> None:
+    """ComfyUI in the browser, executed on RunPod. Settings come from the environment and .env; see README.md."""
+    _log_for_people(logging.DEBUG if verbose else logging.INFO)
+    try:
+        settings = load_settings()
+        with contextlib.suppress(asyncio.CancelledError, KeyboardInterrupt):
+            asyncio.run(_run(settings))
+    except SettingsError as error:
+        _give_up(error, status=2)
+    except CannotStart as error:
+        _give_up(error, status=1)
+
+
+async def _run(settings: Settings) -> None:
+    """Everything between start and stop. A signal ends it also before the proxy has set up its own handling."""
+    _end_on_sigterm()
+    plan = await prepare(settings)
+    for line in plan.lines:
+        click.echo(line)
+    async with running(plan.commands, settings.comfy_runpod_home / "logs", environment_for_others()):
+        await _serve_and_announce(settings, plan)
+
+
+async def _serve_and_announce(settings: Settings, plan: Plan) -> None:
+    announcement = asyncio.create_task(_announce(settings))
+    try:
+        await serve(settings, sandbox_endpoint_url=plan.sandbox_endpoint_url)
+    finally:
+        announcement.cancel()
+        _end_on_sigterm()
+
+
+async def _announce(settings: Settings) -> None:
+    """Prints where to go once the proxy listens."""
+    host = browsable_host(settings.proxy_host)
+    if await wait_until_listening(host.strip("[]"), settings.proxy_port, _READY_TIMEOUT_S):
+        click.echo(f"ComfyUI on RunPod: http://{host}:{settings.proxy_port}")
+
+
+def browsable_host(host: str) -> str:
+    """*host* as a browser on this machine writes it.
+
+    >>> browsable_host("0.0.0.0")
+    '127.0.0.1'
+    """
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if address.is_unspecified:
+        return "127.0.0.1" if address.version == 4 else "[::1]"
+    return str(address) if address.version == 4 else f"[{address}]"
+
+
+def _end_on_sigterm() -> None:
+    task = asyncio.current_task()
+    if task and sys.platform != "win32":
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+
+
+def _log_for_people(level: int) -> None:
+    logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    for chatty in ("mitmproxy", "aiohttp", "asyncio"):
+        logging.getLogger(chatty).setLevel(max(level, logging.INFO if level == logging.DEBUG else logging.WARNING))
+
+
+def _give_up(error: Exception, status: int) -> None:
+    click.echo(str(error), err=True)
+    sys.exit(status)
