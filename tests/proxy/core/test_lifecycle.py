@@ -1,0 +1,43 @@
+"""The table of states."""
+
+import pytest
+
+from proxy.core.lifecycle import (
+    ACTIVE,
+    AT_ENDPOINT,
+    ENDED,
+    TRANSITIONS,
+    IllegalTransition,
+    JobState,
+    public_state,
+    require_transition,
+)
+
+
+def test_every_state_has_its_arrows() -> None:
+    assert set(TRANSITIONS) == set(JobState)
+
+
+def test_every_active_state_can_fail_and_every_ended_one_is_final() -> None:
+    assert all(JobState.FAILED in TRANSITIONS[state] for state in ACTIVE)
+    assert {state.value for state in ENDED} == {"completed", "failed", "cancelled"}
+
+
+def test_a_job_is_never_submitted_twice_by_itself() -> None:
+    submitters = {state for state, targets in TRANSITIONS.items() if JobState.SUBMITTING in targets}
+
+    assert submitters == {JobState.PENDING}
+    assert not any(JobState.PENDING in TRANSITIONS[state] for state in AT_ENDPOINT)
+
+
+def test_a_move_without_an_arrow_is_our_bug() -> None:
+    with pytest.raises(IllegalTransition, match="completed -> running"):
+        require_transition(JobState.COMPLETED, JobState.RUNNING)
+
+
+@pytest.mark.parametrize(
+    ("state", "shown"),
+    [(JobState.SUBMITTING, "pending"), (JobState.QUEUED, "pending"), (JobState.CANCELLING, "running")],
+)
+def test_people_see_five_states(state: JobState, shown: str) -> None:
+    assert public_state(state) == shown

@@ -1,0 +1,84 @@
+"""Which prompt a socket shows."""
+
+from proxy.core.stage import Live, Snapshot, Stage
+from wire.comfy import Message, PreviewFrame
+
+
+def start(prompt: str) -> Message:
+    return Message("execution_start", {"prompt_id": prompt})
+
+
+def progress(prompt: str, value: int = 1) -> Message:
+    return Message("progress_state", {"prompt_id": prompt, "nodes": {"1": {"value": value}}})
+
+
+def executed(prompt: str) -> Message:
+    return Message("executed", {"prompt_id": prompt, "node": "9"})
+
+
+def end(prompt: str) -> Message:
+    return Message("executing", {"node": None, "prompt_id": prompt})
+
+
+def play(stage: Stage, *messages: Live, local: bool = False) -> list[Live]:
+    return [sent for message in messages for sent in stage.feed(message, local=local)]
+
+
+def test_a_single_prompt_is_shown_as_it_comes() -> None:
+    story = [start("a"), progress("a"), executed("a"), end("a")]
+
+    assert play(Stage(), *story) == story
+
+
+def test_the_second_prompt_waits_and_is_introduced_with_its_latest_state() -> None:
+    stage = Stage()
+    play(stage, start("a"), start("b"), progress("b", 1), progress("b", 2))
+
+    assert play(stage, end("a")) == [end("a"), start("b"), progress("b", 2)]
+
+
+def test_an_unseen_prompt_delivers_outputs_but_no_progress_and_no_end() -> None:
+    stage = Stage()
+    play(stage, start("a"))
+
+    assert play(stage, start("b"), progress("b"), executed("b"), end("b")) == [executed("b")]
+    assert play(stage, end("a")) == [end("a")]
+
+
+def test_a_remote_end_never_ends_a_local_run() -> None:
+    stage = Stage()
+    play(stage, start("local"), local=True)
+
+    assert play(stage, start("remote"), end("remote")) == []
+    assert stage.live == "local"
+
+
+def test_a_local_run_waits_for_a_remote_one() -> None:
+    stage = Stage()
+    play(stage, start("remote"))
+    anonymous = PreviewFrame(image=b"", image_type="image/jpeg")
+
+    assert play(stage, start("local"), progress("local"), anonymous, local=True) == []
+    assert play(stage, end("remote")) == [end("remote"), start("local"), progress("local")]
+
+
+def test_a_lost_comfyui_takes_its_runs_along() -> None:
+    stage = Stage()
+    play(stage, start("local"), local=True)
+    play(stage, start("remote"))
+
+    assert stage.lose_local() == [end("local"), start("remote")]
+
+
+def test_a_returning_socket_is_shown_what_runs() -> None:
+    snapshot = Snapshot(local=False)
+    for message in (start("a"), progress("a", 1), progress("a", 3)):
+        snapshot.apply(message)
+
+    assert Stage().join("a", snapshot) == [start("a"), progress("a", 3)]
+
+
+def test_an_error_of_a_prompt_that_never_started_is_shown() -> None:
+    error = Message("execution_error", {"prompt_id": "x", "node_id": ""})
+
+    assert play(Stage(), error, end("x")) == [error, end("x")]
