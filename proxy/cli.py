@@ -6,31 +6,43 @@ import ipaddress
 import logging
 import signal
 import sys
+from typing import NoReturn
 
 import click
 
 from proxy.app import serve
-from proxy.core.stack_plan import CannotStart, Plan
+from proxy.core.stack_plan import CannotStart, Plan, client_variables
 from proxy.machine import wait_until_listening
 from proxy.settings import Settings, SettingsError, environment_for_others, load_settings
-from proxy.stack import prepare, running
+from proxy.stack import become, prepare, prepare_endpoint, running
 
 _READY_TIMEOUT_S = 60.0
 
 
 @click.command()
 @click.option("--verbose", is_flag=True, help="Log every detail.")
-def main(*, verbose: bool) -> None:
+@click.option("--endpoint-only", is_flag=True, help="Serve the sandbox endpoint and nothing else.")
+def main(*, verbose: bool, endpoint_only: bool) -> None:
     """ComfyUI in the browser, executed on RunPod. Settings come from the environment and .env; see README.md."""
     _log_for_people(logging.DEBUG if verbose else logging.INFO)
     try:
         settings = load_settings()
+        if endpoint_only:
+            _become_endpoint(settings)
         with contextlib.suppress(asyncio.CancelledError, KeyboardInterrupt):
             asyncio.run(_run(settings))
     except SettingsError as error:
         _give_up(error, status=2)
     except CannotStart as error:
         _give_up(error, status=1)
+
+
+def _become_endpoint(settings: Settings) -> NoReturn:
+    command = asyncio.run(prepare_endpoint(settings))
+    click.echo("To point a client at the sandbox endpoint:")
+    for variable in client_variables(settings.sandbox_port):
+        click.echo(f"  {variable}")
+    become(command, environment_for_others())
 
 
 async def _run(settings: Settings) -> None:

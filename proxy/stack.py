@@ -12,8 +12,9 @@ import sys
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path, PurePath
+from typing import NoReturn
 
-from proxy.core.stack_plan import CannotStart, Command, Plan, Situation, plan
+from proxy.core.stack_plan import SANDBOX_HOST, CannotStart, Command, Plan, Situation, plan, sandbox_endpoint
 from proxy.machine import comfyui_answers, find_checkout, has_gpu, require_free
 from proxy.settings import PROJECT, Settings
 
@@ -27,10 +28,20 @@ async def prepare(settings: Settings) -> Plan:
     """What to start for *settings* on this machine; raises CannotStart. Starts nothing."""
     require_free(settings.proxy_host, settings.proxy_port, "PROXY_PORT")
     if not settings.endpoint_ids:
-        require_free("127.0.0.1", settings.sandbox_port, "SANDBOX_PORT")
-    situation = Situation(
+        require_free(SANDBOX_HOST, settings.sandbox_port, "SANDBOX_PORT")
+    return plan(await _situation(settings, comfyui_answers=await comfyui_answers(settings.comfyui_url)))
+
+
+async def prepare_endpoint(settings: Settings) -> Command:
+    """The command that serves the sandbox endpoint alone; raises CannotStart. Starts nothing."""
+    require_free(SANDBOX_HOST, settings.sandbox_port, "SANDBOX_PORT")
+    return sandbox_endpoint(await _situation(settings, comfyui_answers=False))
+
+
+async def _situation(settings: Settings, *, comfyui_answers: bool) -> Situation:
+    return Situation(
         comfyui_url=settings.comfyui_url,
-        comfyui_answers=await comfyui_answers(settings.comfyui_url),
+        comfyui_answers=comfyui_answers,
         checkout=find_checkout(settings.comfyui_dir, settings.comfyui_python, PROJECT / "docker" / "ComfyUI"),
         gpu=await has_gpu(sys.platform),
         endpoint_ids=settings.endpoint_ids,
@@ -42,7 +53,12 @@ async def prepare(settings: Settings) -> Plan:
         project=PROJECT,
         data=settings.comfy_runpod_home,
     )
-    return plan(situation)
+
+
+def become(command: Command, environ: Mapping[str, str]) -> NoReturn:
+    """Turns this process into *command*, so that signals and output are its own."""
+    os.chdir(command.cwd)
+    os.execve(command.argv[0], command.argv, environ)  # noqa: S606 -- our own interpreter, no shell
 
 
 @asynccontextmanager

@@ -67,7 +67,7 @@ def plan(situation: Situation) -> Plan:
     return Plan(
         commands=tuple(command for command in (comfyui, endpoint) if command),
         lines=(comfyui_line, endpoint_line),
-        sandbox_endpoint_url=f"http://{SANDBOX_HOST}:{situation.sandbox_port}/v2" if endpoint else None,
+        sandbox_endpoint_url=sandbox_url(situation.sandbox_port) if endpoint else None,
     )
 
 
@@ -114,17 +114,34 @@ def _endpoint(situation: Situation) -> tuple[Command | None, str]:
         ids, base_url = ", ".join(situation.endpoint_ids), situation.endpoint_base_url
         where = "on RunPod (RUNPOD_ENDPOINT_ID)" if base_url == _RUNPOD else f"at {base_url} (RUNPOD_ENDPOINT_BASE_URL)"
         return None, f"Endpoint: {ids} {where}"
+    url = sandbox_url(situation.sandbox_port)
+    line = f"Endpoint: the sandbox, started at {url}; for a GPU, set RUNPOD_API_KEY and RUNPOD_ENDPOINT_ID"
+    return sandbox_endpoint(situation), line
+
+
+def sandbox_url(port: int) -> str:
+    """Where the sandbox endpoint's API is."""
+    return f"http://{SANDBOX_HOST}:{port}/v2"
+
+
+def sandbox_endpoint(situation: Situation) -> Command:
+    """The command that serves the sandbox endpoint; raises CannotStart."""
     argv = (
         *(str(situation.python), "-m", "sandbox.endpoint", "--port", str(situation.sandbox_port)),
         *("--workers", str(situation.sandbox_workers), "--cold-start", f"{situation.sandbox_cold_start_s:g}"),
         *("--home", str(situation.data / "sandbox" / "endpoint")),
         *_worker_comfyui(situation),
     )
-    line = (
-        f"Endpoint: the sandbox, started at http://{SANDBOX_HOST}:{situation.sandbox_port}/v2, runs on this machine; "
-        "for RunPod, set RUNPOD_API_KEY and RUNPOD_ENDPOINT_ID"
+    return Command("endpoint", argv, situation.project)
+
+
+def client_variables(sandbox_port: int) -> tuple[str, ...]:
+    """The variables that point a client at the sandbox endpoint, as lines of an .env file."""
+    return (
+        f"RUNPOD_ENDPOINT_BASE_URL={sandbox_url(sandbox_port)}",
+        f"RUNPOD_ENDPOINT_ID={SANDBOX_ID}",
+        "RUNPOD_API_KEY=sandbox",
     )
-    return Command("endpoint", argv, situation.project), line
 
 
 def _worker_comfyui(situation: Situation) -> tuple[str, ...]:

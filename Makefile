@@ -1,0 +1,38 @@
+# Every target sets up what it needs. `make help` lists them.
+PYTHON_HERE := .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help setup proxy endpoint test check bench comfyui
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-9s %s\n", $$1, $$2 }'
+
+setup: .venv/.ready ## .venv from the lock; nothing to do when it is up to date
+	@true
+
+.venv/.ready: uv.lock pyproject.toml scripts/setup.sh
+	@scripts/setup.sh
+	@touch $@
+
+proxy: setup ## serve http://127.0.0.1:8189, and start what is missing behind it
+	@exec $(PYTHON_HERE) -m proxy
+
+endpoint: setup ## the sandbox endpoint alone
+	@exec $(PYTHON_HERE) -m proxy --endpoint-only
+
+test: setup ## the whole suite; what is skipped is said with its reason. ARGS="-k name" chooses
+	@$(PYTHON_HERE) -m pytest $(ARGS)
+
+check: setup ## format, lint, types, arrows between the rooms, shell scripts, Dockerfile
+	@$(PYTHON_HERE) -m ruff format --check --quiet .
+	@$(PYTHON_HERE) -m ruff check --quiet .
+	@$(PYTHON_HERE) -m mypy
+	@.venv/bin/lint-imports --no-logo
+	@.venv/bin/shellcheck scripts/*.sh .ci/run
+	@if [ -e docker/Dockerfile ]; then .venv/bin/hadolint docker/Dockerfile; fi
+
+bench: setup ## the benchmarks: one table, and bench/results.json
+	@$(PYTHON_HERE) -m bench
+
+comfyui: ## the pinned ComfyUI release (docker/comfyui-version) in docker/ComfyUI
+	@scripts/clone-comfyui.sh

@@ -1,0 +1,87 @@
+"""The rules that import-linter cannot express; the arrows between the rooms are in pyproject.toml."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[1]
+ROOMS = ("wire", "proxy", "worker", "sandbox", "scripts", "bench", "tests")
+PURE = ("wire/*.py", "proxy/core/*.py", "worker/prompt_run.py", "sandbox/endpoint/state.py")
+PROCESS_STARTERS = {
+    "proxy": {"proxy/machine.py", "proxy/stack.py"},
+    "worker": {"worker/comfy_process.py"},
+    "sandbox": {"sandbox/endpoint/workers.py"},
+}
+
+
+def sources(*rooms: str) -> list[Path]:
+    return sorted(path for room in rooms for path in (PROJECT / room).rglob("*.py"))
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def names_used(path: Path) -> set[str]:
+    """Every name and attribute that the module mentions, imported ones included."""
+    found = set[str]()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Attribute(value=ast.Name(id=owner), attr=name):
+                found |= {name, f"{owner}.{name}"}
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.alias(name=name):
+                found.add(name)
+            case ast.ImportFrom(module=str(module)):
+                found |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(PROJECT).as_posix()
+
+
+@pytest.mark.parametrize("path", sources(*ROOMS), ids=relative)
+def test_a_module_is_one_noun_and_a_function_does_one_thing(path: Path) -> None:
+    length = len(path.read_text(encoding="utf-8").splitlines())
+    long = [f"{f.name}: {f.end_lineno - f.lineno + 1}" for f in functions(path) if f.end_lineno - f.lineno >= 50]  # type: ignore[operator]
+
+    assert length <= 400
+    assert not long
+
+
+def test_pure_rooms_touch_no_files() -> None:
+    pure = [path for pattern in PURE for path in PROJECT.glob(pattern)]
+
+    guilty = {relative(path): names_used(path) & {"Path", "open", "print", "input"} for path in pure}
+
+    assert len(pure) > 10
+    assert not {path: names for path, names in guilty.items() if names}
+
+
+@pytest.mark.parametrize("room", PROCESS_STARTERS)
+def test_processes_are_started_in_one_place_of_a_room(room: str) -> None:
+    starters = {
+        relative(path)
+        for path in sources(room)
+        if names_used(path) & {"create_subprocess_exec", "create_subprocess_shell", "Popen", "subprocess_exec"}
+    }
+
+    assert starters <= PROCESS_STARTERS[room]
+
+
+def test_the_environment_is_read_in_the_settings_only() -> None:
+    readers = {
+        relative(path) for path in sources("wire", "proxy", "worker") if names_used(path) & {"os.environ", "os.getenv"}
+    }
+
+    assert readers <= {"proxy/settings.py", "worker/settings.py"}
+
+
+def test_nothing_of_the_project_is_mocked() -> None:
+    mocking = {relative(path) for path in sources("tests") if "unittest.mock" in names_used(path)}
+
+    assert not mocking
