@@ -1,0 +1,126 @@
+"""Jobs from Run to the picture, beside the same prompt run locally or sent to the endpoint by hand."""
+
+import asyncio
+import sqlite3
+import time
+import uuid
+from contextlib import closing
+from typing import Any
+
+import aiohttp
+
+from bench.report import Limit, Row
+from tests.support.page import Page, opened_page
+from tests.support.prompts import inverted_image
+from tests.support.stack import Stack
+from tests.support.until import until
+from wire.events import decode_batch
+from wire.ids import PromptId
+from wire.job import JobRequest, encode_request
+
+_POSTS, _RUNS, _PICTURES = 20, 8, 8
+_KEY = {"Authorization": "Bearer sandbox"}
+
+
+def four_megabytes(seed: int) -> dict[str, Any]:
+    """A prompt whose PNG has about 4 MB: noise does not compress."""
+    return {
+        "1": {"class_type": "SandboxNoise", "inputs": {"width": 1170, "height": 1170, "seed": seed}},
+        "2": {"class_type": "SaveImage", "inputs": {"filename_prefix": "bench", "images": ["1", 0]}},
+    }
+
+
+async def answer_time(stack: Stack) -> list[Row]:
+    """How long POST /prompt takes while earlier jobs run."""
+    ours, local = [], []
+    posted = []
+    for number in range(_POSTS):
+        took, prompt_id = await _post(stack.session, stack.url, inverted_image(number))
+        ours.append(took)
+        posted.append(prompt_id)
+        local.append((await _post(stack.session, stack.comfyui_url, inverted_image(number)))[0])
+    for prompt_id in posted:
+        await stack.history(prompt_id)
+    return [
+        Row("POST /prompt, answer", "ms", ours, {"direct": local}, Limit(50)),
+        Row(f"POST /prompt, slowest of {_POSTS}", "ms", [max(ours)], {"direct": [max(local)]}, Limit(50)),
+    ]
+
+
+async def _post(session: aiohttp.ClientSession, url: str, prompt: dict[str, Any], sid: str = "") -> tuple[float, str]:
+    began = time.perf_counter()
+    async with session.post(f"{url}/prompt", json={"prompt": prompt, "client_id": sid}) as response:
+        response.raise_for_status()
+        prompt_id = (await response.json())["prompt_id"]
+    return (time.perf_counter() - began) * 1000, prompt_id
+
+
+async def start_time(stack: Stack) -> Row:
+    """From Run to the first line of the handler, beside a plain POST /run."""
+    ours, by_hand = [], []
+    for number in range(_RUNS):
+        pressed = time.time() * 1000
+        _, prompt_id = await _post(stack.session, stack.url, inverted_image(number))
+        await stack.history(prompt_id)
+        ours.append(_handler_started(stack, prompt_id) - pressed)
+        by_hand.append(await _start_by_hand(stack, number))
+    return Row("Run → handler start", "ms", ours, {"POST /run": by_hand})
+
+
+def _handler_started(stack: Stack, prompt_id: str) -> int:
+    (database,) = stack.home.glob("*.sqlite*[!-wal][!-shm]") or stack.home.glob("*.db")
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        found = connection.execute("SELECT run_started FROM jobs WHERE prompt_id = ?", (prompt_id,)).fetchone()
+    return int(found[0])
+
+
+async def _start_by_hand(stack: Stack, number: int) -> float:
+    """The same for a job that is sent to the endpoint without the proxy."""
+    request = JobRequest(workflow=inverted_image(number), prompt_id=PromptId(str(uuid.uuid4())))
+    endpoint = f"{stack.endpoint_url}/sandbox"
+    pressed = time.time() * 1000
+    async with stack.session.post(f"{endpoint}/run", json={"input": encode_request(request)}, headers=_KEY) as response:
+        response.raise_for_status()
+        job_id = (await response.json())["id"]
+    started, status = 0, ""
+    while status not in ("COMPLETED", "FAILED"):
+        async with stack.session.get(f"{endpoint}/stream/{job_id}", headers=_KEY) as response:
+            answer = await response.json()
+        status = answer["status"]
+        started = next((decode_batch(part["output"]).started for part in answer["stream"]), started)
+    return started - pressed
+
+
+async def delivery_time(stack: Stack) -> Row:
+    """From the end of the prompt in the worker's ComfyUI to `executed` in the browser's socket, for a 4 MB PNG."""
+    ours, local = [], []
+    async with (
+        opened_page(stack.session, stack.url) as remote_page,
+        opened_page(stack.session, stack.comfyui_url) as local_page,
+    ):
+        for number in range(_PICTURES):
+            ours.append(await _delivery(stack.session, stack.url, remote_page, number))
+            local.append(await _delivery(stack.session, stack.comfyui_url, local_page, number))
+    # ComfyUI says `executed` just before the end: its own figure is about zero and may be negative
+    return Row("worker finish → executed, 4 MB PNG", "ms", ours, {"direct": local}, Limit(150))
+
+
+async def _delivery(session: aiohttp.ClientSession, url: str, page: Page, seed: int) -> float:
+    _, prompt_id = await _post(session, url, four_megabytes(seed), page.sid)
+    heard_ms = await _heard_at(page, prompt_id)
+
+    async def entry() -> Any:
+        async with session.get(f"{url}/history/{prompt_id}") as response:
+            return (await response.json()).get(prompt_id)
+
+    history: dict[str, Any] = await until(entry)
+    finished = next(data for kind, data in history["status"]["messages"] if kind == "execution_success")
+    return heard_ms - float(finished["timestamp"])
+
+
+async def _heard_at(page: Page, prompt_id: str) -> float:
+    """When the page heard that the picture is there, in milliseconds since the epoch."""
+    async with asyncio.timeout(60):
+        while not page.said("executed", prompt_id):
+            await asyncio.sleep(0.001)
+    return time.time() * 1000
