@@ -154,12 +154,12 @@ class JobStore:
         (count,) = self._db.execute(f"SELECT count(*) FROM jobs WHERE state IN ({_ACTIVE})").fetchone()  # noqa: S608
         return int(count)
 
-    def next_pending(self) -> Job | None:
-        """The pending job that is first in the queue."""
-        row = self._db.execute(
-            f"{_SELECT} WHERE state = ? ORDER BY number, created_ms LIMIT 1", (JobState.PENDING.value,)
-        ).fetchone()
-        return _job(row) if row else None
+    def pending_ids(self) -> list[PromptId]:
+        """Jobs that wait in the proxy, in queue order."""
+        rows = self._db.execute(
+            "SELECT prompt_id FROM jobs WHERE state = ? ORDER BY number, created_ms", (JobState.PENDING.value,)
+        )
+        return [PromptId(prompt_id) for (prompt_id,) in rows]
 
     def ended(self, limit: int | None = None) -> list[Job]:
         """Jobs with a history entry, in completion order, oldest first; the last *limit* of them."""

@@ -1,0 +1,48 @@
+"""Refuses every request that a foreign page could have caused, before anything else sees it."""
+
+import logging
+
+from mitmproxy import http
+
+from proxy.addons.answers import comfy_error
+from proxy.core.origin import refusal
+
+logger = logging.getLogger(__name__)
+
+_READ_ANYWAY = 64 * 1024
+"""bytes of a refused body that are read so that the answer arrives; a longer one ends the connection"""
+
+
+class Guard:
+    def __init__(self, *, allow_remote: bool) -> None:
+        self._allow_remote = allow_remote
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        try:
+            reason = self._reason(flow.request)
+        except Exception:  # a guard that cannot judge refuses
+            logger.exception("the origin check failed")
+            reason = "the request could not be checked"
+        if reason is not None:
+            self._refuse(flow, reason)
+
+    def _reason(self, request: http.Request) -> str | None:
+        headers = request.headers
+        return refusal(
+            method=request.method,
+            hosts=headers.get_all("Host"),
+            origins=headers.get_all("Origin"),
+            fetch_site=headers.get("Sec-Fetch-Site"),
+            fetch_mode=headers.get("Sec-Fetch-Mode"),
+            fetch_dest=headers.get("Sec-Fetch-Dest"),
+            allow_remote=self._allow_remote,
+        )
+
+    def _refuse(self, flow: http.HTTPFlow, reason: str) -> None:
+        logger.warning("refused %s %s: %s", flow.request.method, flow.request.path, reason)
+        length = flow.request.headers.get("Content-Length", "0")
+        chunked = "Transfer-Encoding" in flow.request.headers
+        if chunked or not length.isdigit() or int(length) > _READ_ANYWAY:
+            flow.kill()
+            return
+        flow.response = comfy_error(403, "forbidden", "Forbidden", reason)

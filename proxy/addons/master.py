@@ -1,0 +1,76 @@
+"""mitmproxy, embedded: its core addons, ours, and nothing that reads or writes the user's own mitmproxy settings."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+
+from mitmproxy import options
+from mitmproxy.addons import core, errorcheck, next_layer, proxyserver
+from mitmproxy.master import Master
+
+logger = logging.getLogger(__name__)
+
+_IDLE_S = 7 * 86_400
+"""ComfyUI sends no pings, and an idle websocket must not be closed"""
+_CLOSE_S = 2.0
+
+
+class CannotListen(Exception):
+    """The address is taken or not ours; the text names it."""
+
+
+class ProxyMaster(Master):
+    """A Master with a short addon chain: each hook walks all of it, and that is what a request costs."""
+
+    def __init__(self, opts: options.Options, addons: Sequence[object], listening: "Listening") -> None:
+        super().__init__(opts)
+        self._legacy_log_events.uninstall()  # it walks all addons for each log record, and hides Python's own warning
+        self.server = proxyserver.Proxyserver()
+        self.addons.add(core.Core(), self.server, next_layer.NextLayer(), errorcheck.ErrorCheck())
+        opts.update(keep_host_header=True, connection_strategy="lazy", tcp_timeout=_IDLE_S)
+        self.addons.add(*addons, listening)
+
+
+class Listening:
+    """Tells when the port is bound, and closes it and what is connected before mitmproxy cuts it off."""
+
+    def __init__(self, ready: Callable[[], None]) -> None:
+        self._ready = ready
+        self.server: proxyserver.Proxyserver | None = None
+
+    def running(self) -> None:
+        self._ready()
+
+    async def done(self) -> None:
+        if self.server is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_S):
+                await self.server.servers.update([])
+                for handler in list(self.server.connections.values()):
+                    handler.close_connection(handler.client)
+                while self.server.connections:  # noqa: ASYNC110  mitmproxy has no event for it
+                    await asyncio.sleep(0.01)
+
+
+async def run_front(
+    *, host: str, port: int, upstream: str, addons: Sequence[object], ready: Callable[[], None], stop: asyncio.Event
+) -> None:
+    """Serve *host*:*port* in front of *upstream* until *stop* is set. Raises CannotListen."""
+    opts = options.Options(mode=[f"reverse:{upstream}"], listen_host=host, listen_port=port)
+    listening = Listening(ready)
+    master = ProxyMaster(opts, addons, listening)
+    listening.server = master.server
+    stopping = asyncio.create_task(_shutdown(master, stop))
+    try:
+        await master.run()
+    except SystemExit as error:  # errorcheck's way to say that the server did not start
+        raise CannotListen(f"cannot listen on {host}:{port}: the port is in use, or the address is not here") from error
+    finally:
+        stopping.cancel()
+
+
+async def _shutdown(master: Master, stop: asyncio.Event) -> None:
+    await stop.wait()
+    master.shutdown()

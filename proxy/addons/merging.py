@@ -1,0 +1,33 @@
+"""Reading ComfyUI's JSON answers and writing them back with ours in them; shared by the merging addons."""
+
+import json
+from typing import Any
+
+from mitmproxy import http
+
+
+def body_object(flow: http.HTTPFlow) -> dict[str, Any]:
+    """The request's JSON object; ``{}`` for an empty or unreadable body, which ComfyUI judges itself."""
+    try:
+        value = json.loads(flow.request.get_content(strict=False) or b"{}")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def upstream_object(flow: http.HTTPFlow) -> dict[str, Any] | None:
+    """ComfyUI's JSON object; None when it answered anything else, which then passes unchanged."""
+    if flow.response is None or flow.response.status_code != 200:
+        return None
+    try:
+        value = json.loads(flow.response.get_content(strict=False) or b"")
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def replace_body(flow: http.HTTPFlow, value: dict[str, Any]) -> None:
+    """Answer with *value*; mitmproxy keeps Content-Encoding and Content-Length true."""
+    if flow.response is None:
+        raise RuntimeError("there is no answer to merge into")
+    flow.response.content = json.dumps(value).encode()

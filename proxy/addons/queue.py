@@ -1,0 +1,55 @@
+"""The queue: GET /prompt, GET and POST /queue, POST /interrupt, over local and remote prompts."""
+
+from typing import Any
+
+from mitmproxy import http
+
+from proxy.addons.answers import empty_response
+from proxy.addons.closed import closed
+from proxy.addons.merging import body_object, replace_body, upstream_object
+from proxy.core.routing import Route, route
+from proxy.core.views import merged_queue
+from proxy.dispatcher import Dispatcher
+from proxy.job_store import JobStore
+
+
+class Queue:
+    def __init__(self, dispatcher: Dispatcher, store: JobStore) -> None:
+        self._dispatcher = dispatcher
+        self._store = store
+
+    @closed
+    def request(self, flow: http.HTTPFlow) -> None:
+        matched = route(flow.request.method, flow.request.path).route
+        if matched is Route.QUEUE and flow.request.method == "POST":
+            self._change(body_object(flow))
+        elif matched is Route.INTERRUPT:
+            flow.response = self._interrupt(body_object(flow))
+
+    def _change(self, body: dict[str, Any]) -> None:
+        """Ours is done here; ComfyUI gets the same request and ignores ids that it does not know."""
+        if body.get("clear"):
+            self._dispatcher.cancel_pending()
+        for prompt_id in body.get("delete") or []:
+            self._dispatcher.cancel(str(prompt_id))
+
+    def _interrupt(self, body: dict[str, Any]) -> http.Response | None:
+        prompt_id = body.get("prompt_id")
+        if not prompt_id:
+            self._dispatcher.cancel_running()
+            return None  # whatever ComfyUI runs itself is interrupted too
+        if self._store.find(str(prompt_id)) is None:
+            return None
+        self._dispatcher.cancel(str(prompt_id))
+        return empty_response()
+
+    @closed
+    def response(self, flow: http.HTTPFlow) -> None:
+        if flow.request.method != "GET":
+            return
+        matched = route(flow.request.method, flow.request.path).route
+        if matched is Route.QUEUE and (upstream := upstream_object(flow)) is not None:
+            replace_body(flow, merged_queue(upstream, self._store.active()))
+        elif matched is Route.PROMPT_STATUS and (upstream := upstream_object(flow)) is not None:
+            remaining = int(upstream.get("exec_info", {}).get("queue_remaining", 0)) + self._store.count_active()
+            replace_body(flow, {**upstream, "exec_info": {**upstream["exec_info"], "queue_remaining": remaining}})

@@ -1,0 +1,131 @@
+"""The composition root: settings in, objects out, start and stop order; the only place that knows every class."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+import time
+import tomllib
+import uuid
+from collections.abc import AsyncIterator, Sequence
+
+import aiohttp
+from pydantic import SecretStr
+
+from proxy.addons.guard import Guard
+from proxy.addons.history import History
+from proxy.addons.jobs import Jobs
+from proxy.addons.master import run_front
+from proxy.addons.panel import Panel
+from proxy.addons.queue import Queue
+from proxy.addons.reroute import Reroute
+from proxy.addons.streaming import Streaming
+from proxy.addons.submit import Submit
+from proxy.addons.upstream import Upstream
+from proxy.comfyui import ComfyUI
+from proxy.dispatcher import Dispatcher
+from proxy.endpoint import Endpoint
+from proxy.file_sync import FileSync
+from proxy.job_run import Tools
+from proxy.job_store import JobStore
+from proxy.overview import Overview
+from proxy.settings import PROJECT, Settings
+from proxy.sockets import SECRET_HEADER, Sockets
+from wire.ids import PromptId
+
+logger = logging.getLogger(__name__)
+
+
+async def serve(settings: Settings, *, sandbox_endpoint_url: str | None) -> None:
+    """Run the proxy until SIGTERM or SIGINT. Raises CannotListen when its port is taken."""
+    stop = asyncio.Event()
+    _stop_on_signals(stop)
+    connector = aiohttp.TCPConnector(force_close=True)
+    async with aiohttp.ClientSession() as session, aiohttp.ClientSession(connector=connector) as fresh:
+        endpoints = _endpoints(settings, sandbox_endpoint_url, session, fresh)
+        kind = "runpod" if sandbox_endpoint_url is None else "sandbox"
+        with JobStore(settings.comfy_runpod_home / "jobs.sqlite") as store:
+            await _serve(settings, kind, endpoints, store, session, stop)
+
+
+async def _serve(
+    settings: Settings,
+    kind: str,
+    endpoints: Sequence[Endpoint],
+    store: JobStore,
+    session: aiohttp.ClientSession,
+    stop: asyncio.Event,
+) -> None:
+    comfyui = ComfyUI(settings.comfyui_url, session)
+    sockets = Sockets(settings.comfyui_url, session, store.count_active, comfyui.forget)
+    files = FileSync(comfyui, settings.comfy_runpod_home / "parts", store)
+    dispatcher = Dispatcher(endpoints, Tools(store, files, sockets, _now_ms, asyncio.sleep), settings.max_in_flight)
+    overview = Overview(
+        version=version(), kind=kind, comfyui=comfyui, endpoints=endpoints, store=store, clock=time.monotonic
+    )
+    addons = [
+        Guard(allow_remote=settings.proxy_allow_remote),
+        Reroute(sockets, SECRET_HEADER),
+        Streaming(),
+        Panel(overview.status, overview.jobs),
+        Submit(comfyui, dispatcher, store, _new_id, _now_ms),
+        Queue(dispatcher, store),
+        History(store),
+        Jobs(dispatcher, store),
+        Upstream(settings.comfyui_url),
+    ]
+    await sockets.start()
+    try:
+        async with _running(dispatcher):
+            await run_front(
+                host=settings.proxy_host,
+                port=settings.proxy_port,
+                upstream=settings.comfyui_url,
+                addons=addons,
+                ready=lambda: logger.info("listening on %s:%d", settings.proxy_host, settings.proxy_port),
+                stop=stop,
+            )
+    finally:
+        await sockets.stop()
+
+
+@contextlib.asynccontextmanager
+async def _running(dispatcher: Dispatcher) -> AsyncIterator[None]:
+    task = asyncio.create_task(dispatcher.run(), name="dispatcher")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _endpoints(
+    settings: Settings, sandbox_url: str | None, session: aiohttp.ClientSession, fresh: aiohttp.ClientSession
+) -> tuple[Endpoint, ...]:
+    if sandbox_url is not None:
+        return (Endpoint(sandbox_url, "sandbox", SecretStr("sandbox"), session, fresh),)
+    key = settings.runpod_api_key or SecretStr("")
+    base = settings.runpod_endpoint_base_url
+    return tuple(Endpoint(base, endpoint_id, key, session, fresh) for endpoint_id in settings.endpoint_ids)
+
+
+def version() -> str:
+    """The project's version, from pyproject.toml."""
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    return str(project["project"]["version"])
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    if sys.platform == "win32":
+        return  # Ctrl-C arrives as KeyboardInterrupt
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _new_id() -> PromptId:
+    return PromptId(str(uuid.uuid4()))

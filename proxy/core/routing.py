@@ -1,0 +1,78 @@
+"""Which of ComfyUI's routes a request means.
+
+ComfyUI registers each route bare and under ``/api`` (server.py ``add_routes``); its router compares percent-decoded
+paths, so we do too: a prompt that we failed to recognise would run on the local machine.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from urllib.parse import unquote
+
+
+class Route(Enum):
+    PROMPT = auto()
+    PROMPT_STATUS = auto()
+    QUEUE = auto()
+    INTERRUPT = auto()
+    HISTORY = auto()
+    HISTORY_ITEM = auto()
+    JOBS = auto()
+    JOB = auto()
+    JOB_CANCEL = auto()
+    JOBS_CANCEL = auto()
+    SOCKET = auto()
+    EXTENSIONS = auto()
+    UPLOAD = auto()
+    ASSET = auto()
+    OURS = auto()
+    OTHER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    route: Route
+    argument: str | None = None
+
+
+_API = "(?:/api)?"
+_TABLE: tuple[tuple[Route, frozenset[str], re.Pattern[str]], ...] = tuple(
+    (route, frozenset(methods.split()), re.compile(pattern))
+    for route, methods, pattern in (
+        (Route.PROMPT, "POST", f"{_API}/prompt"),
+        (Route.PROMPT_STATUS, "GET", f"{_API}/prompt"),
+        (Route.QUEUE, "GET POST", f"{_API}/queue"),
+        (Route.INTERRUPT, "POST", f"{_API}/interrupt"),
+        (Route.HISTORY, "GET POST", f"{_API}/history"),
+        (Route.HISTORY_ITEM, "GET", f"{_API}/history/([^/]+)"),
+        (Route.JOBS, "GET", "/api/jobs"),
+        (Route.JOBS_CANCEL, "POST", "/api/jobs/cancel"),
+        (Route.JOB, "GET", "/api/jobs/([^/]+)"),
+        (Route.JOB_CANCEL, "POST", "/api/jobs/([^/]+)/cancel"),
+        (Route.SOCKET, "GET", f"{_API}/ws"),
+        (Route.EXTENSIONS, "GET", f"{_API}/extensions"),
+        (Route.UPLOAD, "POST", f"{_API}/upload/(image|mask)"),
+        # Vite names its chunks <name>-<8 characters of the content's hash>.<type>
+        (Route.ASSET, "GET HEAD", r"/assets/[^?]*-[A-Za-z0-9_-]{8}\.[a-z0-9]+"),
+        (Route.OURS, "GET HEAD", r"(?:/runpod(?:/.*)?|/extensions/comfy-runpod/.*)"),
+    )
+)
+
+MERGED = frozenset(
+    {Route.PROMPT_STATUS, Route.QUEUE, Route.HISTORY, Route.HISTORY_ITEM, Route.JOBS, Route.JOB, Route.EXTENSIONS}
+)
+"""ComfyUI's answer is read and changed, so it cannot be streamed."""
+
+READ = frozenset(
+    {Route.PROMPT, Route.QUEUE, Route.INTERRUPT, Route.HISTORY, Route.JOB_CANCEL, Route.JOBS_CANCEL, Route.OURS}
+)
+"""The request's body is read here."""
+
+
+def route(method: str, path: str) -> Matched:
+    """The route of a request line; *path* may carry a query."""
+    decoded = unquote(path.partition("?")[0].partition("#")[0])
+    for found, methods, pattern in _TABLE:
+        if method in methods and (match := pattern.fullmatch(decoded)):
+            return Matched(found, match[1] if pattern.groups else None)
+    return Matched(Route.OTHER)

@@ -1,0 +1,140 @@
+"""The queue of jobs: one owned task each, at most *max_in_flight* at the endpoint; recovery and cancel.
+
+Jobs are submitted one after the other, in queue order; what waits here can be reordered, deleted and cleared for free.
+"""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+
+from proxy.core.job import Job, Submission
+from proxy.core.lifecycle import AT_ENDPOINT, ENDED, SHOWN_PENDING, SHOWN_RUNNING, JobState
+from proxy.endpoint import Endpoint
+from proxy.job_run import JobRun, Tools
+
+logger = logging.getLogger(__name__)
+
+_STOP_S = 5.0
+
+
+class Dispatcher:
+    """Owns the tasks of all jobs."""
+
+    def __init__(self, endpoints: Sequence[Endpoint], tools: Tools, max_in_flight: int) -> None:
+        self._endpoints: Mapping[str, Endpoint] = {endpoint.id: endpoint for endpoint in endpoints}
+        self._turns = itertools.cycle(endpoints)
+        self._tools = tools
+        self._store = tools.store
+        self._max_in_flight = max_in_flight
+        self._runs: dict[str, tuple[JobRun, asyncio.Task[None]]] = {}
+        self._wake = asyncio.Event()
+
+    # -- called by addons
+
+    def submit(self, submission: Submission) -> Job:
+        """Take a job in; nothing slow happens here."""
+        job = self._store.add(submission, self._tools.now_ms())
+        logger.info("%s pending", job.prompt_id)
+        self._tools.publisher.publish_status()
+        self._wake.set()
+        return job
+
+    def cancel(self, prompt_id: str) -> bool:
+        """Stop a job, wherever it is; False when there is none to stop."""
+        job = self._store.find(prompt_id)
+        if job is None or job.state in ENDED:
+            return False
+        run, task = self._runs.get(prompt_id, (None, None))
+        if job.state is JobState.PENDING:
+            if task is not None:
+                task.cancel()
+            self._store.end(job.prompt_id, JobState.CANCELLED, None, self._tools.now_ms())
+            self._tools.publisher.publish_status()
+            logger.info("%s cancelled before it was submitted", prompt_id)
+        elif run is not None:
+            self._store.update(job.prompt_id, cancel_requested=1)
+            run.want_cancel()
+        return True
+
+    def cancel_running(self) -> None:
+        """What /interrupt without an id means: whatever runs."""
+        self._cancel_all(SHOWN_RUNNING)
+
+    def cancel_pending(self) -> None:
+        """What clearing the queue means; running jobs go on."""
+        self._cancel_all(SHOWN_PENDING)
+
+    def _cancel_all(self, states: Iterable[JobState]) -> None:
+        wanted = frozenset(states)
+        for job in self._store.active():
+            if job.state in wanted:
+                self.cancel(job.prompt_id)
+
+    # -- the loop
+
+    async def run(self) -> None:
+        """Dispatch until cancelled. Jobs at the endpoint go on there, and are followed again after a restart."""
+        try:
+            self._recover()
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                await self._start_pending()
+        finally:
+            await self._stop()
+
+    async def _start_pending(self) -> None:
+        while len(self._runs) < self._max_in_flight:
+            waiting = (prompt_id for prompt_id in self._store.pending_ids() if prompt_id not in self._runs)
+            prompt_id = next(waiting, None)
+            if prompt_id is None:
+                return
+            run = self._start(self._store.get(prompt_id), next(self._turns))
+            await run.submitted.wait()
+
+    def _start(self, job: Job, endpoint: Endpoint) -> JobRun:
+        run = JobRun(job, endpoint, self._tools)
+        if job.state in AT_ENDPOINT:
+            run.replay(self._store.events(job.prompt_id))
+            if job.cancel_requested:
+                run.want_cancel()
+        # not create_task: mitmproxy makes tasks eager, and this one must not end before it is in the table
+        self._runs[job.prompt_id] = (run, asyncio.Task(self._own(run), name=f"job {job.prompt_id}"))
+        return run
+
+    async def _own(self, run: JobRun) -> None:
+        try:
+            await run.run()
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # the one place: whatever went wrong, the person is told and the job ends
+            logger.exception("%s failed in the proxy", run.prompt_id)
+            run.fail_by_bug(error)
+        finally:
+            run.submitted.set()
+            self._runs.pop(run.prompt_id, None)
+            self._wake.set()
+
+    def _recover(self) -> None:
+        for job in self._store.active():
+            if job.state is JobState.SUBMITTING:
+                JobRun(job, next(self._turns), self._tools).fail_uncertain()
+            elif job.state in AT_ENDPOINT:
+                endpoint = self._endpoints.get(job.endpoint_id or "") or next(self._turns)
+                self._start(job, endpoint)
+                logger.info("%s followed again", job.prompt_id)
+        self._wake.set()
+
+    async def _stop(self) -> None:
+        """A submission under way may finish, so that its RunPod id is known after the restart."""
+        submitting = [run.submitted.wait() for run, _ in self._runs.values() if self._is_submitting(run)]
+        if submitting:
+            await asyncio.wait([asyncio.ensure_future(wait) for wait in submitting], timeout=_STOP_S)
+        tasks = [task for _, task in self._runs.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _is_submitting(self, run: JobRun) -> bool:
+        return self._store.get(run.prompt_id).state is JobState.SUBMITTING

@@ -1,0 +1,376 @@
+"""One job's way: stage its inputs, submit it, follow it, translate, save, publish."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from proxy.comfyui import ComfyUIUnavailable
+from proxy.core.failures import explain_platform
+from proxy.core.inputs import WorkflowError
+from proxy.core.intake import take
+from proxy.core.job import Entry, Job
+from proxy.core.lifecycle import ENDED, JobState
+from proxy.core.naming import localised
+from proxy.core.pacing import next_delay
+from proxy.core.translate import BrowserMessage, Display, StatusDue
+from proxy.core.waiting import waiting_sentence
+from proxy.endpoint import (
+    TERMINAL,
+    Endpoint,
+    EndpointRejected,
+    EndpointUnavailable,
+    JobGone,
+    StatusReply,
+    SubmissionUncertain,
+)
+from proxy.file_sync import FileDamaged, FileSync
+from proxy.job_store import JobStore
+from proxy.placing import StorageFailed
+from wire.comfy import Message
+from wire.errors import WireError
+from wire.events import (
+    Batch,
+    Ending,
+    FileChunk,
+    LogLine,
+    NodeOutput,
+    Numbered,
+    Preview,
+    PromptFailed,
+    PromptFinished,
+    PromptInterrupted,
+    PromptStarted,
+    StepProgress,
+    WorkerState,
+    decode_batch,
+    encode_batch,
+)
+from wire.ids import ClientId, PromptId, RunPodJobId
+from wire.job import JobRequest, decode_result, encode_request
+
+logger = logging.getLogger(__name__)
+
+_STREAM_WAIT_MS = 10_000
+_NOT_KEPT = (FileChunk, LogLine, Preview, StepProgress, WorkerState)
+"""events that a restarted proxy can do without"""
+
+
+class Publisher(Protocol):
+    """Where browsers listen; implemented by Sockets."""
+
+    def publish(self, prompt_id: PromptId, client_id: ClientId | None, messages: Iterable[BrowserMessage]) -> None: ...
+    def publish_status(self) -> None: ...
+    def notice(self, severity: str, summary: str, detail: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What every job's run works with."""
+
+    store: JobStore
+    files: FileSync
+    publisher: Publisher
+    now_ms: Callable[[], int]
+    sleep: Callable[[float], Awaitable[None]]
+
+
+class JobRun:
+    """The run of one job; *run* is its task's whole life."""
+
+    def __init__(self, job: Job, endpoint: Endpoint, tools: Tools) -> None:
+        self.prompt_id = job.prompt_id
+        self.submitted = asyncio.Event()
+        """set when the job is at the endpoint, or has ended before"""
+        self._job = job
+        self._endpoint = endpoint
+        self._tools = tools
+        self._store = tools.store
+        self._cancel_wanted = asyncio.Event()
+        self._display = Display(job.prompt_id)
+        self._ended = False
+        self._warned = False
+
+    def want_cancel(self) -> None:
+        self._cancel_wanted.set()
+
+    async def run(self) -> None:
+        """Bring the job to its end. Raises only what is our own bug."""
+        try:
+            if self._job.state is JobState.PENDING and not await self._submit():
+                return
+            self.submitted.set()
+            await self._follow_or_cancel()
+        except EndpointRejected as error:
+            self._fail("EndpointRejected", str(error))
+        except WorkflowError as error:
+            self._fail("WorkflowError", error.message, node_id=error.node_id or "")
+        except JobGone:
+            self._fail(*explain_platform("COMPLETED", None))
+        except FileDamaged as error:
+            self._fail("ResultDamaged", str(error))
+        finally:
+            self.submitted.set()
+
+    def replay(self, events: Iterable[dict[str, Any]]) -> None:
+        """Tell again what was told before the proxy was restarted."""
+        for item in decode_batch(encode_batch("replay", 0, events)).events:
+            self._publish(self._display.messages(item.event, self._tools.now_ms()))
+
+    # -- out
+
+    async def _submit(self) -> bool:
+        prompt, files = await self._patiently(lambda: self._tools.files.stage(self._job.prompt), "read the inputs")
+        request = JobRequest(
+            workflow=prompt,
+            prompt_id=self.prompt_id,
+            extra_data=self._job.extra_data,
+            files=files,
+            targets=self._job.targets,
+        )
+        body = encode_request(request)
+        attempts = 0
+        while True:
+            self._job = self._store.move(self.prompt_id, JobState.SUBMITTING, endpoint_id=self._endpoint.id)
+            try:
+                runpod_id = await self._endpoint.run(body)
+            except EndpointUnavailable as error:
+                self._job = self._store.move(self.prompt_id, JobState.PENDING)
+                if self._cancel_wanted.is_set():
+                    self._finish(JobState.CANCELLED, None, [StatusDue()])
+                    return False
+                await self._pause(attempts, error, "submit")
+                attempts += 1
+            except SubmissionUncertain as error:
+                text = (
+                    f"{error}\n\nThe job may have been submitted, so it was not sent again. Press Run to try once more."
+                )
+                self._fail("SubmissionUncertain", text)
+                return False
+            else:
+                self._job = self._store.move(self.prompt_id, JobState.QUEUED, runpod_id=runpod_id)
+                logger.info("%s submitted as %s", self.prompt_id, runpod_id)
+                return True
+
+    # -- back
+
+    async def _follow_or_cancel(self) -> None:
+        following = asyncio.create_task(self._follow())
+        cancelling = asyncio.create_task(self._cancel_wanted.wait())
+        try:
+            await asyncio.wait({following, cancelling}, return_when=asyncio.FIRST_COMPLETED)
+            if following.done():
+                await following
+                return
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+        finally:
+            following.cancel()
+            cancelling.cancel()
+        if not self._ended:
+            await self._cancel()
+
+    async def _follow(self) -> None:
+        """Read the stream until the job's last event."""
+        self._publish([self._waiting("Waiting for a machine")])
+        runpod_id = self._runpod_id()
+        while not self._ended:
+            reply = await self._patiently(lambda: self._endpoint.stream(runpod_id, _STREAM_WAIT_MS), "follow")
+            for output in reply.outputs:
+                await self._receive(output)
+            if not self._ended and reply.status in TERMINAL and not reply.outputs:
+                await self._settle()
+            elif reply.status == "IN_QUEUE":
+                await self._say_why_it_waits()
+        await self._keep_bill()
+
+    async def _receive(self, output: object) -> None:
+        try:
+            batch = decode_batch(output)
+        except WireError as error:
+            self._fail("VersionMismatch", str(error))
+            await self._patiently(lambda: self._endpoint.cancel(self._runpod_id()), "cancel")
+            return
+        await self._take(batch)
+
+    async def _take(self, batch: Batch) -> None:
+        intake = take(batch, self._store.progress(self.prompt_id))
+        if intake.restarted:
+            logger.warning("%s runs again: its worker was lost", self.prompt_id)
+            self._tools.publisher.notice("warn", "Worker lost", "The job runs again on another worker (1 of 1).")
+            await self._tools.files.discard(self.prompt_id)
+            self._display = Display(self.prompt_id)
+        if intake.gap:
+            logger.warning("%s: part of the stream was lost; its end is read from the job's output", self.prompt_id)
+        kept = [kept for item in intake.fresh if (kept := await self._apply(batch.run, item)) is not None]
+        if not self._ended:
+            self._store.received(self.prompt_id, intake.progress, kept, restarted=intake.restarted)
+
+    async def _apply(self, run: str, item: Numbered) -> Numbered | None:
+        """Act on one event; the event as it is to be kept for a restart, None when it need not be."""
+        event = item.event
+        match event:
+            case FileChunk():
+                await self._tools.files.add_chunk(self.prompt_id, run, event)
+            case NodeOutput():
+                event = await self._save(run, event)
+                self._publish(self._display.messages(event, self._tools.now_ms()))
+            case _ if isinstance(event, Ending):
+                await self._end(event)
+            case _:
+                if isinstance(event, PromptStarted):
+                    self._begin(event)
+                self._publish(self._display.messages(event, self._tools.now_ms()))
+        return None if isinstance(event, _NOT_KEPT) else Numbered(seq=item.seq, event=event)
+
+    def _begin(self, event: PromptStarted) -> None:
+        if self._job.state is JobState.QUEUED:
+            self._job = self._store.move(self.prompt_id, JobState.RUNNING, started_ms=event.timestamp)
+            self._tools.publisher.publish_status()
+
+    async def _save(self, run: str, event: NodeOutput) -> NodeOutput:
+        saved, _ = await self._patiently(lambda: self._tools.files.save(self.prompt_id, run, event), "save the results")
+        return saved
+
+    async def _end(self, event: Ending) -> None:
+        messages = list(self._display.messages(event, self._tools.now_ms()))
+        match event:
+            case PromptFinished():
+                state = JobState.COMPLETED
+            case PromptInterrupted():
+                state = JobState.CANCELLED
+            case _:
+                state = JobState.FAILED
+        entry = self._display.entry(completed=state is JobState.COMPLETED)
+        if isinstance(event, PromptFinished | PromptFailed | PromptInterrupted):
+            names = self._store.names(self.prompt_id)
+            outputs = {node: localised(output, names) for node, output in event.history.outputs.items()}
+            entry = Entry(outputs=outputs, status=event.history.status, meta=event.history.meta)
+        await self._tools.files.discard(self.prompt_id)
+        self._finish(state, entry, messages)
+
+    async def _settle(self) -> None:
+        """The job ended at RunPod, but its last event has not come: look for it in the job's output."""
+        status = await self._patiently(lambda: self._endpoint.status(self._runpod_id()), "read the result")
+        try:
+            batches = decode_result(status.output)
+        except WireError as error:
+            batches = ()
+            logger.warning("%s: %s", self.prompt_id, error)
+        for batch in batches:
+            if not self._ended:
+                await self._take(batch)
+        if not self._ended:
+            self._fail(*explain_platform(status.status, status.error))
+        self._bill(status)
+
+    # -- cancel
+
+    async def _cancel(self) -> None:
+        if self._job.state is not JobState.CANCELLING:
+            self._job = self._store.move(self.prompt_id, JobState.CANCELLING)
+        runpod_id = self._runpod_id()
+        while True:
+            try:
+                await self._patiently(lambda: self._endpoint.cancel(runpod_id), "cancel")
+                status = await self._patiently(lambda: self._endpoint.status(runpod_id), "cancel")
+            except JobGone:
+                break
+            if status.status == "COMPLETED":  # it was faster: the result is paid, so it is kept
+                await self._follow()
+                return
+            if status.status in TERMINAL:
+                self._bill(status)
+                break
+            await self._tools.sleep(next_delay(0, random.random()))  # noqa: S311
+        self._cancelled()
+        await self._tools.files.discard(self.prompt_id)
+
+    def _cancelled(self) -> None:
+        if not self._display.started:  # as ComfyUI: a pending prompt leaves no history
+            self._finish(JobState.CANCELLED, None, [StatusDue()])
+            return
+        messages = list(self._display.interrupted(self._job.prompt, self._tools.now_ms()))
+        self._finish(JobState.CANCELLED, self._display.entry(completed=False), messages)
+
+    # -- ends
+
+    def fail_uncertain(self) -> None:
+        """The proxy was stopped in the very moment of submitting."""
+        text = (
+            "The proxy was stopped while it submitted this job, so it may have been submitted. Press Run to try again."
+        )
+        self._fail("SubmissionUncertain", text)
+
+    def fail_by_bug(self, error: BaseException) -> None:
+        self._fail(type(error).__name__, f"The proxy itself failed: {error}")
+
+    def _fail(self, error_type: str, text: str, *, node_id: str = "") -> None:
+        if self._ended or self._store.get(self.prompt_id).state in ENDED:
+            return
+        node_type = self._job.prompt.get(node_id, {}).get("class_type", "")
+        messages = list(
+            self._display.failed(error_type, text, node_id=node_id, node_type=node_type, now_ms=self._tools.now_ms())
+        )
+        self._finish(JobState.FAILED, self._display.entry(completed=False), messages, error=text)
+
+    def _finish(
+        self, state: JobState, entry: Entry | None, messages: list[BrowserMessage], *, error: str | None = None
+    ) -> None:
+        """History first, then the messages that make the page fetch it."""
+        self._job = self._store.end(self.prompt_id, state, entry, self._tools.now_ms(), error=error)
+        self._ended = True
+        logger.info("%s %s%s", self.prompt_id, state.value, f": {error}" if error else "")
+        self._publish(messages)
+
+    # -- small
+
+    def _runpod_id(self) -> RunPodJobId:
+        if self._job.runpod_id is None:
+            raise RuntimeError(f"{self.prompt_id} is followed without a RunPod id")
+        return self._job.runpod_id
+
+    def _publish(self, messages: Iterable[BrowserMessage]) -> None:
+        self._tools.publisher.publish(self.prompt_id, self._job.client_id, messages)
+
+    def _waiting(self, text: str) -> Message:
+        return Message("notification", {"value": text, "id": self.prompt_id})
+
+    async def _say_why_it_waits(self) -> None:
+        try:
+            health = await self._endpoint.health()
+        except (EndpointUnavailable, EndpointRejected, JobGone):
+            return
+        self._publish([self._waiting(waiting_sentence(health.workers))])
+
+    async def _keep_bill(self) -> None:
+        """delayTime and executionTime, once; they are worth no retry."""
+        try:
+            self._bill(await self._endpoint.status(self._runpod_id()))
+        except (EndpointUnavailable, EndpointRejected, JobGone) as error:
+            logger.debug("%s: no times: %s", self.prompt_id, error)
+
+    def _bill(self, status: StatusReply) -> None:
+        self._store.update(self.prompt_id, delay_ms=status.delay_ms, execution_ms=status.execution_ms)
+
+    async def _patiently[T](self, call: Callable[[], Awaitable[T]], doing: str) -> T:
+        """Repeat *call* until what it needs is there."""
+        attempts = 0
+        while True:
+            try:
+                return await call()
+            except (EndpointUnavailable, ComfyUIUnavailable, StorageFailed) as error:
+                await self._pause(attempts, error, doing)
+                attempts += 1
+
+    async def _pause(self, attempts: int, error: Exception, doing: str) -> None:
+        delay_s = next_delay(attempts, random.random())  # noqa: S311
+        if isinstance(error, EndpointUnavailable) and error.retry_after_s is not None:
+            delay_s = max(delay_s, error.retry_after_s)
+        logger.warning("%s: cannot %s, again in %.1f s: %s", self.prompt_id, doing, delay_s, error)
+        if attempts == 1 and not self._warned:  # not for one failure
+            self._warned = True
+            self._tools.publisher.notice("warn", f"Retrying to {doing}", str(error))
+        await self._tools.sleep(delay_s)

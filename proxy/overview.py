@@ -1,0 +1,87 @@
+"""What /runpod/api tells: the state of ComfyUI, of the endpoint and of the jobs. Never a secret."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from proxy.comfyui import ComfyUI
+from proxy.core.job import Job
+from proxy.core.lifecycle import public_state
+from proxy.endpoint import Endpoint, EndpointRejected, EndpointUnavailable, JobGone, total_health
+from proxy.job_store import JobStore
+
+_PUBLIC = ("pending", "running", "completed", "failed", "cancelled")
+
+
+class Overview:
+    """Answers both routes; *kind* is ``runpod`` or ``sandbox``, *clock* counts seconds."""
+
+    def __init__(
+        self,
+        *,
+        version: str,
+        kind: str,
+        comfyui: ComfyUI,
+        endpoints: Sequence[Endpoint],
+        store: JobStore,
+        clock: Callable[[], float],
+    ) -> None:
+        self._version = version
+        self._kind = kind
+        self._comfyui = comfyui
+        self._endpoints = endpoints
+        self._store = store
+        self._clock = clock
+        self._started = clock()
+
+    async def status(self) -> dict[str, Any]:
+        """Body of GET /runpod/api/status."""
+        comfyui, endpoint = await asyncio.gather(self._comfyui.version(), self._endpoint())
+        return {
+            "version": self._version,
+            "uptime_s": round(self._clock() - self._started, 1),
+            "comfyui": {"url": self._comfyui.url, "reachable": comfyui is not None, "version": comfyui},
+            "endpoint": endpoint,
+            "jobs": self._counts(),
+        }
+
+    def jobs(self, status: str | None = None, limit: int = 100) -> dict[str, Any]:
+        """Body of GET /runpod/api/jobs, newest first; raises ValueError for a status that no job can have."""
+        if status is not None and status not in _PUBLIC:
+            raise ValueError(f"status must be one of {', '.join(_PUBLIC)}")
+        found = [*reversed(self._store.active()), *reversed(self._store.ended(limit))]
+        shown = [job for job in found if status in (None, public_state(job.state))]
+        return {"jobs": [_view(job, self._store.names(job.prompt_id).values()) for job in shown[:limit]]}
+
+    async def _endpoint(self) -> dict[str, Any]:
+        ids = ",".join(endpoint.id for endpoint in self._endpoints)
+        about: dict[str, Any] = {"kind": self._kind, "id": ids, "reachable": False, "workers": {}, "jobs": {}}
+        try:
+            health = await total_health(*self._endpoints)
+        except (EndpointUnavailable, EndpointRejected, JobGone) as error:
+            return {**about, "error": str(error)}
+        return {**about, "reachable": True, "workers": dict(health.workers), "jobs": dict(health.jobs)}
+
+    def _counts(self) -> dict[str, int]:
+        counts = dict.fromkeys(_PUBLIC, 0)
+        for state, count in self._store.counts().items():
+            counts[public_state(state)] += count
+        return counts
+
+
+def _view(job: Job, files: Iterable[tuple[str, str, str]]) -> dict[str, Any]:
+    return {
+        "prompt_id": job.prompt_id,
+        "runpod_id": job.runpod_id,
+        "state": public_state(job.state),
+        "created_at": job.created_ms / 1000,
+        "queued_s": _seconds(job.delay_ms),
+        "executed_s": _seconds(job.execution_ms),
+        "cost_usd": None,  # the price of the endpoint's GPU is not known to the proxy
+        "files": [{"type": folder, "subfolder": subfolder, "filename": name} for folder, subfolder, name in files],
+        "error": job.error,
+    }
+
+
+def _seconds(milliseconds: int | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000
