@@ -1,0 +1,81 @@
+"""A browser's websocket, as far as the protocol goes: remembers everything that it was sent."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from tests.support.until import until
+from wire.comfy import PreviewFrame, TextFrame, parse_binary
+
+
+@dataclass
+class Page:
+    socket: aiohttp.ClientWebSocketResponse
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    previews: list[PreviewFrame] = field(default_factory=list)
+    sid: str = ""
+
+    async def listen(self) -> None:
+        async for received in self.socket:
+            if received.type is aiohttp.WSMsgType.TEXT:
+                self._hear(json.loads(received.data))
+            elif received.type is aiohttp.WSMsgType.BINARY:
+                self._see(received.data)
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        self.messages.append(message)
+        self.sid = message["data"].get("sid", self.sid) if message["type"] == "status" else self.sid
+
+    def _see(self, data: bytes) -> None:
+        frame = parse_binary(data)
+        if isinstance(frame, PreviewFrame):
+            self.previews.append(frame)
+        elif isinstance(frame, TextFrame):
+            self.messages.append({"type": "text", "data": {"node": frame.node_id, "text": frame.text}})
+
+    def of(self, prompt_id: str) -> list[dict[str, Any]]:
+        """What was said of one prompt."""
+        return [message for message in self.messages if message["data"].get("prompt_id") == prompt_id]
+
+    def said(self, kind: str, prompt_id: str) -> list[dict[str, Any]]:
+        return [message["data"] for message in self.of(prompt_id) if message["type"] == kind]
+
+    async def heard(self, kind: str, prompt_id: str, timeout_s: float = 60) -> dict[str, Any]:
+        """The data of the first message of this kind for the prompt."""
+
+        async def first() -> Any:
+            return next(iter(self.said(kind, prompt_id)), None)
+
+        found: dict[str, Any] = await until(first, timeout_s, lambda: str([m["type"] for m in self.messages]))
+        return found
+
+    async def heard_end(self, prompt_id: str, timeout_s: float = 60) -> None:
+        async def ended() -> bool:
+            return any(data["node"] is None for data in self.said("executing", prompt_id))
+
+        await until(ended, timeout_s, lambda: str([m["type"] for m in self.messages]))
+
+
+@asynccontextmanager
+async def opened_page(session: aiohttp.ClientSession, url: str, sid: str | None = None) -> AsyncIterator[Page]:
+    """A page at *url* that has been greeted, with a modern frontend's flags."""
+    query = f"?clientId={sid}" if sid else ""
+    async with session.ws_connect(f"{url}/ws{query}", max_msg_size=0) as socket:
+        page = Page(socket)
+        listening = asyncio.create_task(page.listen())
+        try:
+
+            async def greeted() -> str:
+                return page.sid
+
+            await until(greeted, 10)
+            await socket.send_json({"type": "feature_flags", "data": {"supports_preview_metadata": True}})
+            yield page
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
