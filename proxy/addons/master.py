@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from mitmproxy import options
-from mitmproxy.addons import core, errorcheck, next_layer, proxyserver
+from mitmproxy.addons import core, next_layer, proxyserver
 from mitmproxy.master import Master
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,8 @@ class ProxyMaster(Master):
         super().__init__(opts)
         self._legacy_log_events.uninstall()  # it walks all addons for each log record, and hides Python's own warning
         self.server = proxyserver.Proxyserver()
-        self.addons.add(core.Core(), self.server, next_layer.NextLayer(), errorcheck.ErrorCheck())
+        # not ErrorCheck: it ends the process for an error that anybody logged meanwhile; see Listening instead
+        self.addons.add(core.Core(), self.server, next_layer.NextLayer())
         opts.update(keep_host_header=True, connection_strategy="lazy", tcp_timeout=_IDLE_S)
         self.addons.add(*addons, listening)
 
@@ -37,20 +38,29 @@ class Listening:
 
     def __init__(self, ready: Callable[[], None]) -> None:
         self._ready = ready
-        self.server: proxyserver.Proxyserver | None = None
+        self.master: ProxyMaster | None = None
+        self.failure: str | None = None
 
     def running(self) -> None:
-        self._ready()
+        if self.master is None:
+            return
+        servers = list(self.master.server.servers)
+        if servers and all(server.is_running for server in servers):
+            self._ready()
+            return
+        self.failure = str(next((server.last_exception for server in servers), "no server"))
+        Master.shutdown(self.master)
 
     async def done(self) -> None:
-        if self.server is None:
+        if self.master is None:
             return
+        server = self.master.server
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_S):
-                await self.server.servers.update([])
-                for handler in list(self.server.connections.values()):
+                await server.servers.update([])
+                for handler in list(server.connections.values()):
                     handler.close_connection(handler.client)
-                while self.server.connections:  # noqa: ASYNC110  mitmproxy has no event for it
+                while server.connections:  # noqa: ASYNC110  mitmproxy has no event for it
                     await asyncio.sleep(0.01)
 
 
@@ -61,14 +71,14 @@ async def run_front(
     opts = options.Options(mode=[f"reverse:{upstream}"], listen_host=host, listen_port=port)
     listening = Listening(ready)
     master = ProxyMaster(opts, addons, listening)
-    listening.server = master.server
+    listening.master = master
     stopping = asyncio.create_task(_shutdown(master, stop))
     try:
         await master.run()
-    except SystemExit as error:  # errorcheck's way to say that the server did not start
-        raise CannotListen(f"cannot listen on {host}:{port}: the port is in use, or the address is not here") from error
     finally:
         stopping.cancel()
+    if listening.failure is not None:
+        raise CannotListen(f"cannot listen on {host}:{port}: {listening.failure}")
 
 
 async def _shutdown(master: Master, stop: asyncio.Event) -> None:
