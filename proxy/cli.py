@@ -10,9 +10,8 @@ from typing import NoReturn
 
 import click
 
-from proxy.app import serve
 from proxy.core.stack_plan import CannotStart, Plan, client_variables
-from proxy.machine import wait_until_listening
+from proxy.machine import claimed, wait_until_listening
 from proxy.settings import Settings, SettingsError, environment_for_others, load_settings
 from proxy.stack import become, prepare, prepare_endpoint, running
 
@@ -48,17 +47,25 @@ def _become_endpoint(settings: Settings) -> NoReturn:
 async def _run(settings: Settings) -> None:
     """Everything between start and stop. A signal ends it also before the proxy has set up its own handling."""
     _end_on_sigterm()
-    plan = await prepare(settings)
-    for line in plan.lines:
-        click.echo(line)
-    async with running(plan.commands, settings.comfy_runpod_home / "logs", environment_for_others()):
-        await _serve_and_announce(settings, plan)
+    home = settings.comfy_runpod_home
+    with claimed(home):
+        plan = await prepare(settings)
+        for line in plan.lines:
+            click.echo(line)
+        async with running(plan.commands, home / "logs", environment_for_others()):
+            await _serve_and_announce(settings, plan)
 
 
 async def _serve_and_announce(settings: Settings, plan: Plan) -> None:
+    # mitmproxy takes seconds to import: by now what is wrong has been said, and ComfyUI has begun to start
+    from proxy.addons.master import CannotListen  # noqa: PLC0415
+    from proxy.app import serve  # noqa: PLC0415
+
     announcement = asyncio.create_task(_announce(settings))
     try:
         await serve(settings, sandbox_endpoint_url=plan.sandbox_endpoint_url)
+    except CannotListen as error:
+        raise CannotStart(f"PROXY_PORT={settings.proxy_port}: {error}") from error
     finally:
         announcement.cancel()
         _end_on_sigterm()

@@ -4,12 +4,17 @@ import asyncio
 import contextlib
 import errno
 import socket
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from proxy.core.stack_plan import CannotStart, Checkout
+
+if sys.platform != "win32":
+    import fcntl
 
 _PROBE_TIMEOUT_S = 3.0
 _POLL_S = 0.05
@@ -28,6 +33,22 @@ def require_free(host: str, port: int, variable: str) -> None:
                     f"{variable}={port}: another program listens there; stop it or choose another port"
                 ) from None
             raise CannotStart(f"{variable}={port}: cannot listen at {host}: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def claimed(home: Path) -> Iterator[None]:
+    """Makes *home* ours for the block; raises CannotStart when another proxy, which would run the same jobs, has it.
+
+    The claim ends with the process, however it ends.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "proxy.lock").open("a") as claim:
+        if sys.platform != "win32":
+            try:
+                fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise CannotStart(f"COMFY_RUNPOD_HOME={home}: another proxy uses it; stop that one first") from None
+        yield
 
 
 async def comfyui_answers(url: str) -> bool:

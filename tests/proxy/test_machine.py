@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from proxy.core.stack_plan import CannotStart
-from proxy.machine import comfyui_answers, find_checkout, has_gpu, require_free, wait_until_listening
+from proxy.machine import claimed, comfyui_answers, find_checkout, has_gpu, require_free, wait_until_listening
 
 
 @asynccontextmanager
@@ -138,3 +138,12 @@ async def test_without_device_and_tool_there_is_no_gpu(tmp_path: Path, monkeypat
 
     assert not await has_gpu("linux", tmp_path)
     assert await has_gpu("darwin", tmp_path)
+
+
+def test_two_proxies_do_not_run_the_same_jobs(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+
+    with claimed(home), pytest.raises(CannotStart, match=f"^COMFY_RUNPOD_HOME={home}: another proxy"), claimed(home):
+        pytest.fail("claimed twice")
+    with claimed(home):
+        pass
