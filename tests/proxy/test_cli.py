@@ -118,9 +118,10 @@ async def test_it_says_what_it_uses_and_where_to_go_and_ends_cleanly(
 
 
 async def test_two_proxies_do_not_share_a_home(variables: dict[str, str]) -> None:
-    async with proxy(variables) as first, proxy(variables | {"PROXY_PORT": str(free_port())}) as second:
+    async with proxy(variables) as first:
         await lines_until(first, "ComfyUI:")
-        _, errors = await second.communicate()
+        async with proxy(variables | {"PROXY_PORT": str(free_port())}) as second:
+            _, errors = await second.communicate()
 
     assert second.returncode == 1
     assert errors.decode().startswith("COMFY_RUNPOD_HOME=")
