@@ -65,7 +65,7 @@ async def _serve(
         version=version(), kind=kind, comfyui=comfyui, endpoints=endpoints, store=store, clock=time.monotonic
     )
     addons = [
-        Guard(allow_remote=settings.proxy_allow_remote),
+        Guard(sockets, allow_remote=settings.proxy_allow_remote),
         Reroute(sockets, SECRET_HEADER),
         Streaming(),
         Panel(overview.status, overview.jobs),

@@ -53,6 +53,7 @@ class Sockets:
         app = web.Application()
         app.router.add_get("/ws", self._bridge)
         app.router.add_get("/api/ws", self._bridge)
+        app.router.add_route("*", "/{path:.*}", _refuse)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_STOP_S)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self.host, 0)
@@ -129,3 +130,8 @@ class Sockets:
         params = {"clientId": sid} if sid else {}
         async with asyncio.timeout(10):
             return await self._session.ws_connect(self._url, params=params, headers=kept, max_msg_size=0)
+
+
+async def _refuse(_: web.Request) -> web.StreamResponse:
+    """Whatever else arrives here was refused before; its body is thrown away."""
+    raise web.HTTPForbidden

@@ -1,6 +1,7 @@
 """Refuses every request that a foreign page could have caused, before anything else sees it."""
 
 import logging
+from typing import Protocol
 
 from mitmproxy import http
 
@@ -10,11 +11,19 @@ from proxy.core.origin import refusal
 logger = logging.getLogger(__name__)
 
 _READ_ANYWAY = 64 * 1024
-"""bytes of a refused body that are read so that the answer arrives; a longer one ends the connection"""
+"""bytes of a refused body that are read before the answer"""
+
+
+class Sink(Protocol):
+    """Where a long refused body is thrown away: an HTTP server of ours that answers 403 to everything unknown."""
+
+    host: str
+    port: int
 
 
 class Guard:
-    def __init__(self, *, allow_remote: bool) -> None:
+    def __init__(self, sink: Sink, *, allow_remote: bool) -> None:
+        self._sink = sink
         self._allow_remote = allow_remote
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
@@ -40,9 +49,15 @@ class Guard:
 
     def _refuse(self, flow: http.HTTPFlow, reason: str) -> None:
         logger.warning("refused %s %s: %s", flow.request.method, flow.request.path, reason)
-        length = flow.request.headers.get("Content-Length", "0")
-        chunked = "Transfer-Encoding" in flow.request.headers
-        if chunked or not length.isdigit() or int(length) > _READ_ANYWAY:
-            flow.kill()
+        if _is_short(flow.request):
+            flow.response = comfy_error(403, "forbidden", "Forbidden", reason)
             return
-        flow.response = comfy_error(403, "forbidden", "Forbidden", reason)
+        # mitmproxy reads a body whole before it sends our answer, so a long one flows past it, into the sink
+        flow.request.path = "/refused"
+        flow.request.host, flow.request.port = self._sink.host, self._sink.port
+        flow.request.stream = True
+
+
+def _is_short(request: http.Request) -> bool:
+    length = request.headers.get("Content-Length", "0")
+    return "Transfer-Encoding" not in request.headers and length.isdigit() and int(length) <= _READ_ANYWAY

@@ -2,33 +2,19 @@
 
 from mitmproxy import http
 
-from proxy.addons.answers import comfy_error
 from proxy.core.routing import MERGED, READ, Route, route
 
 _IMMUTABLE = "public, max-age=31536000, immutable"
-_BODY_MAX = 100 * 1024 * 1024
-"""ComfyUI's own default --max-upload-size"""
 
 
 class Streaming:
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        """Uploads are streamed. A prompt is read whole, but not without bound."""
-        if flow.response is not None or flow.error is not None or not flow.live:
+        """Uploads are streamed; a prompt is read whole."""
+        if flow.response is not None or flow.error is not None or not flow.live or flow.request.stream:
             return  # streaming a request that is already answered hangs the connection
         matched = route(flow.request.method, flow.request.path).route
-        if matched in READ:
-            self._bound(flow)
-        elif "Upgrade" not in flow.request.headers:
+        if matched not in READ and "Upgrade" not in flow.request.headers:
             flow.request.stream = _has_body(flow.request)
-
-    def _bound(self, flow: http.HTTPFlow) -> None:
-        length = flow.request.headers.get("Content-Length", "0")
-        if length.isdigit() and int(length) <= _BODY_MAX and "Transfer-Encoding" not in flow.request.headers:
-            return
-        if length.isdigit() and int(length) > _BODY_MAX:
-            flow.kill()  # answering would mean to read it all first
-        elif not length.isdigit():
-            flow.response = comfy_error(400, "bad_request", "Content-Length is not a number")
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         if flow.response is None:
