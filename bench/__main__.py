@@ -17,6 +17,7 @@ from rich.console import Console
 from bench import jobs, pages, traffic
 from bench.process import Target, bare_mitmproxy, measurable
 from bench.report import Row, table, write
+from tests.support.browser import chromium
 from tests.support.stack import Stack, running_stack
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -67,7 +68,7 @@ def _measurements(stack: Stack, bare: Target) -> dict[str, Callable[[], Awaitabl
         "answer": lambda: jobs.answer_time(stack),
         "start": lambda: _one(jobs.start_time(stack)),
         "delivery": lambda: _one(jobs.delivery_time(stack)),
-        "pages": _if(bool(pages.find_chromium()), "pages", "needs Chromium", lambda: pages.page_loads(proxy, direct)),
+        "pages": _if(bool(chromium()), "pages", "needs Chromium", lambda: pages.page_loads(proxy, direct)),
     }
 
 

@@ -1,12 +1,12 @@
 """Loading the user interface in Chromium, through the proxy and directly."""
 
-import shutil
 import time
 
 from playwright.async_api import Browser, BrowserContext, async_playwright
 
 from bench.process import Target
 from bench.report import Limit, Row
+from tests.support.browser import chromium
 
 _ROUNDS = 4
 _READY_MS = 60_000
@@ -16,17 +16,12 @@ _ARGUMENTS = (
 )
 
 
-def find_chromium() -> str | None:
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    return next((found for name in names if (found := shutil.which(name))), None)
-
-
 async def page_loads(proxy: Target, direct: Target) -> list[Row]:
     """Seconds until the graph is on the screen, for a browser that never was there and for one that was."""
     first: dict[str, list[float]] = {proxy.name: [], direct.name: []}
     second: dict[str, list[float]] = {proxy.name: [], direct.name: []}
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=find_chromium(), args=_ARGUMENTS)
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=_ARGUMENTS)
         for turn in range(_ROUNDS):
             for target in (proxy, direct) if turn % 2 else (direct, proxy):
                 cold, warm = await _two_visits(browser, target.url)
@@ -52,7 +47,8 @@ async def _visit(context: BrowserContext, url: str) -> float:
     page = await context.new_page()
     began = time.perf_counter()
     await page.goto(url, wait_until="load")
-    await page.wait_for_selector("#graph-canvas", state="visible", timeout=_READY_MS)
+    await page.wait_for_function("() => window.app?.graph && window.app.extensionManager", timeout=_READY_MS)
+    await page.locator("[data-testid=queue-button]").wait_for(timeout=_READY_MS)
     took = time.perf_counter() - began
     await page.close()
     return took
