@@ -1,0 +1,61 @@
+"""``python -m sandbox.endpoint``."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from sandbox.endpoint.server import running_endpoint
+from sandbox.endpoint.service import Options
+from sandbox.endpoint.workers import PROJECT, WorkerCommand
+
+
+@click.command()
+@click.option("--port", default=8190, show_default=True, help="Where to listen; 0 is a free port.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(0), help="How many workers to run.")
+@click.option("--cold-start", default=0.0, show_default=True, help="Seconds that a worker takes to come, once needed.")
+@click.option("--comfyui-home", type=click.Path(path_type=Path), help="The workers' ComfyUI; the sandbox's by default.")
+@click.option("--comfyui-python", type=click.Path(path_type=Path), help="The interpreter that runs it.")
+@click.option("--comfyui-args", default="", help="More arguments for it.")
+@click.option("--home", type=click.Path(path_type=Path), help="A folder for the workers' files; temporary by default.")
+@click.option("--api-key", envvar="SANDBOX_API_KEY", help="Accept this key only; any by default.")
+def main(
+    port: int,
+    workers: int,
+    cold_start: float,
+    comfyui_home: Path | None,
+    comfyui_python: Path | None,
+    comfyui_args: str,
+    home: Path | None,
+    api_key: str | None,
+) -> None:
+    """Serve a RunPod endpoint on this machine, with real workers."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
+    environ = {
+        "COMFYUI_HOME": str(comfyui_home or PROJECT / "sandbox" / "comfyui"),
+        "COMFYUI_PYTHON": str(comfyui_python or sys.executable),
+        "COMFYUI_ARGS": comfyui_args,
+    }
+    with tempfile.TemporaryDirectory(prefix="comfy-runpod-endpoint-") as temporary:
+        command = WorkerCommand((sys.executable, "-m", "worker"), home or Path(temporary), environ)
+        options = Options(api_key=api_key, wanted_workers=workers)
+        asyncio.run(_serve(options, port, command, cold_start))
+
+
+async def _serve(options: Options, port: int, command: WorkerCommand, cold_start_s: float) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError):  # Windows
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with running_endpoint(options, port=port, command=command, cold_start_s=cold_start_s) as running:
+        click.echo(f"endpoint ready: {running.url}")
+        await stop.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,277 @@
+"""The state of a serverless endpoint: queue, statuses, stream, cancel, lost workers, retention. Pure; time comes in.
+
+Source: RunPod docs, serverless/endpoints (operation reference, send requests, endpoint configurations), and what
+RunPod's SDK expects of the worker's side.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.endpoint.job import TERMINAL, Job, NotAllowed, Status
+
+_STOP_AGAIN_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The endpoint's settings and the platform's rules; seconds."""
+
+    execution_timeout_s: float = 600.0
+    ttl_s: float = 86_400.0
+    retention_s: float = 1800.0
+    sync_retention_s: float = 60.0
+    lost_after_s: float = 30.0
+    """a worker that neither pings nor asks for this long is lost"""
+    max_retries: int = 1
+
+
+@dataclass(slots=True)
+class Worker:
+    id: str
+    seen: float
+    jobs: frozenset[str] = frozenset()
+    """what it says that it works on"""
+    stopping: bool = False
+
+
+class EndpointState:
+    """Jobs and workers of one endpoint."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.jobs: dict[str, Job] = {}
+        self.workers: dict[str, Worker] = {}
+        self._queue: list[str] = []
+        self._stops: dict[str, str] = {}
+        """job id -> worker that must stop it"""
+        self._told: dict[str, float] = {}
+        """job id -> when the worker was last told to stop it"""
+        self._counts = {"completed": 0, "failed": 0, "retried": 0}
+
+    # -- the client's side
+
+    def submit(
+        self, job_id: str, job_input: Mapping[str, Any], now: float, policy: Mapping[str, Any], *, sync: bool = False
+    ) -> Job:
+        """Queue a job; *policy* is the request's own, in milliseconds."""
+        job = Job(
+            id=job_id,
+            input=dict(job_input),
+            created=now,
+            queued=now,
+            execution_timeout_s=float(policy.get("executionTimeout", self.policy.execution_timeout_s * 1000)) / 1000,
+            ttl_s=float(policy.get("ttl", self.policy.ttl_s * 1000)) / 1000,
+            sync=sync,
+        )
+        self.jobs[job_id] = job
+        self._queue.append(job_id)
+        return job
+
+    def drain(self, job_id: str) -> tuple[Status, list[Any]]:
+        """Status and the chunks that nobody has read; each is handed out once. Raises KeyError."""
+        job = self.jobs[job_id]
+        chunks, job.stream = job.stream, []
+        return job.status, chunks
+
+    def cancel(self, job_id: str, now: float) -> Job:
+        """RunPod owns the state: CANCELLED at once, the worker is told. Raises KeyError."""
+        job = self.jobs[job_id]
+        if job.status in TERMINAL:
+            return job
+        self._stop(job)
+        job.move(Status.CANCELLED, now)
+        self._unqueue(job_id)
+        return job
+
+    def retry(self, job_id: str, now: float) -> Job:
+        """Raises KeyError, NotAllowed."""
+        job = self.jobs[job_id]
+        job.move(Status.IN_QUEUE, now)
+        job.stream = []
+        self._queue.append(job_id)
+        self._counts["retried"] += 1
+        return job
+
+    def purge(self) -> int:
+        """Drop what waits; what runs goes on."""
+        removed = len(self._queue)
+        for job_id in self._queue:
+            del self.jobs[job_id]
+        self._queue.clear()
+        return removed
+
+    def health(self, wanted: int) -> dict[str, dict[str, int]]:
+        """*wanted* workers should be there; those that never asked are still initializing."""
+        alive = [worker for worker in self.workers.values() if not worker.stopping]
+        busy = {job.worker for job in self.jobs.values() if job.status is Status.IN_PROGRESS}
+        running = sum(worker.id in busy for worker in alive)
+        idle = len(alive) - running
+        statuses = [job.status for job in self.jobs.values()]
+        return {
+            "jobs": {
+                "completed": self._counts["completed"],
+                "failed": self._counts["failed"],
+                "inProgress": statuses.count(Status.IN_PROGRESS),
+                "inQueue": len(self._queue),
+                "retried": self._counts["retried"],
+            },
+            "workers": {
+                "idle": idle,
+                "initializing": max(0, wanted - len(alive)),
+                "ready": idle,
+                "running": running,
+                "throttled": 0,
+                "unhealthy": 0,
+            },
+        }
+
+    @property
+    def waiting(self) -> int:
+        return len(self._queue)
+
+    # -- the workers' side
+
+    def take(self, worker_id: str, now: float, limit: int = 1) -> list[dict[str, Any]]:
+        """Up to *limit* jobs for a worker, as job-take answers them; an empty input is left out, as RunPod does."""
+        if self._seen(worker_id, now).stopping:
+            return []
+        taken: list[dict[str, Any]] = []
+        while self._queue and len(taken) < limit:
+            job = self.jobs[self._queue.pop(0)]
+            job.move(Status.IN_PROGRESS, now)
+            job.worker = worker_id
+            taken.append({"id": job.id, "input": job.input} if job.input else {"id": job.id})
+        return taken
+
+    def give_back(self, job_ids: Iterable[str], now: float) -> None:
+        """The worker left before the answer reached it: the jobs are first in the queue again."""
+        for job_id in reversed(list(job_ids)):
+            self.jobs[job_id].move(Status.IN_QUEUE, now)
+            self._queue.insert(0, job_id)
+
+    def chunk(self, job_id: str, worker_id: str, output: Any, now: float) -> None:
+        """A yield of a running job; late ones of other jobs and workers are ignored."""
+        self._seen(worker_id, now)
+        job = self.jobs.get(job_id)
+        if job is not None and job.status is Status.IN_PROGRESS and job.worker == worker_id:
+            job.stream.append(output)
+
+    def done(self, job_id: str, worker_id: str, result: Mapping[str, Any], now: float) -> None:
+        """The worker's last word: an error fails the job; ``status: IN_PROGRESS`` is only progress."""
+        self._seen(worker_id, now)
+        self._stops.pop(job_id, None)
+        job = self.jobs.get(job_id)
+        if job is None or job.status is not Status.IN_PROGRESS or job.worker != worker_id:
+            return
+        if result.get("status") == "IN_PROGRESS":
+            job.output = result.get("output")
+            return
+        error = result.get("error")
+        job.output = result.get("output")
+        job.error = None if error is None else str(error)
+        self._end(job, Status.FAILED if error else Status.COMPLETED, now)
+        if result.get("stopPod"):
+            self.workers[worker_id].stopping = True
+
+    def done_without_result(self, job_id: str, now: float) -> None:
+        """The result was refused for its size: the job shows COMPLETED without output."""
+        job = self.jobs.get(job_id)
+        if job is not None and job.status is Status.IN_PROGRESS:
+            job.output = None
+            self._end(job, Status.COMPLETED, now)
+
+    def stops(self, worker_id: str, now: float) -> list[str]:
+        """Jobs that the worker must stop; repeated until it says that it no longer has them, but not in a hot loop."""
+        self._seen(worker_id, now)
+        due = [
+            job_id
+            for job_id, worker in self._stops.items()
+            if worker == worker_id and now - self._told.get(job_id, -_STOP_AGAIN_S) >= _STOP_AGAIN_S
+        ]
+        self._told |= dict.fromkeys(due, now)
+        return due
+
+    def ping(self, worker_id: str, job_ids: Iterable[str], now: float) -> None:
+        """The heartbeat names the jobs in progress: a stop is heard once its job is missing."""
+        worker = self._seen(worker_id, now)
+        said = frozenset(job_ids)
+        for job_id in worker.jobs - said:
+            if self._stops.get(job_id) == worker_id:
+                del self._stops[job_id]
+        worker.jobs = said
+
+    def idle(self, worker_id: str) -> None:
+        """The worker asks for a job and has none: whatever it was to stop is gone."""
+        self._stops = {job_id: worker for job_id, worker in self._stops.items() if worker != worker_id}
+
+    def forget_worker(self, worker_id: str, now: float) -> None:
+        """The worker's process is gone: its jobs run once more, or fail."""
+        self.workers.pop(worker_id, None)
+        self.idle(worker_id)
+        for job in list(self.jobs.values()):
+            if job.status is Status.IN_PROGRESS and job.worker == worker_id:
+                self._lost(job, now)
+
+    def stop_worker(self, worker_id: str, now: float) -> None:
+        """It gets no more jobs: the SDK would take one while it drains, and never run it."""
+        self._seen(worker_id, now).stopping = True
+
+    # -- time
+
+    def tick(self, now: float) -> None:
+        """What time brings: lost workers, timeouts, expiry."""
+        for worker in list(self.workers.values()):
+            if now - worker.seen > self.policy.lost_after_s:
+                self.forget_worker(worker.id, now)
+        for job in list(self.jobs.values()):
+            self._age(job, now)
+
+    def _age(self, job: Job, now: float) -> None:
+        if job.status in TERMINAL:
+            kept_s = self.policy.sync_retention_s if job.sync else self.policy.retention_s
+            if job.ended is not None and now - job.ended > kept_s:
+                del self.jobs[job.id]
+        elif now - job.created > job.ttl_s:
+            self._expire(job, now)
+        elif job.taken is not None and now - job.taken > job.execution_timeout_s:
+            self._stop(job)
+            job.error = "executionTimeout exceeded"
+            self._end(job, Status.FAILED, now)
+
+    def _expire(self, job: Job, now: float) -> None:
+        if job.status is Status.IN_QUEUE:
+            self._unqueue(job.id)
+            job.move(Status.TIMED_OUT, now)
+        else:
+            self._stop(job)
+            del self.jobs[job.id]
+
+    def _lost(self, job: Job, now: float) -> None:
+        if job.retries < self.policy.max_retries:
+            job.move(Status.IN_QUEUE, now)
+            job.retries += 1
+            self._queue.insert(0, job.id)
+            return
+        job.error = f"job timed out after {job.retries} retries"
+        self._end(job, Status.FAILED, now)
+
+    def _end(self, job: Job, status: Status, now: float) -> None:
+        job.move(status, now)
+        self._counts["completed" if status is Status.COMPLETED else "failed"] += 1
+
+    def _stop(self, job: Job) -> None:
+        if job.status is Status.IN_PROGRESS and job.worker is not None:
+            self._stops[job.id] = job.worker
+
+    def _unqueue(self, job_id: str) -> None:
+        if job_id in self._queue:
+            self._queue.remove(job_id)
+
+    def _seen(self, worker_id: str, now: float) -> Worker:
+        worker = self.workers.setdefault(worker_id, Worker(worker_id, now))
+        worker.seen = now
+        return worker
+
+
+__all__ = ["EndpointState", "Job", "NotAllowed", "Policy", "Status"]

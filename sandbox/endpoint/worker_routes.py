@@ -1,0 +1,85 @@
+"""The platform's side that workers call through RunPod's SDK: job-take, job-stop, job-stream, job-done, ping."""
+
+import json
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.endpoint.service import Service
+
+
+class WorkerRoutes:
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._state = service.state
+
+    def add_to(self, app: web.Application) -> None:
+        at = "/v2/{endpoint}"
+        app.router.add_get(f"{at}/job-take/{{worker}}", self.take)
+        app.router.add_get(f"{at}/job-take-batch/{{worker}}", self.take_batch)
+        app.router.add_get(f"{at}/job-stop/{{worker}}", self.stop)
+        app.router.add_post(f"{at}/job-stream/{{worker}}/{{job}}", self.chunk)
+        app.router.add_post(f"{at}/job-done/{{worker}}/{{job}}", self.done)
+        app.router.add_get(f"{at}/ping/{{worker}}", self.ping)
+
+    async def take(self, request: web.Request) -> web.StreamResponse:
+        """Held; 204 without a job."""
+        jobs = await self._take(request, 1)
+        return web.json_response(jobs[0]) if jobs else web.Response(status=204)
+
+    async def take_batch(self, request: web.Request) -> web.StreamResponse:
+        jobs = await self._take(request, int(request.query.get("batch_size", "1")))
+        return web.json_response(jobs) if jobs else web.Response(status=204)
+
+    async def _take(self, request: web.Request, limit: int) -> list[dict[str, Any]]:
+        worker = request.match_info["worker"]
+        if self._service.faults.strikes("take_400"):
+            raise web.HTTPBadRequest
+        if request.query.get("job_in_progress") == "0":
+            self._state.idle(worker)
+        await self._service.until(lambda: self._state.waiting > 0, self._service.options.take_hold_s)
+        if request.transport is None or request.transport.is_closing():
+            return []  # nobody would run it
+        return self._state.take(worker, self._service.clock(), limit)
+
+    async def stop(self, request: web.Request) -> web.StreamResponse:
+        """Held; 204 when nothing is to be stopped."""
+        worker = request.match_info["worker"]
+        found: list[str] = []
+
+        def due() -> bool:
+            found.extend(self._state.stops(worker, self._service.clock()))
+            return bool(found)
+
+        await self._service.until(due, self._service.options.take_hold_s)
+        return web.json_response({"jobsToStop": found}) if found else web.Response(status=204)
+
+    async def chunk(self, request: web.Request) -> web.StreamResponse:
+        raw = await request.read()
+        if len(raw) > self._service.options.chunk_max:
+            raise web.HTTPBadRequest(text="stream chunk exceeds 1 MB")
+        job, worker = request.match_info["job"], request.match_info["worker"]
+        self._state.chunk(job, worker, json.loads(raw).get("output"), self._service.clock())
+        await self._service.changed()
+        return web.Response()
+
+    async def done(self, request: web.Request) -> web.StreamResponse:
+        """The SDK posts JSON under a form's content type, and repeats it only after a 5xx."""
+        if self._service.faults.strikes("done_500"):
+            raise web.HTTPInternalServerError
+        job, worker = request.match_info["job"], request.match_info["worker"]
+        raw = await request.read()
+        known = self._state.jobs.get(job)
+        limit = self._service.options.runsync_max if known and known.sync else self._service.options.run_max
+        if len(raw) > limit or self._service.faults.strikes("done_400"):
+            self._state.done_without_result(job, self._service.clock())
+            await self._service.changed()
+            raise web.HTTPBadRequest
+        self._state.done(job, worker, json.loads(raw), self._service.clock())
+        await self._service.changed()
+        return web.Response()
+
+    async def ping(self, request: web.Request) -> web.StreamResponse:
+        jobs = [job for job in request.query.get("job_id", "").split(",") if job]
+        self._state.ping(request.match_info["worker"], jobs, self._service.clock())
+        return web.Response()

@@ -1,0 +1,143 @@
+"""Starts the workers as subprocesses, under RunPod's unmodified SDK, and ends them without leaving orphans."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sandbox.endpoint.service import Service
+
+logger = logging.getLogger(__name__)
+
+PROJECT = Path(__file__).resolve().parents[2]
+_LINE_MAX = 16 * 1024 * 1024
+_BACKOFF_S = 1.0
+_GRACE_S = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerCommand:
+    """What a worker runs; *home* holds a folder for each."""
+
+    argv: Sequence[str]
+    home: Path
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+
+def sdk_environment(base_url: str, endpoint_id: str, worker_id: str) -> dict[str, str]:
+    """The variables that the platform injects, pointing at *base_url* (``http://host:port/v2``)."""
+    api = f"{base_url}/{endpoint_id}"
+    return {
+        "RUNPOD_WEBHOOK_GET_JOB": f"{api}/job-take/$ID?gpu=SANDBOX",
+        "RUNPOD_WEBHOOK_POST_OUTPUT": f"{api}/job-done/$RUNPOD_POD_ID/$ID?gpu=SANDBOX",
+        "RUNPOD_WEBHOOK_POST_STREAM": f"{api}/job-stream/$RUNPOD_POD_ID/$ID?gpu=SANDBOX",
+        "RUNPOD_WEBHOOK_PING": f"{api}/ping/$RUNPOD_POD_ID?gpu=SANDBOX",
+        "RUNPOD_PING_INTERVAL": "4000",
+        "RUNPOD_AI_API_KEY": "sandbox",
+        "RUNPOD_POD_ID": worker_id,
+        "RUNPOD_ENDPOINT_ID": endpoint_id,
+        "RUNPOD_SKIP_AUTO_SYSTEM_CHECKS": "true",
+        "RUNPOD_SKIP_GPU_CHECK": "true",
+        "RUNPOD_LOG_LEVEL": "INFO",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+class Workers:
+    """Keeps the wanted number of workers running."""
+
+    def __init__(
+        self, service: Service, command: WorkerCommand, base_url: Callable[[], str], cold_start_s: float
+    ) -> None:
+        self._service = service
+        self._command = command
+        self._base_url = base_url
+        self._cold_start_s = cold_start_s
+        self._running: dict[str, asyncio.subprocess.Process] = {}
+
+    async def run(self) -> None:
+        """Start workers and replace those that end, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(self._service.options.wanted_workers):
+                group.create_task(self._keep(f"sandbox{number}"))
+
+    def kill_one(self) -> None:
+        """As a machine that is lost: no good-bye. For tests."""
+        for process in self._running.values():
+            _kill(process)
+            return
+
+    async def _keep(self, name: str) -> None:
+        while True:
+            if self._cold_start_s > 0:
+                await self._service.until(lambda: self._service.state.waiting > 0, 3600)
+                await asyncio.sleep(self._cold_start_s)
+            worker_id = f"{name}-{uuid.uuid4().hex[:6]}"
+            status = await self._live(worker_id)
+            logger.warning("worker %s ended with status %s", worker_id, status)
+            self._service.state.forget_worker(worker_id, self._service.clock())
+            await self._service.changed()
+            await asyncio.sleep(_BACKOFF_S)
+
+    async def _live(self, worker_id: str) -> int:
+        process = await self._start(worker_id)
+        self._running[worker_id] = process
+        try:
+            await _log(process, worker_id)
+            return await process.wait()
+        finally:
+            self._service.state.stop_worker(worker_id, self._service.clock())
+            await _end(process)
+            del self._running[worker_id]
+
+    async def _start(self, worker_id: str) -> asyncio.subprocess.Process:
+        folder = self._command.home / worker_id
+        for part in ("home", "cwd", "data"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("RUNPOD_")}
+        environ = {
+            **inherited,
+            "PYTHONPATH": str(PROJECT),
+            "HOME": str(folder / "home"),  # the SDK would prefer credentials in ~/.runpod
+            "WORKER_DATA_DIR": str(folder / "data"),
+            "COMFYUI_PORT": "0",
+            **self._command.environ,
+            **sdk_environment(self._base_url(), self._service.options.endpoint_id, worker_id),
+        }
+        return await asyncio.create_subprocess_exec(
+            *self._command.argv,
+            cwd=folder / "cwd",
+            env=environ,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,  # with its heartbeat process and its ComfyUI, so that all end together
+            limit=_LINE_MAX,
+        )
+
+
+async def _log(process: asyncio.subprocess.Process, worker_id: str) -> None:
+    if process.stdout is None:
+        return
+    async for line in process.stdout:
+        logger.info("[%s] %s", worker_id, line.decode(errors="replace").rstrip()[:2000])
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """SIGTERM, then the whole group: the SDK itself waits for its long polls."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError, TimeoutError):
+            process.terminate()
+            await asyncio.wait_for(asyncio.shield(process.wait()), _GRACE_S)
+    _kill(process)
+    await process.wait()
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
