@@ -1,0 +1,70 @@
+"""Composition root of the worker: settings in, objects out. The only place that knows every class."""
+
+import shlex
+import time
+import uuid
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any
+
+from worker.comfy_process import ComfyProcess, free_port
+from worker.folders import Folders
+from worker.handler import Handler
+from worker.model_paths import write_model_paths
+from worker.outbox import Outbox
+from worker.session import Session
+from worker.settings import Settings
+
+HandlerFunction = (
+    Callable[[dict[str, Any]], AsyncGenerator[dict[str, Any], None]]
+    | Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+)
+
+
+class App:
+    """:meth:`start` before the first job, :meth:`stop` after the last; *sdk_version* is RunPod's."""
+
+    def __init__(self, settings: Settings, sdk_version: str) -> None:
+        self._settings, self._sdk_version = settings, sdk_version
+        self._folders = Folders(settings.data_dir.resolve())
+        self._port = settings.comfyui_port or free_port()
+        self.process = ComfyProcess(settings.comfyui_home)
+        handler = Handler(self.open_session)
+        self.handler: HandlerFunction = handler.stream if settings.worker_stream else handler.once
+
+    def start(self) -> None:
+        """Starts ComfyUI and returns at once. A worker without one still takes jobs: they say what is wrong."""
+        extra = list[str]()
+        if self._settings.comfyui_home.is_dir():
+            self._folders.create()
+            models = write_model_paths(self._settings.models_dir, self._folders.user / "model_paths.yaml")
+            extra = ["--extra-model-paths-config", str(models)] if models else []
+        self.process.start([*self._command(), *extra, *shlex.split(self._settings.comfyui_args)])
+
+    def stop(self) -> None:
+        self.process.stop()
+
+    def _command(self) -> list[str]:
+        """Options that ComfyUI knows since 0.3.64; its database would lie in the checkout otherwise."""
+        data, folders = str(self._folders.data), self._folders
+        options = {
+            "--listen": "127.0.0.1",
+            "--port": str(self._port),
+            "--input-directory": str(folders.root("input")),
+            "--output-directory": str(folders.root("output")),
+            "--temp-directory": data,  # ComfyUI adds the last part, "temp"
+            "--user-directory": str(folders.user),
+            "--database-url": f"sqlite:///{folders.user / 'comfyui.db'}",
+        }
+        start = [str(self._settings.python), "-u", "main.py", "--disable-auto-launch"]
+        return [*start, *(word for option in options.items() for word in option)]
+
+    def open_session(self, job_input: object) -> Session:
+        return Session(
+            job_input,
+            comfy_url=f"http://127.0.0.1:{self._port}",
+            process=self.process,
+            folders=self._folders,
+            outbox=Outbox(uuid.uuid4().hex, time.time_ns() // 1_000_000, time.monotonic),
+            sdk_version=self._sdk_version,
+            new_id=lambda: str(uuid.uuid4()),
+        )

@@ -1,0 +1,146 @@
+"""ComfyClient: the calls that the worker makes to its own ComfyUI, and one websocket. Errors say whose fault it is."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+
+from wire.comfy import Message, ServerMessage, parse_binary, parse_text, render_text
+from wire.errors import WireError
+from wire.job import JobRequest
+
+logger = logging.getLogger(__name__)
+
+_TIMEOUT = aiohttp.ClientTimeout(total=30)
+_PROBE_TIMEOUT = aiohttp.ClientTimeout(total=5)
+_SUBMIT_TIMEOUT = aiohttp.ClientTimeout(total=300)
+"""ComfyUI validates before it answers: it opens input files, and may wait for a busy interpreter"""
+_CLOSED = (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
+
+
+class ComfyUnreachable(Exception):
+    """ComfyUI did not answer, or not in time: it may be busy, or gone."""
+
+
+class PromptRefused(Exception):
+    """ComfyUI's validation said no: *error* and *node_errors* are its own."""
+
+    def __init__(self, error: dict[str, Any], node_errors: dict[str, Any]) -> None:
+        super().__init__(str(error.get("message", "refused")))
+        self.error, self.node_errors = error, node_errors
+
+
+class ComfySocket:
+    """ComfyUI's messages for one client id."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._socket = socket
+
+    async def receive(self, timeout_s: float) -> ServerMessage | None:
+        """The next message; None when there was none in time. Raises ComfyUnreachable when the socket is closed."""
+        try:
+            frame = await self._socket.receive(timeout=timeout_s)
+        except TimeoutError:
+            return None
+        if frame.type in _CLOSED:
+            raise ComfyUnreachable("ComfyUI closed the websocket")
+        try:
+            return parse_text(frame.data) if frame.type is aiohttp.WSMsgType.TEXT else parse_binary(frame.data)
+        except WireError as error:
+            logger.warning("a message of ComfyUI is passed over: %s", error)
+            return None
+
+
+class ComfyClient:
+    def __init__(self, url: str, http: aiohttp.ClientSession) -> None:
+        self._url, self._http = url, http
+
+    async def version(self) -> str | None:
+        """ComfyUI's version, ``"unknown"`` when it has none; None while it does not answer."""
+        try:
+            stats = await self._json("GET", "/system_stats", timeout=_PROBE_TIMEOUT)
+            return str(stats.get("system", {}).get("comfyui_version", "unknown"))
+        except (ComfyUnreachable, AttributeError):
+            return None
+
+    async def answers(self) -> bool:
+        return await self.version() is not None
+
+    async def submit(self, request: JobRequest, prompt_id: str, client_id: str) -> None:
+        """Queues the prompt; raises PromptRefused when ComfyUI does not accept it."""
+        body: dict[str, Any] = {
+            "prompt": request.workflow,
+            "prompt_id": prompt_id,
+            "client_id": client_id,
+            "extra_data": request.extra_data,
+        }
+        if request.targets is not None:
+            body["partial_execution_targets"] = list(request.targets)
+        await self._json("POST", "/prompt", body, timeout=_SUBMIT_TIMEOUT)
+
+    async def history(self, prompt_id: str) -> dict[str, Any] | None:
+        """The history entry; None while the prompt has not ended."""
+        entry = (await self._json("GET", f"/history/{prompt_id}")).get(prompt_id)
+        return entry if isinstance(entry, dict) else None
+
+    async def is_queued(self, prompt_id: str) -> bool:
+        """Whether the prompt waits or runs."""
+        queue = await self._json("GET", "/queue")
+        items = [*queue.get("queue_running", ()), *queue.get("queue_pending", ())]
+        return any(item[1] == prompt_id for item in items)
+
+    async def drop(self, prompt_id: str) -> None:
+        """Takes the prompt out of the queue, else interrupts it: in this order nothing slips between the two."""
+        await self._json("POST", "/queue", {"delete": [prompt_id]})
+        await self._json("POST", "/interrupt", {"prompt_id": prompt_id})
+
+    @asynccontextmanager
+    async def socket(self, client_id: str) -> AsyncIterator[ComfySocket]:
+        """A websocket that announced itself before the caller goes on."""
+        try:
+            async with asyncio.timeout(_TIMEOUT.total):
+                socket = await self._http.ws_connect(f"{self._url}/ws?clientId={client_id}", max_msg_size=0)
+                hello = Message("feature_flags", {"supports_preview_metadata": True})
+                await socket.send_str(render_text(hello))
+        except (aiohttp.ClientError, OSError) as error:  # OSError: TimeoutError and the socket's own
+            raise ComfyUnreachable(f"no websocket: {error}") from error
+        try:
+            yield ComfySocket(socket)
+        finally:
+            await socket.close()
+
+    async def _json(
+        self, method: str, path: str, body: object = None, *, timeout: aiohttp.ClientTimeout = _TIMEOUT
+    ) -> dict[str, Any]:
+        try:
+            async with self._http.request(method, self._url + path, json=body, timeout=timeout) as response:
+                text = await response.text()
+        except (aiohttp.ClientError, OSError) as error:
+            raise ComfyUnreachable(f"{method} {path}: {error or 'timed out'}") from error
+        if response.status >= 400:
+            raise _refusal(f"{method} {path}", response.status, text)
+        return _parsed(text)
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text) if text else {}
+    except ValueError as error:
+        raise ComfyUnreachable(f"not JSON: {text[:80]!r}") from error
+    return value if isinstance(value, dict) else {}
+
+
+def _refusal(call: str, status: int, text: str) -> Exception:
+    """ComfyUI's own words, in its shape; older servers and custom nodes also answer with plain text."""
+    if call != "POST /prompt":
+        return ComfyUnreachable(f"{call}: {status} {text[:200]}")
+    try:
+        value = json.loads(text)
+        return PromptRefused(dict(value["error"]), dict(value.get("node_errors") or {}))
+    except (ValueError, KeyError, TypeError):
+        error = {"type": "refused", "message": f"ComfyUI answered {status}", "details": text[:2000], "extra_info": {}}
+        return PromptRefused(error, {})

@@ -1,0 +1,159 @@
+"""ComfyProcess: ComfyUI as a child of the worker. Started at once, its log kept, started again when it dies.
+
+One thread owns the child from its start to its end. It must be one that lives as long as the worker does:
+Linux ends a tethered child with the *thread* that started it.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+_BACKOFF_S, _BACKOFF_MAX_S = 1.0, 30.0
+_STOP_S = 5.0
+_POLL_S = 0.1
+_ATTEMPTS = 2
+"""deaths that a waiting job puts up with"""
+_LOG_LINES, _LOG_LINE_MAX = 400, 2000
+_ENDED_BY_US = {-signal.SIGTERM, -signal.SIGINT, 128 + signal.SIGTERM, 128 + signal.SIGINT}
+_TETHER = Path(__file__).with_name("tether.py")
+
+
+class ComfyUIDied(Exception):
+    """ComfyUI is not there and does not come back by itself."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class ComfyProcess:
+    """*home* is ComfyUI's checkout, where it runs."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._command: tuple[str, ...] = ()
+        self._log: deque[str] = deque(maxlen=_LOG_LINES)
+        self._child: subprocess.Popen[str] | None = None
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._wanted = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="comfyui", daemon=True)
+        self._problem: str | None = None
+        self.deaths = 0
+        """how often it has ended, or could not be started"""
+
+    def start(self, command: Sequence[str]) -> None:
+        """Starts *command* and returns at once; from now on it is kept alive."""
+        self._command = tuple(command)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends ComfyUI and waits for it; the second call does nothing."""
+        with self._lock:
+            self._stopping.set()
+            self._wanted.set()
+            child = self._child
+        if child is not None:
+            _end(child)
+        if self._thread.ident is not None:
+            self._thread.join(_STOP_S)
+
+    def log_tail(self, lines: int = 40) -> list[str]:
+        return list(self._log)[-lines:]
+
+    def what_happened(self) -> str:
+        """One sentence about the last death."""
+        return self._problem or "ComfyUI ended"
+
+    async def wait_ready(self, answers: Callable[[], Awaitable[bool]]) -> None:
+        """Returns when ComfyUI *answers*; waits as long as it lives. Raises ComfyUIDied when it dies repeatedly."""
+        before = self.deaths
+        self._wanted.set()
+        while not (self._child is not None and await answers()):
+            if self.deaths - before >= _ATTEMPTS:
+                raise ComfyUIDied(self.what_happened())
+            if self.deaths > before:
+                self._wanted.set()
+            await asyncio.sleep(_POLL_S)
+
+    def _keep(self) -> None:
+        backoff_s = _BACKOFF_S
+        while not self._stopping.is_set():
+            status = self._run_once()
+            self._child = None
+            self.deaths += 1
+            if self._stopping.is_set():
+                return
+            logger.error("%s; starting it again", self._problem)
+            self._wanted.clear()
+            # ended from outside, most likely with us: only a job is a reason to come back
+            self._wanted.wait(None if status in _ENDED_BY_US else backoff_s)
+            backoff_s = min(backoff_s * 2, _BACKOFF_MAX_S)
+
+    def _run_once(self) -> int | None:
+        """The exit status, or None when it could not be started."""
+        if not (self._home / "main.py").is_file():
+            self._problem = f"there is no ComfyUI in {self._home} (COMFYUI_HOME): main.py is missing"
+            return None
+        try:
+            child = self._spawn()
+        except OSError as error:
+            self._problem = f"ComfyUI cannot be started with {self._command[0]} (COMFYUI_PYTHON): {error.strerror}"
+            return None
+        self._forward(child)
+        status = child.wait()
+        self._problem = _explained(status)
+        return status
+
+    def _spawn(self) -> subprocess.Popen[str]:
+        with self._lock:
+            if self._stopping.is_set():
+                raise OSError(0, "the worker stops")
+            self._child = subprocess.Popen(  # noqa: S603  the command is the worker's own
+                [sys.executable, str(_TETHER), str(os.getpid()), *self._command],
+                cwd=self._home,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+            )
+            return self._child
+
+    def _forward(self, child: subprocess.Popen[str]) -> None:
+        assert child.stdout is not None  # noqa: S101  asked for above
+        with child.stdout as lines:
+            for line in lines:
+                self._log.append(line.rstrip()[:_LOG_LINE_MAX])
+                sys.stderr.write(line)
+                sys.stderr.flush()
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    child.terminate()
+    try:
+        child.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait(_STOP_S)
+
+
+def _explained(status: int) -> str:
+    if status == -signal.SIGKILL:
+        return "ComfyUI was killed; most likely the worker ran out of memory"
+    if status < 0:
+        return f"ComfyUI was ended by {signal.Signals(-status).name}"
+    return f"ComfyUI ended with exit status {status}"

@@ -1,0 +1,45 @@
+"""Handler: a job of RunPod's SDK in, our events out. All work is done by the session, in a task of its own."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from typing import Any
+
+from worker.result import Result
+from worker.session import Session
+
+
+class Handler:
+    def __init__(self, open_session: Callable[[object], Session]) -> None:
+        self._open_session = open_session
+        self._running = set[asyncio.Task[None]]()
+
+    async def stream(self, job: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+        """Batches of WorkerEvents while the prompt runs."""
+        session = self._start(job)
+        try:
+            async for batch in session.outbox.batches():
+                yield batch
+        finally:
+            session.cancel()
+
+    async def once(self, job: dict[str, Any]) -> dict[str, Any]:
+        """One answer when the prompt has ended."""
+        session = self._start(job)
+        result = Result()
+        try:
+            async for batch in session.outbox.batches():
+                result.add(batch)
+        finally:
+            session.cancel()
+        return result.answer()
+
+    def _start(self, job: dict[str, Any]) -> Session:
+        session = self._open_session(job.get("input"))
+        task = session.start()
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        reader = asyncio.current_task()
+        assert reader is not None  # noqa: S101  we are in a coroutine
+        # a generator that is suspended at its yield is not told of a cancellation; the task that reads it ends
+        reader.add_done_callback(lambda _: session.cancel())
+        return session

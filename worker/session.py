@@ -1,0 +1,215 @@
+"""Session: one job, from the request to its last event, in a task of its own.
+
+RunPod cancels the task that reads our generator, which may then be suspended at a ``yield`` and learn nothing. So the
+work is done in a task that we own, and whoever notices the cancellation first calls :meth:`Session.cancel`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+
+from wire.errors import WireError
+from wire.events import NodeOutput, PromptRejected, WorkerEvent, WorkerFailed, WorkerState
+from wire.job import JobRequest, decode_request
+from worker.comfy_client import ComfyClient, ComfySocket, ComfyUnreachable, PromptRefused
+from worker.comfy_process import ComfyProcess, ComfyUIDied
+from worker.diagnostics import Versions, report
+from worker.folders import Folders
+from worker.outbox import Outbox
+from worker.prompt_run import PromptRun
+from worker.staging import BadInput, InputStaging, OutputStaging
+
+logger = logging.getLogger(__name__)
+
+_SILENCE_S = 2.0
+"""without a message: then ComfyUI is asked"""
+_RECONNECT_S = 0.25
+_ENDED_S, _ENDED_POLL_S = 10.0, 0.05
+"""from the announced end until the history entry must be there"""
+_DROP_S = 60.0
+"""for ComfyUI to let go of a cancelled prompt; a node that does not look at the interrupt holds it longer"""
+_DROP_RETRY_S = 0.5
+
+
+class PromptVanished(Exception):
+    """ComfyUI lives, but the prompt is neither in its queue nor in its history."""
+
+
+class Session:
+    def __init__(
+        self,
+        job_input: object,
+        *,
+        comfy_url: str,
+        process: ComfyProcess,
+        folders: Folders,
+        outbox: Outbox,
+        sdk_version: str,
+        new_id: Callable[[], str],
+    ) -> None:
+        self._input, self._url, self._process = job_input, comfy_url, process
+        self._inputs, self._outputs = InputStaging(folders), OutputStaging(folders)
+        self._new_id, self._client_id = new_id, new_id()
+        self._versions = Versions(sdk=sdk_version)
+        self._deaths = 0
+        self._submission: asyncio.Task[None] | None = None
+        self._prompt_id = ""
+        self._task: asyncio.Task[None] | None = None
+        self.outbox = outbox
+
+    def start(self) -> asyncio.Task[None]:
+        self._task = asyncio.create_task(self._run(), name=f"session {self._client_id}")
+        return self._task
+
+    def cancel(self) -> None:
+        """Ends the session and its prompt; the second call, and one after the end, does nothing."""
+        if self._task is not None and not self._task.done() and not self._task.cancelling():
+            self._task.cancel()
+
+    async def _run(self) -> None:
+        try:
+            async with aiohttp.ClientSession() as http:
+                await self._guarded(ComfyClient(self._url, http))
+        finally:
+            self.outbox.close()
+
+    async def _guarded(self, comfy: ComfyClient) -> None:
+        """The job; whatever goes wrong becomes its last event."""
+        try:
+            await self._job(comfy)
+        except asyncio.CancelledError:
+            await self._abandon(comfy)
+            raise
+        except PromptRefused as refusal:
+            await self.outbox.put(PromptRejected(error=refusal.error, node_errors=refusal.node_errors))
+        except (WireError, BadInput) as error:
+            await self._fail("bad_request", str(error))
+        except ComfyUIDied as error:
+            await self._fail("comfyui_died", str(error))
+        except PromptVanished as error:
+            await self._fail("prompt_vanished", str(error))
+        except ComfyUnreachable as error:
+            await self._fail("comfyui_unreachable", str(error))
+        except Exception:
+            logger.exception("%s: the worker failed", self._prompt_id)
+            await self._fail("worker_bug", "The worker failed; its log has the details.")
+
+    async def _fail(self, error_type: str, message: str) -> None:
+        logger.error("%s: %s: %s", self._prompt_id, error_type, message)
+        diagnostics = report(self._versions, self._process.log_tail())
+        await self.outbox.put(WorkerFailed(error_type=error_type, message=message, diagnostics=diagnostics))
+
+    async def _job(self, comfy: ComfyClient) -> None:
+        request = decode_request(self._input)
+        self._prompt_id = request.prompt_id or self._new_id()
+        await self._wait_for_comfy(comfy)
+        if request.files:
+            await self.outbox.put(WorkerState(phase="staging", message=f"Writing {len(request.files)} input files"))
+            await self._inputs.write(request.files)
+        run = PromptRun(self._prompt_id)
+        entry = await self._execute(comfy, request, run)
+        for event in run.finish(entry):
+            await self._deliver(event)
+
+    async def _wait_for_comfy(self, comfy: ComfyClient) -> None:
+        version = await comfy.version()
+        if version is None:
+            await self.outbox.put(WorkerState(phase="starting", message="ComfyUI is starting on the worker"))
+            await self._process.wait_ready(comfy.answers)
+            version = await comfy.version()
+        self._versions = Versions(sdk=self._versions.sdk, comfyui=version)
+        self._deaths = self._process.deaths
+
+    async def _execute(self, comfy: ComfyClient, request: JobRequest, run: PromptRun) -> dict[str, Any]:
+        """Submits the prompt and follows it to its end; answers ComfyUI's history entry."""
+        try:
+            async with comfy.socket(self._client_id) as socket:
+                self._submission = asyncio.create_task(comfy.submit(request, self._prompt_id, self._client_id))
+                await asyncio.shield(self._submission)  # a prompt whose answer nobody read could not be withdrawn
+                logger.info("%s: submitted", self._prompt_id)
+                return await self._follow(comfy, socket, run)
+        except ComfyUnreachable:
+            if self._submission is None:
+                raise
+        return await self._follow_again(comfy, run)  # also when only the answer to the submission was lost
+
+    async def _follow_again(self, comfy: ComfyClient, run: PromptRun) -> dict[str, Any]:
+        """After the websocket was lost: the prompt goes on, and its history entry tells what was missed."""
+        while True:
+            await asyncio.sleep(_RECONNECT_S)  # also what it takes to learn that ComfyUI died
+            self._check_alive()
+            try:
+                if (entry := await self._ask(comfy)) is not None:
+                    return entry
+                async with comfy.socket(self._client_id) as socket:
+                    return await self._follow(comfy, socket, run)
+            except ComfyUnreachable as error:
+                logger.warning("%s: %s; trying again", self._prompt_id, error)
+
+    async def _follow(self, comfy: ComfyClient, socket: ComfySocket, run: PromptRun) -> dict[str, Any]:
+        while not run.announced:
+            message = await socket.receive(_SILENCE_S)
+            if message is None:
+                if (entry := await self._ask(comfy)) is not None:
+                    return entry
+                continue
+            try:
+                events = list(run.feed(message))
+            except (KeyError, TypeError, ValueError):
+                logger.exception("%s: a message of ComfyUI is passed over", self._prompt_id)
+                continue
+            for event in events:
+                await self._deliver(event)
+        return await self._ended(comfy)
+
+    async def _ask(self, comfy: ComfyClient) -> dict[str, Any] | None:
+        """The history entry, None while the prompt waits or runs."""
+        self._check_alive()
+        for _ in range(2):  # it moves from the queue to the history between the two questions
+            if (entry := await comfy.history(self._prompt_id)) is not None:
+                return entry
+            if await comfy.is_queued(self._prompt_id):
+                return None
+        raise PromptVanished("ComfyUI does not know the prompt any more: it is neither queued nor in the history")
+
+    async def _ended(self, comfy: ComfyClient) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(_ENDED_S):
+                while (entry := await self._ask(comfy)) is None:  # noqa: ASYNC110  another process
+                    await asyncio.sleep(_ENDED_POLL_S)
+                return entry
+        except TimeoutError as error:
+            raise PromptVanished("ComfyUI said that the prompt ended, but keeps no history of it") from error
+
+    def _check_alive(self) -> None:
+        if self._process.deaths != self._deaths:
+            raise ComfyUIDied(f"{self._process.what_happened()} while it ran the prompt")
+
+    async def _deliver(self, event: WorkerEvent) -> None:
+        if isinstance(event, NodeOutput):
+            async for piece in self._outputs.outgoing(event):
+                await self.outbox.put(piece)
+        else:
+            await self.outbox.put(event)
+
+    async def _abandon(self, comfy: ComfyClient) -> None:
+        """Withdraws the prompt and waits until ComfyUI has let go of it."""
+        if self._submission is None:
+            return
+        try:
+            async with asyncio.timeout(_DROP_S):
+                await asyncio.wait({self._submission})
+                if not isinstance(self._submission.exception(), PromptRefused):
+                    await self._drop(comfy)
+            logger.info("%s: cancelled", self._prompt_id)
+        except (ComfyUnreachable, TimeoutError) as error:
+            logger.warning("%s: cancelled, but ComfyUI may still run it: %s", self._prompt_id, error)
+
+    async def _drop(self, comfy: ComfyClient) -> None:
+        await comfy.drop(self._prompt_id)
+        while await comfy.is_queued(self._prompt_id):
+            await asyncio.sleep(_DROP_RETRY_S)
+            await comfy.drop(self._prompt_id)  # ComfyUI forgets an interrupt that comes before its first node

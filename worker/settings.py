@@ -1,0 +1,49 @@
+"""The settings of the worker: one frozen object, and the only reader of the environment."""
+
+import sys
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """Wrong values: one line for each, beginning with the variable's name."""
+
+
+class Settings(BaseSettings):
+    """Upper-case names in the environment (``COMFYUI_HOME``); an empty value counts as unset."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    comfyui_home: Path = Path("/comfyui")
+    """the ComfyUI checkout"""
+    comfyui_port: int = Field(default=8188, ge=0, le=65535)
+    """0: a free one"""
+    comfyui_python: Path | None = None
+    comfyui_args: str = ""
+    """added to ComfyUI's command line, split as a shell does"""
+    models_dir: Path = Path("/runpod-volume/comfyui/models")
+    worker_stream: bool = True
+    """whether events are streamed while the prompt runs, or the result returned at its end"""
+    worker_data_dir: Path | None = None
+    """what holds ComfyUI's input, output, temp and user folders; the checkout unless set"""
+
+    @property
+    def data_dir(self) -> Path:
+        return self.worker_data_dir or self.comfyui_home
+
+    @property
+    def python(self) -> Path:
+        """The interpreter for ComfyUI: the chosen one, else the checkout's own, else the worker's."""
+        own = self.comfyui_home / ".venv" / "bin" / "python"
+        return self.comfyui_python or (own if own.exists() else Path(sys.executable))
+
+
+def read_settings() -> Settings:
+    """The settings; raises SettingsError when the environment holds wrong values."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [f"{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors()]
+        raise SettingsError("\n".join(lines)) from error
