@@ -69,7 +69,7 @@ class ClientRoutes:
         return web.json_response(job.view())
 
     async def _submit(self, request: web.Request, limit: int, *, sync: bool) -> Job:
-        raw = await request.content.read(limit + 1) if limit < (request.content_length or 0) else await request.read()
+        raw = await request.read()
         if len(raw) > limit:
             raise _bad_request(f"body: exceeded max body size of {limit // 1048576}MiB")
         try:

@@ -15,7 +15,6 @@ from sandbox.endpoint.service import Service
 logger = logging.getLogger(__name__)
 
 PROJECT = Path(__file__).resolve().parents[2]
-_LINE_MAX = 16 * 1024 * 1024
 _BACKOFF_S = 1.0
 _GRACE_S = 1.5
 
@@ -88,7 +87,6 @@ class Workers:
         process = await self._start(worker_id)
         self._running[worker_id] = process
         try:
-            await _log(process, worker_id)
             return await process.wait()
         finally:
             self._service.state.stop_worker(worker_id, self._service.clock())
@@ -109,23 +107,19 @@ class Workers:
             **self._command.environ,
             **sdk_environment(self._base_url(), self._service.options.endpoint_id, worker_id),
         }
-        return await asyncio.create_subprocess_exec(
-            *self._command.argv,
-            cwd=folder / "cwd",
-            env=environ,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,  # with its heartbeat process and its ComfyUI, so that all end together
-            limit=_LINE_MAX,
-        )
-
-
-async def _log(process: asyncio.subprocess.Process, worker_id: str) -> None:
-    if process.stdout is None:
-        return
-    async for line in process.stdout:
-        logger.info("[%s] %s", worker_id, line.decode(errors="replace").rstrip()[:2000])
+        log_file = folder / "worker.log"
+        logger.info("worker %s starts, log: %s", worker_id, log_file)
+        # a file, not a pipe: the SDK's heartbeat process outlives a killed worker and would keep the pipe open
+        with log_file.open("ab") as output:
+            return await asyncio.create_subprocess_exec(
+                *self._command.argv,
+                cwd=folder / "cwd",
+                env=environ,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,  # with its heartbeat process and its ComfyUI, so that all end together
+            )
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
