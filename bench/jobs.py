@@ -68,7 +68,7 @@ async def start_time(stack: Stack) -> Row:
 
 
 def _handler_started(stack: Stack, prompt_id: str) -> int:
-    (database,) = stack.home.glob("*.sqlite*[!-wal][!-shm]") or stack.home.glob("*.db")
+    database = stack.home / "jobs.sqlite"
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         found = connection.execute("SELECT run_started FROM jobs WHERE prompt_id = ?", (prompt_id,)).fetchone()
     return int(found[0])
