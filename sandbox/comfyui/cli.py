@@ -1,0 +1,59 @@
+"""ComfyUI's command line, as far as the sandbox needs it; other arguments are ignored."""
+
+import argparse
+import asyncio
+import shutil
+import sys
+from pathlib import Path
+
+import comfyui_frontend_package
+from aiohttp import web
+
+from sandbox.comfyui.folders import Folders
+from sandbox.comfyui.server import ComfyServer
+
+_HERE = Path(__file__).resolve().parent
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="main.py", description=__doc__)
+    parser.add_argument("--listen", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8188)
+    for folder in ("input", "output", "temp", "user"):
+        parser.add_argument(f"--{folder}-directory", type=Path)
+    parser.add_argument("--front-end-root", type=Path)
+    parser.add_argument("--max-upload-size", type=float, default=100)
+    known, _ = parser.parse_known_args(arguments)
+    return known
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    arguments = parse(sys.argv[1:])
+    temp = arguments.temp_directory / "temp" if arguments.temp_directory else _HERE / "temp"  # as main.py does
+    folders = Folders(
+        input=arguments.input_directory or _HERE / "input",
+        output=arguments.output_directory or _HERE / "output",
+        temp=temp,
+        user=arguments.user_directory or _HERE / "user",
+    )
+    shutil.rmtree(folders.temp, ignore_errors=True)
+    folders.create()
+    frontend = arguments.front_end_root or Path(comfyui_frontend_package.__file__).parent / "static"
+    limit = int(arguments.max_upload_size * 1024 * 1024)
+    print("Starting server\n", flush=True)  # noqa: T201  as ComfyUI says it
+    print(f"To see the GUI go to: http://{arguments.listen}:{arguments.port}", flush=True)  # noqa: T201
+    web.run_app(
+        _app(folders, frontend, limit),
+        host=arguments.listen,
+        port=arguments.port,
+        print=None,
+        access_log=None,
+        shutdown_timeout=1,
+        loop=asyncio.new_event_loop(),
+    )
+    shutil.rmtree(folders.temp, ignore_errors=True)
+
+
+async def _app(folders: Folders, frontend: Path, max_upload: int) -> web.Application:
+    return ComfyServer(folders, frontend, max_upload).app

@@ -1,0 +1,103 @@
+"""Bodies of the jobs API. Source: ComfyUI 0.8.0, comfy_execution/jobs.py and server.py."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sandbox.comfyui.prompt_queue import Item, PromptQueue
+
+_ALL = ("pending", "in_progress", "completed", "failed")
+_MEDIA = ("images", "video", "audio")
+
+
+class BadQuery(ValueError):
+    """The text is the ``error`` of the 400."""
+
+
+def all_jobs(queue: PromptQueue, query: Mapping[str, str]) -> dict[str, Any]:
+    """Raises BadQuery."""
+    wanted = [name.strip() for name in query.get("status", "").split(",") if name.strip()]
+    if unknown := [name for name in wanted if name not in _ALL]:
+        raise BadQuery(f"Invalid status value(s): {', '.join(unknown)}. Valid values: {', '.join(_ALL)}")
+    limit, offset = _whole(query, "limit"), max(0, _whole(query, "offset") or 0)
+    if limit is not None and limit <= 0:
+        raise BadQuery("limit must be a positive integer")
+    jobs = [job for job in _jobs(queue) if not wanted or job["status"] in wanted]
+    if workflow_id := query.get("workflow_id"):
+        jobs = [job for job in jobs if job.get("workflow_id") == workflow_id]
+    jobs.sort(key=lambda job: job.get("create_time", 0), reverse=query.get("sort_order", "desc") == "desc")
+    page = jobs[offset : None if limit is None else offset + limit]
+    more = offset + len(page) < len(jobs)
+    return {"jobs": page, "pagination": {"offset": offset, "limit": limit, "total": len(jobs), "has_more": more}}
+
+
+def one_job(queue: PromptQueue, prompt_id: str) -> dict[str, Any] | None:
+    entry = queue.history.get(prompt_id)
+    if entry is None:
+        return next((job for job in _jobs(queue) if job["id"] == prompt_id), None)
+    _, _, prompt, extra_data, _ = entry["prompt"]
+    return {
+        **_finished(prompt_id, entry),
+        "outputs": entry["outputs"],
+        "execution_status": entry["status"],
+        "workflow": {"prompt": prompt, "extra_data": extra_data},
+    }
+
+
+def _whole(query: Mapping[str, str], name: str) -> int | None:
+    try:
+        return int(query[name]) if name in query else None
+    except ValueError as error:
+        raise BadQuery(f"{name} must be an integer") from error
+
+
+def _jobs(queue: PromptQueue) -> Iterator[dict[str, Any]]:
+    if queue.running is not None:
+        yield _waiting(queue.running, "in_progress")
+    yield from (_waiting(item, "pending") for item in queue.pending)
+    yield from (_finished(prompt_id, entry) for prompt_id, entry in queue.history.items())
+
+
+def _waiting(item: Item, status: str) -> dict[str, Any]:
+    job = {
+        "id": item.prompt_id,
+        "status": status,
+        "priority": item.number,
+        "outputs_count": 0,
+        **_about(item.extra_data),
+    }
+    return {key: value for key, value in job.items() if value is not None}
+
+
+def _about(extra_data: Mapping[str, Any]) -> dict[str, Any]:
+    workflow = extra_data.get("extra_pnginfo", {}).get("workflow", {})
+    return {"create_time": extra_data.get("create_time"), "workflow_id": workflow.get("id")}
+
+
+def _finished(prompt_id: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    number, _, _, extra_data, _ = entry["prompt"]
+    items = [
+        {**item, "nodeId": node, "mediaType": key}
+        for node, output in entry["outputs"].items()
+        for key, values in output.items()
+        if key != "animated" and isinstance(values, list)
+        for item in values
+        if isinstance(item, dict)
+    ]
+    shown = [item for item in items if item["mediaType"] in _MEDIA]
+    saved = [item for item in shown if item.get("type") == "output"]
+    said: dict[str, Any] = dict(entry["status"]["messages"])
+    ending: dict[str, Any] = next(
+        (said[kind] for kind in said if kind.removeprefix("execution_") not in ("start", "cached")), {}
+    )
+    job = {
+        "id": prompt_id,
+        "status": "completed" if entry["status"]["completed"] else "failed",
+        "priority": number,
+        "execution_start_time": said.get("execution_start", {}).get("timestamp"),
+        "execution_end_time": ending.get("timestamp"),
+        "execution_error": said.get("execution_error"),
+        "outputs_count": len(items),
+        "preview_output": next(iter(saved or shown), None),
+        **_about(extra_data),
+    }
+    return {key: value for key, value in job.items() if value is not None}

@@ -1,0 +1,77 @@
+"""What a node is, and what it may do while it runs."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from PIL import Image
+
+from sandbox.comfyui.folders import Folders
+
+Images = list[Image.Image]
+
+
+class Interrupted(Exception):
+    """The person has stopped the prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Given to a node that runs, in a thread."""
+
+    folders: Folders
+    node_id: str
+    prompt: Mapping[str, Any]
+    extra_pnginfo: Mapping[str, Any] | None
+    progress: Callable[[float, float, Image.Image | None], None]
+    """value, max, preview; raises Interrupted"""
+    check: Callable[[], None]
+    """raises Interrupted"""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    outputs: Sequence[Any] = ()
+    ui: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeClass:
+    """An entry of /object_info, and the function behind it."""
+
+    name: str
+    run: Callable[..., Result]
+    required: Mapping[str, Any]
+    outputs: Sequence[str] = ()
+    display_name: str | None = None
+    category: str = "image"
+    module: str = "nodes"
+    output_node: bool = False
+    hidden: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Callable[[Folders], list[str]]] = field(default_factory=dict)
+    """combos whose values are read from the disk"""
+    validate: Callable[[Folders, Mapping[str, Any]], str | None] | None = None
+    fingerprint: Callable[[Folders, Mapping[str, Any]], object] | None = None
+    """what changes when the node must run again although its inputs are the same"""
+
+    def info(self, folders: Folders) -> dict[str, Any]:
+        """As in GET /object_info."""
+        required = {name: list(spec) for name, spec in self.required.items()}
+        for name, values in self.options.items():
+            required[name][0] = values(folders)
+        groups: dict[str, Any] = {"required": required}
+        if self.hidden:
+            groups["hidden"] = dict(self.hidden)
+        return {
+            "input": groups,
+            "input_order": {group: list(inputs) for group, inputs in groups.items()},
+            "output": list(self.outputs),
+            "output_is_list": [False] * len(self.outputs),
+            "output_name": list(self.outputs),
+            "name": self.name,
+            "display_name": self.display_name or self.name,
+            "description": "",
+            "python_module": self.module,
+            "category": self.category,
+            "output_node": self.output_node,
+        }

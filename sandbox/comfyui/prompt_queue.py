@@ -1,0 +1,110 @@
+"""The queue and the history, and the task that works on them.
+
+Source: ComfyUI execution.py ``PromptQueue``, main.py ``prompt_worker``.
+"""
+
+import asyncio
+import heapq
+import itertools
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.comfyui.executor import Executor
+from sandbox.comfyui.hub import Hub
+from wire.comfy import Message, PreviewFrame
+
+_HISTORY_MAX = 10_000
+_BROADCAST = ("progress_state", "progress")
+
+
+@dataclass(order=True, slots=True)
+class Item:
+    number: float
+    tie: int
+    prompt_id: str = field(compare=False)
+    prompt: dict[str, Any] = field(compare=False)
+    extra_data: dict[str, Any] = field(compare=False)
+    outputs: list[str] = field(compare=False)
+
+    def tuple(self) -> list[Any]:
+        return [self.number, self.prompt_id, self.prompt, self.extra_data, self.outputs]
+
+
+class PromptQueue:
+    def __init__(self, executor: Executor, hub: Hub) -> None:
+        self._executor = executor
+        self._hub = hub
+        self._ties = itertools.count()
+        self._filled = asyncio.Event()
+        self.pending: list[Item] = []
+        self.running: Item | None = None
+        self.history: dict[str, dict[str, Any]] = {}
+
+    @property
+    def remaining(self) -> int:
+        return len(self.pending) + (self.running is not None)
+
+    async def put(
+        self, number: float, prompt_id: str, prompt: dict[str, Any], extra_data: dict[str, Any], outputs: list[str]
+    ) -> None:
+        heapq.heappush(self.pending, Item(number, next(self._ties), prompt_id, prompt, extra_data, outputs))
+        await self._hub.status(self.remaining)
+        self._filled.set()
+
+    async def delete(self, prompt_ids: list[str]) -> None:
+        kept = [item for item in self.pending if item.prompt_id not in prompt_ids]
+        if len(kept) != len(self.pending):
+            self.pending = kept
+            heapq.heapify(self.pending)
+            await self._hub.status(self.remaining)
+
+    async def clear(self) -> None:
+        await self.delete([item.prompt_id for item in self.pending])
+
+    def interrupt(self, prompt_id: str | None) -> bool:
+        """Stop what runs; with an id only if it is that."""
+        if self.running is None or prompt_id not in (None, self.running.prompt_id):
+            return False
+        self._executor.interrupt()
+        return True
+
+    async def work(self) -> None:
+        """Run prompts until cancelled."""
+        while True:
+            while not self.pending:
+                self._filled.clear()
+                await self._filled.wait()
+            item = heapq.heappop(self.pending)
+            self.running = item
+            await self._hub.status(self.remaining)
+            await self._run(item)
+
+    async def _run(self, item: Item) -> None:
+        client = item.extra_data.get("client_id")
+
+        async def send(message: Message | PreviewFrame) -> None:
+            if isinstance(message, Message) and message.type == "executing" and client:
+                self._hub.running = (client, message.data["node"])
+            anonymous = isinstance(message, PreviewFrame) or message.type in _BROADCAST
+            if client or anonymous:
+                await self._hub.send(message, client)
+
+        outcome = await self._executor.run(item.prompt_id, item.prompt, item.extra_data, item.outputs, send)
+        status = {
+            "status_str": "success" if outcome.success else "error",
+            "completed": outcome.success,
+            "messages": outcome.messages,
+        }
+        self.history.pop(item.prompt_id, None)
+        self.history[item.prompt_id] = {
+            "prompt": item.tuple(),
+            "outputs": outcome.outputs,
+            "status": status,
+            "meta": outcome.meta,
+        }
+        while len(self.history) > _HISTORY_MAX:
+            del self.history[next(iter(self.history))]
+        self.running, self._hub.running = None, None
+        await self._hub.status(self.remaining)
+        if client:
+            await self._hub.send(Message("executing", {"node": None, "prompt_id": item.prompt_id}), client)

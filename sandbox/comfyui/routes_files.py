@@ -1,0 +1,117 @@
+"""/upload, /view and the folder listings. Source: ComfyUI server.py ``image_upload``, ``view_image``."""
+
+import io
+import json
+import mimetypes
+import posixpath
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from PIL import Image
+
+from sandbox.comfyui.folders import Folders, OutsideFolder
+
+_ANNOTATIONS = {" [output]": "output", " [input]": "input", " [temp]": "temp"}
+_UNSAFE = ("text/html", "text/javascript", "application/javascript", "text/css")
+
+
+class FileRoutes:
+    def __init__(self, folders: Folders) -> None:
+        self._folders = folders
+
+    def add_to(self, routes: web.RouteTableDef) -> None:
+        routes.post("/upload/image")(self.upload_image)
+        routes.post("/upload/mask")(self.upload_mask)
+        routes.get("/view")(self.view)
+        routes.get("/view_metadata/{folder}")(self.view_metadata)
+        routes.get("/internal/files/{kind}")(self.list_files)
+
+    async def upload_image(self, request: web.Request) -> web.Response:
+        return await self._upload(request, _save)
+
+    async def upload_mask(self, request: web.Request) -> web.Response:
+        return await self._upload(request, self._save_mask)
+
+    async def _upload(self, request: web.Request, save: Callable[[Path, bytes, Any], None]) -> web.Response:
+        form = await request.post()
+        field, kind = form.get("image"), str(form.get("type", "input"))
+        subfolder, overwrite = str(form.get("subfolder", "")), form.get("overwrite") in ("true", "1")
+        if not isinstance(field, web.FileField) or not field.filename:
+            return web.Response(status=400)
+        try:
+            path = self._folders.within(kind, posixpath.normpath(subfolder), field.filename)
+        except OutsideFolder:
+            return web.Response(status=400)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = field.file.read()
+        if not overwrite:
+            path = _free(path, content)
+        if not path.exists() or overwrite:
+            save(path, content, form)
+        return web.json_response({"name": path.name, "subfolder": subfolder, "type": kind})
+
+    def _save_mask(self, path: Path, content: bytes, form: Any) -> None:
+        reference = json.loads(form["original_ref"])
+        kind, subfolder = reference.get("type", "output"), reference.get("subfolder", "")
+        original = self._folders.within(kind, subfolder, reference["filename"])
+        if not original.is_file():
+            return
+        with Image.open(original) as opened, Image.open(io.BytesIO(content)) as mask:
+            whole = opened.convert("RGBA")
+            whole.putalpha(mask.convert("RGBA").getchannel("A"))
+            whole.save(path, compress_level=4)
+
+    async def view(self, request: web.Request) -> web.StreamResponse:
+        filename, kind = request.query.get("filename", ""), request.query.get("type", "output")
+        for ending, annotated in _ANNOTATIONS.items():
+            if filename.endswith(ending):
+                filename, kind = filename.removesuffix(ending), annotated
+        if not filename or filename.startswith("/") or ".." in filename or kind not in ("input", "output", "temp"):
+            return web.Response(status=400)
+        try:
+            path = self._folders.within(kind, request.query.get("subfolder", ""), posixpath.basename(filename))
+        except OutsideFolder:
+            return web.Response(status=403)
+        if not path.is_file():
+            return web.Response(status=404)
+        if "preview" in request.query:
+            return _preview(path, request.query["preview"])
+        content_type = mimetypes.guess_type(path)[0] or "application/octet-stream"
+        safe = "application/octet-stream" if content_type in _UNSAFE else content_type
+        return web.FileResponse(path, headers={"Content-Disposition": f'filename="{path.name}"', "Content-Type": safe})
+
+    async def view_metadata(self, _: web.Request) -> web.Response:
+        return web.Response(status=404)
+
+    async def list_files(self, request: web.Request) -> web.Response:
+        kind = request.match_info["kind"]
+        if kind not in ("input", "output", "temp"):
+            return web.json_response({"error": "Invalid directory type"}, status=400)
+        files = [path for path in self._folders.of(kind).iterdir() if path.is_file() and not path.name.startswith(".")]
+        return web.json_response([path.name for path in sorted(files, key=lambda path: -path.stat().st_mtime)])
+
+
+def _save(path: Path, content: bytes, _: Any) -> None:
+    path.write_bytes(content)
+
+
+def _free(path: Path, content: bytes) -> Path:
+    """*path*, or the next free ``name (1).ext``; a file with the same bytes is reused."""
+    candidate, number = path, 1
+    while candidate.exists() and candidate.read_bytes() != content:
+        candidate = path.with_name(f"{path.stem} ({number}){path.suffix}")
+        number += 1
+    return candidate
+
+
+def _preview(path: Path, wanted: str) -> web.Response:
+    kind, _, quality = wanted.partition(";")
+    kind = kind if kind in ("webp", "jpeg") else "webp"
+    buffer = io.BytesIO()
+    with Image.open(path) as opened:
+        image = opened.convert("RGB") if kind == "jpeg" else opened
+        image.save(buffer, kind, quality=int(quality) if quality.isdigit() else 90)
+    headers = {"Content-Disposition": f'filename="{path.name}"'}
+    return web.Response(body=buffer.getvalue(), content_type=f"image/{kind}", headers=headers)

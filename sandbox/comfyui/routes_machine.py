@@ -1,0 +1,90 @@
+"""What describes the machine and its models; the sandbox has none, and says so in ComfyUI's shapes."""
+
+import platform
+import sys
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.comfyui.folders import Folders
+from sandbox.comfyui.graph import Classes
+
+VERSION = "0.8.0"
+"""the ComfyUI whose behaviour this is"""
+_MODELS = (
+    "checkpoints",
+    "loras",
+    "vae",
+    "text_encoders",
+    "diffusion_models",
+    "clip_vision",
+    "controlnet",
+    "embeddings",
+)
+
+
+class MachineRoutes:
+    def __init__(self, classes: Classes, folders: Folders, features: dict[str, Any]) -> None:
+        self._classes = classes
+        self._folders = folders
+        self._features = features
+
+    def add_to(self, routes: web.RouteTableDef) -> None:
+        self._nothing = {
+            "/embeddings": [],
+            "/extensions": [],
+            "/global_subgraphs": {},
+            "/i18n": {},
+            "/workflow_templates": {},
+            "/models": list(_MODELS),
+            "/experiment/models": [{"name": name, "folders": []} for name in _MODELS],
+        }
+        for path, body in self._nothing.items():
+            routes.get(path)(_answering(body))
+        routes.get("/models/{folder}")(self.models)
+        routes.get("/experiment/models/{folder}")(self.models)
+        routes.get("/features")(_answering(self._features))
+        routes.get("/system_stats")(self.system_stats)
+        routes.post("/free")(_empty)
+        routes.get("/user.css")(_empty_css)
+        routes.get("/internal/folder_paths")(self.folder_paths)
+        routes.get("/internal/logs")(_answering(""))
+        routes.get("/internal/logs/raw")(_answering({"entries": [], "size": {"cols": 80, "rows": 24}}))
+        routes.patch("/internal/logs/subscribe")(_empty)
+
+    async def models(self, request: web.Request) -> web.Response:
+        return web.json_response([]) if request.match_info["folder"] in _MODELS else web.Response(status=404)
+
+    async def folder_paths(self, _: web.Request) -> web.Response:
+        return web.json_response({name: [str(self._folders.output.resolve() / name)] for name in _MODELS})
+
+    async def system_stats(self, _: web.Request) -> web.Response:
+        system = {
+            "os": sys.platform,
+            "ram_total": 0,
+            "ram_free": 0,
+            "comfyui_version": VERSION,
+            "required_frontend_version": "1.35.9",
+            "python_version": platform.python_version(),
+            "pytorch_version": "none",
+            "embedded_python": False,
+            "argv": sys.argv,
+        }
+        device = {"name": "cpu", "type": "cpu", "index": None, "vram_total": 0, "vram_free": 0}
+        devices = [{**device, "torch_vram_total": 0, "torch_vram_free": 0}]
+        return web.json_response({"system": system, "devices": devices})
+
+
+def _answering(body: Any) -> Any:
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response(body)
+
+    return answer
+
+
+async def _empty(_: web.Request) -> web.Response:
+    return web.Response()
+
+
+async def _empty_css(_: web.Request) -> web.Response:
+    return web.Response(content_type="text/css")

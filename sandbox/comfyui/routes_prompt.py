@@ -1,0 +1,128 @@
+"""/prompt, /queue, /interrupt, /history, /object_info and the jobs API."""
+
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.comfyui.folders import Folders
+from sandbox.comfyui.graph import Classes, InvalidPrompt, validate
+from sandbox.comfyui.jobs import BadQuery, all_jobs, one_job
+from sandbox.comfyui.prompt_queue import PromptQueue
+
+_SECRETS = ("auth_token_comfy_org", "api_key_comfy_org")
+
+
+class PromptRoutes:
+    def __init__(self, queue: PromptQueue, classes: Classes, folders: Folders) -> None:
+        self._queue = queue
+        self._classes = classes
+        self._folders = folders
+        self._number = 0
+
+    def add_to(self, routes: web.RouteTableDef) -> None:
+        routes.post("/prompt")(self.post_prompt)
+        routes.get("/prompt")(self.get_prompt)
+        routes.get("/queue")(self.get_queue)
+        routes.post("/queue")(self.post_queue)
+        routes.post("/interrupt")(self.interrupt)
+        routes.get("/history")(self.get_history)
+        routes.get("/history/{prompt_id}")(self.get_history_item)
+        routes.post("/history")(self.post_history)
+        routes.get("/object_info")(self.object_info)
+        routes.get("/object_info/{name}")(self.object_info_of)
+        routes.get("/api/jobs")(self.jobs)
+        routes.get("/api/jobs/{prompt_id}")(self.job)
+
+    async def post_prompt(self, request: web.Request) -> web.Response:
+        body: dict[str, Any] = await request.json()
+        number = float(body["number"]) if "number" in body else self._next_number(front=bool(body.get("front")))
+        if "prompt" not in body:
+            details = "No prompt provided"
+            return _refused(InvalidPrompt("no_prompt", "No prompt provided", details))
+        try:
+            checked = validate(body["prompt"], self._classes, body.get("partial_execution_targets"), self._folders)
+        except InvalidPrompt as invalid:
+            return _refused(invalid)
+        extra = {key: value for key, value in (body.get("extra_data") or {}).items() if key not in _SECRETS}
+        if "client_id" in body:
+            extra["client_id"] = body["client_id"]
+        extra["create_time"] = time.time_ns() // 1_000_000
+        prompt_id = str(body.get("prompt_id") or uuid.uuid4())
+        shown = int(number) if number == int(number) and "number" not in body else number
+        await self._queue.put(shown, prompt_id, body["prompt"], extra, checked.outputs)
+        return web.json_response({"prompt_id": prompt_id, "number": shown, "node_errors": checked.node_errors})
+
+    def _next_number(self, *, front: bool) -> float:
+        number, self._number = self._number, self._number + 1
+        return -number if front else number
+
+    async def get_prompt(self, _: web.Request) -> web.Response:
+        return web.json_response({"exec_info": {"queue_remaining": self._queue.remaining}})
+
+    async def get_queue(self, _: web.Request) -> web.Response:
+        running = [] if self._queue.running is None else [self._queue.running.tuple()]
+        pending = [item.tuple() for item in self._queue.pending]
+        return web.json_response({"queue_running": running, "queue_pending": pending})
+
+    async def post_queue(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        if body.get("clear"):
+            await self._queue.clear()
+        if "delete" in body:
+            await self._queue.delete(body["delete"])
+        return web.Response()
+
+    async def interrupt(self, request: web.Request) -> web.Response:
+        body = await request.json() if request.can_read_body else {}
+        self._queue.interrupt(body.get("prompt_id"))
+        return web.Response()
+
+    async def get_history(self, request: web.Request) -> web.Response:
+        history = self._queue.history
+        ids = list(history)
+        most = int(request.query["max_items"]) if "max_items" in request.query else None
+        offset = int(request.query.get("offset", "-1"))
+        if most is not None:
+            start = offset if offset >= 0 else max(0, len(ids) - most)
+            ids = ids[start : start + most]
+        return web.json_response({prompt_id: history[prompt_id] for prompt_id in ids})
+
+    async def get_history_item(self, request: web.Request) -> web.Response:
+        prompt_id = request.match_info["prompt_id"]
+        found = self._queue.history.get(prompt_id)
+        return web.json_response({} if found is None else {prompt_id: found})
+
+    async def post_history(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        if body.get("clear"):
+            self._queue.history.clear()
+        for prompt_id in body.get("delete", []):
+            self._queue.history.pop(prompt_id, None)
+        return web.Response()
+
+    async def object_info(self, _: web.Request) -> web.Response:
+        return web.json_response({name: node.info(self._folders) for name, node in self._classes.items()})
+
+    async def object_info_of(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        return web.json_response({name: self._classes[name].info(self._folders)} if name in self._classes else {})
+
+    async def jobs(self, request: web.Request) -> web.Response:
+        query: Mapping[str, str] = request.query
+        try:
+            return web.json_response(all_jobs(self._queue, query))
+        except BadQuery as error:
+            return web.json_response({"error": str(error)}, status=400)
+
+    async def job(self, request: web.Request) -> web.Response:
+        found = one_job(self._queue, request.match_info["prompt_id"])
+        if found is None:
+            return web.json_response({"error": "Job not found"}, status=404)
+        return web.json_response(found)
+
+
+def _refused(invalid: InvalidPrompt) -> web.Response:
+    return web.json_response({"error": invalid.error, "node_errors": invalid.node_errors}, status=400)

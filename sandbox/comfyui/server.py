@@ -1,0 +1,93 @@
+"""The routes of ComfyUI, each bare and under /api.
+
+Source: ComfyUI server.py, app/user_manager.py, api_server/routes/internal.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from sandbox.comfyui.executor import Executor
+from sandbox.comfyui.folders import Folders
+from sandbox.comfyui.hub import FEATURES, Hub
+from sandbox.comfyui.makers import MAKERS
+from sandbox.comfyui.prompt_queue import PromptQueue
+from sandbox.comfyui.routes_files import FileRoutes
+from sandbox.comfyui.routes_machine import MachineRoutes
+from sandbox.comfyui.routes_prompt import PromptRoutes
+from sandbox.comfyui.routes_user import UserRoutes
+from sandbox.comfyui.savers import SAVERS
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class ComfyServer:
+    """Everything behind one port; *app* is the aiohttp application."""
+
+    def __init__(self, folders: Folders, frontend: Path, max_upload: int) -> None:
+        classes = {node.name: node for node in (*MAKERS, *SAVERS)}
+        features = {**FEATURES, "max_upload_size": max_upload}
+        self._hub = Hub(features)
+        executor = Executor(classes, folders)
+        self._queue = PromptQueue(executor, self._hub)
+        self._frontend = frontend
+        self.app = web.Application(client_max_size=max_upload, middlewares=[check_origin, _no_cache])
+        routes = web.RouteTableDef()
+        PromptRoutes(self._queue, classes, folders).add_to(routes)
+        FileRoutes(folders).add_to(routes)
+        UserRoutes(folders.user).add_to(routes)
+        MachineRoutes(classes, folders, features).add_to(routes)
+        routes.get("/ws")(self._hub.handle)
+        self._add(routes)
+        self.app.cleanup_ctx.append(self._working)
+
+    def _add(self, routes: web.RouteTableDef) -> None:
+        for route in routes:
+            if not isinstance(route, web.RouteDef):
+                continue
+            paths = (
+                [route.path]
+                if route.path.startswith(("/internal", "/api/jobs", "/extensions/"))
+                else [route.path, f"/api{route.path}"]
+            )
+            for path in paths:
+                self.app.router.add_route(route.method, path, route.handler)
+        self.app.router.add_get("/", self._index)
+        self.app.router.add_static("/", self._frontend)
+
+    async def _index(self, _: web.Request) -> web.FileResponse:
+        return web.FileResponse(self._frontend / "index.html", headers={"Cache-Control": "no-cache"})
+
+    async def _working(self, _: web.Application) -> AsyncIterator[None]:
+        task = asyncio.create_task(self._queue.work())
+        yield
+        self._queue.interrupt(None)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def check_origin(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """403 when Origin is another host than a loopback Host (``create_origin_only_middleware``)."""
+    if "Host" in request.headers and "Origin" in request.headers:
+        host = urlsplit(f"//{request.headers['Host'].lower()}")
+        origin = urlsplit(request.headers["Origin"].lower())
+        known = host.hostname in _LOOPBACK and origin.hostname is not None
+        ports = (host.port, origin.port)
+        if known and (host.hostname != origin.hostname or (None not in ports and ports[0] != ports[1])):
+            return web.Response(status=403)
+    return await handler(request)
+
+
+@web.middleware
+async def _no_cache(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    response = await handler(request)
+    if request.path.endswith((".js", ".css", "index.json")):
+        response.headers.setdefault("Cache-Control", "no-cache")
+    return response
