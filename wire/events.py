@@ -111,7 +111,7 @@ class NodeOutput(_Event):
     kind: Literal["node_output"] = "node_output"
     node: str
     display_node: str | None = None
-    output: dict[str, Any] | None
+    output: dict[str, Any] | None = None
     files: tuple[FileRef, ...] = ()
 
 

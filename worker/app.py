@@ -27,6 +27,7 @@ class App:
         self._settings, self._sdk_version = settings, sdk_version
         self._folders = Folders(settings.data_dir.resolve())
         self._port = settings.comfyui_port or free_port()
+        self.comfy_url = f"http://127.0.0.1:{self._port}"
         self.process = ComfyProcess(settings.comfyui_home)
         handler = Handler(self.open_session)
         self.handler: HandlerFunction = handler.stream if settings.worker_stream else handler.once
@@ -61,7 +62,7 @@ class App:
     def open_session(self, job_input: object) -> Session:
         return Session(
             job_input,
-            comfy_url=f"http://127.0.0.1:{self._port}",
+            comfy_url=self.comfy_url,
             process=self.process,
             folders=self._folders,
             outbox=Outbox(uuid.uuid4().hex, time.time_ns() // 1_000_000, time.monotonic),

@@ -7,6 +7,7 @@ Linux ends a tethered child with the *thread* that started it.
 import asyncio
 import logging
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -107,20 +108,21 @@ class ComfyProcess:
         if not (self._home / "main.py").is_file():
             self._problem = f"there is no ComfyUI in {self._home} (COMFYUI_HOME): main.py is missing"
             return None
-        try:
-            child = self._spawn()
-        except OSError as error:
-            self._problem = f"ComfyUI cannot be started with {self._command[0]} (COMFYUI_PYTHON): {error.strerror}"
+        if shutil.which(self._command[0]) is None:
+            self._problem = f"ComfyUI cannot be started: there is no {self._command[0]} (COMFYUI_PYTHON)"
+            return None
+        child = self._spawn()
+        if child is None:
             return None
         self._forward(child)
         status = child.wait()
         self._problem = _explained(status)
         return status
 
-    def _spawn(self) -> subprocess.Popen[str]:
+    def _spawn(self) -> subprocess.Popen[str] | None:
         with self._lock:
             if self._stopping.is_set():
-                raise OSError(0, "the worker stops")
+                return None
             self._child = subprocess.Popen(  # noqa: S603  the command is the worker's own
                 [sys.executable, str(_TETHER), str(os.getpid()), *self._command],
                 cwd=self._home,

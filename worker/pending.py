@@ -13,8 +13,6 @@ from wire.events import (
     NodesProgressed,
     NodeText,
     Preview,
-    PromptFailed,
-    PromptFinished,
     StepProgress,
     WorkerEvent,
     encode_event,
@@ -93,12 +91,14 @@ class Pending:
         self._told.extend(self._open.values())
         self._open.clear()
 
-    def due_at(self, last_batch: float, interval_s: float) -> float | None:
-        """When the next batch should leave; None while nothing waits."""
-        if self.urgent or self._encoded or self._told:
-            return last_batch
-        times = [max(last_batch + interval_s, self._not_before(event)) for event in self._open.values()]
-        return min(times, default=None)
+    def due_at(self, paced: float) -> float | None:
+        """When the next batch should leave: *paced*, later for a preview too soon after another, else at once (0).
+
+        None while nothing waits.
+        """
+        if self.urgent:
+            return 0.0
+        return min((max(paced, self._not_before(event)) for event in self._open.values()), default=None)
 
     def _not_before(self, event: WorkerEvent) -> float:
         if isinstance(event, Preview) and event.node in self._previewed:
@@ -152,6 +152,6 @@ def _small(event: WorkerEvent, item: dict[str, Any]) -> dict[str, Any]:
     if isinstance(event, NodeOutput):
         room = max(_ROOM - len(encode_json({**item, "output": None})), 1024)
         return {**item, "output": trimmed(item["output"], room)}
-    if isinstance(event, PromptFinished | PromptFailed):
-        return {**item, "history": trimmed(item["history"], _ROOM // 2)}
+    if "history" in item:
+        item = {**item, "history": trimmed(item["history"], _ROOM // 2)}
     return dict(trimmed(item, _ROOM))

@@ -31,7 +31,7 @@ _ENDED_S, _ENDED_POLL_S = 10.0, 0.05
 """from the announced end until the history entry must be there"""
 _DROP_S = 60.0
 """for ComfyUI to let go of a cancelled prompt; a node that does not look at the interrupt holds it longer"""
-_DROP_RETRY_S = 0.5
+_DROP_RETRY_S, _DROP_RETRY_MAX_S = 0.05, 1.0
 
 
 class PromptVanished(Exception):
@@ -99,7 +99,8 @@ class Session:
 
     async def _fail(self, error_type: str, message: str) -> None:
         logger.error("%s: %s: %s", self._prompt_id, error_type, message)
-        diagnostics = report(self._versions, self._process.log_tail())
+        log_tail = [] if error_type == "bad_request" else self._process.log_tail()
+        diagnostics = report(self._versions, log_tail)
         await self.outbox.put(WorkerFailed(error_type=error_type, message=message, diagnostics=diagnostics))
 
     async def _job(self, comfy: ComfyClient) -> None:
@@ -186,7 +187,7 @@ class Session:
 
     def _check_alive(self) -> None:
         if self._process.deaths != self._deaths:
-            raise ComfyUIDied(f"{self._process.what_happened()} while it ran the prompt")
+            raise ComfyUIDied(f"{self._process.what_happened()}. It was running the prompt.")
 
     async def _deliver(self, event: WorkerEvent) -> None:
         if isinstance(event, NodeOutput):
@@ -209,7 +210,9 @@ class Session:
             logger.warning("%s: cancelled, but ComfyUI may still run it: %s", self._prompt_id, error)
 
     async def _drop(self, comfy: ComfyClient) -> None:
+        retry_s = _DROP_RETRY_S
         await comfy.drop(self._prompt_id)
         while await comfy.is_queued(self._prompt_id):
-            await asyncio.sleep(_DROP_RETRY_S)
+            await asyncio.sleep(retry_s)
+            retry_s = min(retry_s * 2, _DROP_RETRY_MAX_S)
             await comfy.drop(self._prompt_id)  # ComfyUI forgets an interrupt that comes before its first node

@@ -1,0 +1,100 @@
+"""ComfyUI's frames: what is rendered is parsed back, and what is broken is refused."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wire.comfy import (
+    Message,
+    PreviewFrame,
+    TextFrame,
+    UnknownFrame,
+    parse_binary,
+    parse_text,
+    render_preview,
+    render_progress_text,
+    render_text,
+)
+from wire.errors import WireError
+
+words = st.text(max_size=30)
+maybe = st.none() | words
+previews = st.builds(
+    PreviewFrame,
+    image=st.binary(max_size=200),
+    image_type=st.sampled_from(["image/jpeg", "image/png"]),
+    node_id=maybe,
+    prompt_id=maybe,
+    display_node_id=maybe,
+    parent_node_id=maybe,
+    real_node_id=maybe,
+)
+
+
+@given(previews)
+def test_a_preview_with_metadata_is_parsed_back(frame: PreviewFrame) -> None:
+    assert parse_binary(render_preview(frame, with_metadata=True)) == frame
+
+
+@given(previews)
+def test_an_old_preview_keeps_its_image_and_type(frame: PreviewFrame) -> None:
+    parsed = parse_binary(render_preview(frame, with_metadata=False))
+
+    assert parsed == PreviewFrame(image=frame.image, image_type=frame.image_type)
+
+
+@given(words, words)
+def test_progress_text_is_parsed_back(node: str, text: str) -> None:
+    frame = TextFrame(node_id=node, text=text)
+
+    assert parse_binary(render_progress_text(frame)) == frame
+
+
+@given(words, st.dictionaries(words, st.none() | st.booleans() | st.integers() | words))
+def test_a_message_is_parsed_back(kind: str, data: dict[str, object]) -> None:
+    message = Message(kind, data)
+
+    assert parse_text(render_text(message)) == message
+
+
+@given(st.binary(max_size=64))
+def test_any_bytes_are_a_frame_or_refused(frame: bytes) -> None:
+    try:
+        parsed = parse_binary(frame)
+    except WireError:
+        return
+
+    assert isinstance(parsed, PreviewFrame | TextFrame | UnknownFrame)
+
+
+@given(st.text(max_size=64))
+def test_any_text_is_a_message_or_refused(text: str) -> None:
+    try:
+        parsed = parse_text(text)
+    except WireError:
+        return
+
+    assert isinstance(parsed, Message)
+
+
+def test_a_recorded_frame_of_text_is_read() -> None:
+    # ComfyUI 0.3.64, 2026-11-23
+    frame = bytes.fromhex("00000003000000013268656c6c6f2074657874")
+
+    assert parse_binary(frame) == TextFrame(node_id="2", text="hello text")
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", "3", '{"data":{}}', "{"])
+def test_what_is_no_message_is_refused(text: str) -> None:
+    with pytest.raises(WireError):
+        parse_text(text)
+
+
+@pytest.mark.parametrize("frame", ["", "0000", "00000001", "00000003000000ff32", "0000000400000002ffff"])
+def test_a_frame_that_was_cut_is_refused(frame: str) -> None:
+    with pytest.raises(WireError):
+        parse_binary(bytes.fromhex(frame))
+
+
+def test_a_frame_of_a_newer_comfyui_is_known_as_unknown() -> None:
+    assert parse_binary(bytes.fromhex("00000009aa")) == UnknownFrame(9)

@@ -1,0 +1,112 @@
+"""Every event survives the way through JSON; newer workers are read as far as possible."""
+
+import json
+from typing import Any
+
+import pytest
+
+from wire.errors import WireError
+from wire.events import (
+    Batch,
+    FileChunk,
+    HistoryEntry,
+    LogLine,
+    NodeOutput,
+    NodeProgress,
+    NodesCached,
+    NodesProgressed,
+    NodeStarted,
+    NodeText,
+    Numbered,
+    Preview,
+    PromptFailed,
+    PromptFinished,
+    PromptInterrupted,
+    PromptRejected,
+    PromptStarted,
+    StepProgress,
+    Unknown,
+    WorkerEvent,
+    WorkerFailed,
+    WorkerState,
+    decode_batch,
+    encode_batch,
+    encode_event,
+)
+from wire.files import FileRef, Inline, Stored, Streamed
+
+HISTORY = HistoryEntry(
+    outputs={"3": {"images": [{"filename": "a.png", "subfolder": "", "type": "output"}], "animated": [False]}},
+    status={"status_str": "success", "completed": True, "messages": [["execution_start", {"timestamp": 1}]]},
+    meta={"3": {"node_id": "3", "parent_node": None}},
+    outputs_to_execute=("3",),
+)
+FILES = tuple(
+    FileRef(filename="ä.png", subfolder="s", type="output", sha256="0" * 64, size=3, source=source)
+    for source in (Inline.of(b"abc"), Streamed(transfer=2), Stored(url="https://example.org/x"))
+)
+EVERY: list[WorkerEvent] = [
+    WorkerState(phase="starting", message="m"),
+    PromptStarted(timestamp=1795438891497),
+    NodesCached(nodes=("1", "12:34"), timestamp=2),
+    NodeStarted(node="10.0.0.3", display_node="10"),
+    NodesProgressed(
+        nodes={"1": NodeProgress.model_validate({"value": 1.5, "max": 2, "state": "running", "node_id": "1", "new": 3})}
+    ),
+    StepProgress(node="1", value=1, max=20),
+    Preview(node="1", display_node="1", parent_node="0", real_node="1", image_type="image/jpeg", data="YWJj"),
+    NodeText(node="1", text="héllo 🙂"),
+    NodeOutput(node="3", display_node="3", output={"text": ["x"], "none": [None]}, files=FILES),
+    NodeOutput(node="3", output=None),
+    FileChunk(transfer=0, offset=480, data="YWJj"),
+    LogLine(text="line"),
+    PromptFinished(timestamp=3, history=HISTORY),
+    PromptFailed(error={"node_id": "2", "traceback": ["t"]}, history=HISTORY),
+    PromptInterrupted(details={"node_id": "2"}, history=HISTORY),
+    PromptRejected(error={"type": "no_prompt"}, node_errors={"1": {"errors": []}}),
+    WorkerFailed(error_type="comfyui_died", message="m", diagnostics={"log_tail": ["l"], "comfyui_version": "0.8.0"}),
+]
+
+
+def through_json(value: object) -> Any:
+    return json.loads(json.dumps(value))
+
+
+@pytest.mark.parametrize("event", EVERY, ids=lambda event: event.kind)
+def test_an_event_survives_the_wire(event: WorkerEvent) -> None:
+    batch = encode_batch("run", 7, [encode_event(4, event)])
+
+    assert decode_batch(through_json(batch)) == Batch(run="run", started=7, events=(Numbered(seq=4, event=event),))
+
+
+def test_every_kind_is_tested() -> None:
+    kinds = {model.model_fields["kind"].default for model in WorkerEvent.__args__ if model is not Unknown}
+
+    assert {event.kind for event in EVERY} == kinds
+
+
+def test_fields_of_a_newer_worker_are_passed_over_and_unknown_kinds_are_named() -> None:
+    items = [{"seq": 0, "kind": "log_line", "text": "x", "colour": "red"}, {"seq": 1, "kind": "smell", "of": "smoke"}]
+    batch = decode_batch({**encode_batch("run", 7, items), "mood": "good"})
+
+    assert [numbered.event for numbered in batch.events] == [LogLine(text="x"), Unknown(name="smell")]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        [],
+        "text",
+        {"events": 3},
+        {"events": []},
+        {"protocol": 2, "run": "r", "started": 1, "events": []},
+        {"protocol": 1, "started": 1, "events": []},
+        {"protocol": 1, "run": "r", "started": 1, "events": [{"seq": 0}]},
+        {"protocol": 1, "run": "r", "started": 1, "events": [3]},
+        {"protocol": 1, "run": "r", "started": 1, "events": [{"seq": 0, "kind": "file_chunk", "transfer": -1}]},
+    ],
+)
+def test_what_is_no_batch_is_refused(value: object) -> None:
+    with pytest.raises(WireError):
+        decode_batch(value)

@@ -1,0 +1,194 @@
+"""A ComfyUI for the worker's failure tests: real routes and frames, and nodes that fail as one wishes.
+
+``Save`` writes a file of *size* bytes · ``Slow`` runs until it is interrupted · ``Deaf`` is Slow, but forgets the first
+interrupt · ``Die`` ends the process · ``DropSocket`` closes every websocket, then goes on · ``Vanish`` forgets itself.
+"""
+
+import argparse
+import asyncio
+import os
+import struct
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+
+def write(folder: str, name: str, content: bytes) -> None:
+    Path(folder, name).write_bytes(content)
+
+
+def read(folder: str, name: str) -> str:
+    return Path(folder, name).read_text(encoding="utf-8")
+
+
+class Comfy:
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.sockets: dict[str, web.WebSocketResponse] = {}
+        self.queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.pending: list[str] = []
+        self.running: str | None = None
+        self.history: dict[str, Any] = {}
+        self.interrupts = 0
+        self.interrupted = asyncio.Event()
+        self.client = ""
+
+    async def stats(self, _: web.Request) -> web.Response:
+        return web.json_response({"system": {"comfyui_version": "fake"}})
+
+    async def socket(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        client = request.query["clientId"]
+        self.sockets[client] = socket
+        await socket.send_json({"type": "status", "data": {"status": {"exec_info": {"queue_remaining": 0}}}})
+        async for message in socket:
+            if message.type is WSMsgType.ERROR:
+                break
+        if self.sockets.get(client) is socket:
+            del self.sockets[client]
+        return socket
+
+    async def prompt(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        if any(node["class_type"] == "Unknown" for node in body["prompt"].values()):
+            error = {"type": "invalid_prompt", "message": "Cannot execute", "details": "Node ID '#1'", "extra_info": {}}
+            return web.json_response({"error": error, "node_errors": {"1": {"errors": []}}}, status=400)
+        await asyncio.sleep(body["extra_data"].get("validation_s", 0))
+        self.pending.append(body["prompt_id"])
+        self.queue.put_nowait(body)
+        return web.json_response({"prompt_id": body["prompt_id"], "number": 0, "node_errors": {}})
+
+    async def get_queue(self, _: web.Request) -> web.Response:
+        running = [[0, self.running, {}, {}, []]] if self.running else []
+        return web.json_response(
+            {"queue_running": running, "queue_pending": [[0, p, {}, {}, []] for p in self.pending]}
+        )
+
+    async def post_queue(self, request: web.Request) -> web.Response:
+        self.pending = [p for p in self.pending if p not in (await request.json()).get("delete", [])]
+        return web.Response()
+
+    async def interrupt(self, request: web.Request) -> web.Response:
+        if (await request.json()).get("prompt_id") == self.running:
+            self.interrupts += 1
+            self.interrupted.set()
+        return web.Response()
+
+    async def get_history(self, request: web.Request) -> web.Response:
+        prompt_id = request.match_info["prompt_id"]
+        return web.json_response({k: v for k, v in self.history.items() if k == prompt_id})
+
+    async def send(self, kind: str, **data: Any) -> None:
+        if socket := self.sockets.get(self.client):
+            await socket.send_json({"type": kind, "data": {**data, "prompt_id": self.running}})
+
+    async def work(self) -> None:
+        while True:
+            body = await self.queue.get()
+            if body["prompt_id"] in self.pending:
+                self.pending.remove(body["prompt_id"])
+                await self.execute(body)
+
+    async def execute(self, body: dict[str, Any]) -> None:
+        self.running, self.client = body["prompt_id"], body["client_id"]
+        self.interrupts = 0
+        self.interrupted.clear()
+        outputs: dict[str, Any] = {}
+        begin = {"prompt_id": self.running, "timestamp": time.time_ns() // 1_000_000}
+        await self.send("execution_start", timestamp=begin["timestamp"])
+        end = "execution_success"
+        for node, content in body["prompt"].items():
+            await self.send("executing", node=node, display_node=node)
+            result = await getattr(self, content["class_type"])(node, content["inputs"])
+            if result == "interrupted":
+                end = "execution_interrupted"
+                break
+            if result == "forgotten":
+                self.running = None
+                return
+            if result:
+                outputs[node] = result
+                await self.send("executed", node=node, display_node=node, output=result)
+        details = {**begin, "node_id": node, "node_type": content["class_type"], "executed": []}
+        await self.send(end, **({k: v for k, v in details.items() if k != "prompt_id"}))
+        good = end == "execution_success"
+        status = {"status_str": "success" if good else "error", "completed": good}
+        messages = [["execution_start", begin], [end, details]]
+        self.history[self.running] = {
+            "prompt": [0, self.running, body["prompt"], body["extra_data"], list(outputs)],
+            "outputs": outputs,
+            "status": {**status, "messages": messages},
+            "meta": {},
+        }
+        self.running, ended = None, self.running
+        if socket := self.sockets.get(self.client):
+            await socket.send_json({"type": "executing", "data": {"node": None, "prompt_id": ended}})
+
+    async def Save(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
+        name = f"{inputs['name']}.png"
+        write(self.options.output_directory, name, bytes(range(256)) * (inputs["size"] // 256))
+        return {"images": [{"filename": name, "subfolder": "", "type": "output"}]}
+
+    async def Read(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
+        return {"text": [read(self.options.input_directory, inputs["name"])]}
+
+    async def Text(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
+        return {"text": ["é" * inputs["size"]]}
+
+    async def Slow(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
+        step = 0
+        while not self.interrupted.is_set():
+            step += 1
+            await self.send("progress", value=step, max=1000, node=node)
+            if socket := self.sockets.get(self.client):
+                await socket.send_bytes(struct.pack(">II", 1, 1) + b"\xff\xd8preview")
+            await asyncio.sleep(0.01)
+        return "interrupted"
+
+    async def Deaf(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
+        while self.interrupts < 2:
+            await asyncio.sleep(0.01)
+        return "interrupted"
+
+    async def Die(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
+        print("CUDA error: out of luck", flush=True)
+        os._exit(3)
+
+    async def DropSocket(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
+        for socket in list(self.sockets.values()):
+            await socket.close()
+
+    async def Vanish(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
+        return "forgotten"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    for name in ("--port", "--input-directory", "--output-directory"):
+        parser.add_argument(name)
+    parser.add_argument("--fail", action="store_true")
+    options, _ = parser.parse_known_args()
+    if options.fail:
+        sys.exit("no such model folder")
+    comfy = Comfy(options)
+    app = web.Application()
+    app.add_routes([
+        web.get("/system_stats", comfy.stats), web.get("/ws", comfy.socket), web.post("/prompt", comfy.prompt),
+        web.get("/queue", comfy.get_queue), web.post("/queue", comfy.post_queue),
+        web.post("/interrupt", comfy.interrupt), web.get("/history/{prompt_id}", comfy.get_history),
+    ])  # fmt: skip
+    tasks: list[asyncio.Task[None]] = []
+
+    async def begin(_: web.Application) -> None:
+        tasks.append(asyncio.create_task(comfy.work()))
+
+    app.on_startup.append(begin)
+    web.run_app(app, host="127.0.0.1", port=int(options.port), print=None)
+
+
+if __name__ == "__main__":
+    main()

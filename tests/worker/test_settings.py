@@ -1,0 +1,62 @@
+"""The worker's settings, ComfyUI's command line, and the models outside its checkout."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from worker.model_paths import write_model_paths
+from worker.settings import SettingsError, read_settings
+
+
+def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("COMFYUI_HOME", str(tmp_path))
+    monkeypatch.setenv("COMFYUI_PORT", "0")
+    monkeypatch.setenv("WORKER_STREAM", "0")
+    monkeypatch.setenv("WORKER_DATA_DIR", "")
+
+    settings = read_settings()
+
+    assert (settings.comfyui_port, settings.worker_stream, settings.data_dir) == (0, False, tmp_path)
+    assert settings.python == Path(sys.executable)
+
+
+def test_the_checkouts_own_interpreter_is_preferred(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.touch()
+    monkeypatch.setenv("COMFYUI_HOME", str(tmp_path))
+
+    assert read_settings().python == python
+
+
+def test_a_wrong_value_is_one_line_that_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMFYUI_PORT", "http")
+
+    with pytest.raises(SettingsError, match=r"^COMFYUI_PORT: .*integer"):
+        read_settings()
+
+
+def test_model_folders_outside_the_checkout_are_told(tmp_path: Path) -> None:
+    for kind in ("loras", "checkpoints", "custom_nodes"):
+        (tmp_path / "models" / kind).mkdir(parents=True)
+
+    target = write_model_paths(tmp_path / "models", tmp_path / "user" / "model_paths.yaml")
+
+    assert target is not None
+    assert json.loads(target.read_text(encoding="utf-8")) == {
+        "comfy_runpod": {
+            "base_path": str(tmp_path / "models"),
+            "checkpoints": "checkpoints",
+            "loras": "loras",
+        }
+    }
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_without_model_folders_nothing_is_told(tmp_path: Path, exists: bool) -> None:
+    if exists:
+        (tmp_path / "models").mkdir()
+
+    assert write_model_paths(tmp_path / "models", tmp_path / "model_paths.yaml") is None

@@ -1,0 +1,221 @@
+"""Names from outside stay inside, inputs are whole, outputs are named and cut into pieces."""
+
+import hashlib
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wire.events import FileChunk, NodeOutput
+from wire.files import FileRef, Inline, Stored, Streamed, decode_bytes
+from wire.limits import FILE_CHUNK, INLINE_OUTPUT_MAX
+from worker.folders import Folders, UnsafeName, confined
+from worker.output_files import OutputFile, output_files
+from worker.staging import BadInput, InputStaging, OutputStaging
+
+HOSTILE = [
+    ("", ""),
+    ("", "."),
+    ("", ".."),
+    ("", "../x.png"),
+    ("", "/etc/passwd"),
+    ("", "a/b.png"),
+    ("", "..\\x.png"),
+    ("", "x\x00.png"),
+    ("", "x\n.png"),
+    ("", "C:x.png"),
+    ("", "n" * 5000),
+    ("..", "x.png"),
+    ("a/../..", "x.png"),
+    ("/etc", "x.png"),
+    ("/", "x.png"),
+    ("a\\..\\..", "x.png"),
+    ("C:\\", "x.png"),
+    ("a\x00b", "x.png"),
+]
+
+
+def everything(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*"))
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in everything(folder) if path.is_file()}
+
+
+def inline(content: bytes, filename: str = "a.png", subfolder: str = "") -> FileRef:
+    digest = hashlib.sha256(content).hexdigest()
+    return FileRef(
+        filename=filename,
+        subfolder=subfolder,
+        type="input",
+        sha256=digest,
+        size=len(content),
+        source=Inline.of(content),
+    )
+
+
+@pytest.mark.parametrize(("subfolder", "filename"), HOSTILE)
+async def test_a_hostile_name_writes_nothing(tmp_path: Path, subfolder: str, filename: str) -> None:
+    data = tmp_path / "data"
+    folders = Folders(data)
+    folders.create()
+    before = everything(tmp_path)
+
+    with pytest.raises(BadInput):
+        await InputStaging(folders).write([inline(b"x", filename, subfolder)])
+
+    assert everything(tmp_path) == before
+
+
+@pytest.mark.parametrize("link", ["folder", "file"])
+async def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path, link: str) -> None:
+    folders = Folders(tmp_path / "data")
+    folders.create()
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "a.png").write_bytes(b"before")
+    root = folders.root("input")
+    (root / "sub").symlink_to(outside) if link == "folder" else (root / "a.png").symlink_to(outside / "a.png")
+
+    with pytest.raises(BadInput):
+        await InputStaging(folders).write([inline(b"after", subfolder="sub" if link == "folder" else "")])
+
+    assert (outside / "a.png").read_bytes() == b"before"
+
+
+async def test_the_folder_itself_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "volume").mkdir()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "input").symlink_to(tmp_path / "volume")
+
+    await InputStaging(Folders(tmp_path / "data")).write([inline(b"x")])
+
+    assert (tmp_path / "volume" / "a.png").read_bytes() == b"x"
+
+
+@given(st.text(st.sampled_from("ab./\\~\x00 C:é"), max_size=8), st.text(st.sampled_from("ab./\\~\x00 C:é"), max_size=8))
+def test_a_name_is_refused_or_stays_inside(subfolder: str, filename: str) -> None:
+    root = Path("/somewhere/not/there")
+    try:
+        path = confined(root, subfolder, filename)
+    except UnsafeName:
+        return
+
+    assert path.is_relative_to(root)
+    assert path.name == filename
+
+
+async def test_inputs_are_written_whole_into_their_subfolders(tmp_path: Path) -> None:
+    folders = Folders(tmp_path)
+
+    await InputStaging(folders).write([inline(b"one", "ü ß.png", "a/b"), inline(b"two", "c.png")])
+
+    assert files(tmp_path) == {"input/a/b/ü ß.png": b"one", "input/c.png": b"two"}
+
+
+async def test_a_file_that_is_there_already_is_left_alone(tmp_path: Path) -> None:
+    folders = Folders(tmp_path)
+    await InputStaging(folders).write([inline(b"one")])
+    before = (tmp_path / "input" / "a.png").stat()
+
+    await InputStaging(folders).write([inline(b"one")])
+
+    after = (tmp_path / "input" / "a.png").stat()
+    assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"size": 4},
+        {"sha256": "0" * 64},
+        {"source": Inline(data="no base64!")},
+        {"source": Stored(url="https://example.org/x")},
+        {"source": Streamed(transfer=0)},
+    ],
+    ids=["size", "digest", "base64", "url", "stream"],
+)
+async def test_a_file_that_is_not_what_it_says_is_refused(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    with pytest.raises(BadInput, match=r"a\.png"):
+        await InputStaging(Folders(tmp_path)).write([inline(b"one").model_copy(update=wrong)])
+
+    assert files(tmp_path) == {}
+
+
+def test_files_are_found_under_any_key() -> None:
+    output = {
+        "images": [{"filename": "a.png", "subfolder": "s", "type": "output"}, {"filename": "a.png", "subfolder": "s"}],
+        "gifs": [{"filename": "v.mp4", "type": "temp", "format": "video/h264-mp4", "frame_rate": 8.0}],
+        "anything": {"filename": "x.bin"},
+        "result": ["mesh/m_00001_.GLB", None, "no file"],
+        "text": ["a.png", "mesh/m.glb"],
+        "animated": [True],
+        "local": [{"filename": "in.png", "type": "input"}, {"filename": 3}, {"filename": "b", "subfolder": 3}],
+    }
+
+    assert output_files(output) == (
+        OutputFile("output", "s", "a.png"),
+        OutputFile("temp", "", "v.mp4"),
+        OutputFile("output", "", "x.bin"),
+        OutputFile("output", "mesh", "m_00001_.GLB"),
+    )
+
+
+async def outgoing(folders: Folders, *names: str) -> tuple[list[FileChunk], NodeOutput]:
+    output = {"images": [{"filename": name, "subfolder": "", "type": "output"} for name in names]}
+    pieces = [piece async for piece in OutputStaging(folders).outgoing(NodeOutput(node="1", output=output))]
+    *chunks, event = pieces
+    assert isinstance(event, NodeOutput)
+    return [chunk for chunk in chunks if isinstance(chunk, FileChunk)], event
+
+
+@pytest.mark.parametrize("size", [0, 1, INLINE_OUTPUT_MAX, INLINE_OUTPUT_MAX + 1, FILE_CHUNK, 2 * FILE_CHUNK + 1])
+async def test_an_output_arrives_as_it_was(tmp_path: Path, size: int) -> None:
+    folders = Folders(tmp_path)
+    folders.create()
+    content = bytes(itertools.islice(itertools.cycle(range(251)), size))
+    (folders.root("output") / "a.bin").write_bytes(content)
+
+    chunks, event = await outgoing(folders, "a.bin")
+
+    (file,) = event.files
+    assert (file.size, file.sha256) == (size, hashlib.sha256(content).hexdigest())
+    if size <= INLINE_OUTPUT_MAX:
+        assert isinstance(file.source, Inline)
+        assert file.source.content() == content
+        assert not chunks
+    else:
+        assert file.source == Streamed(transfer=0)
+        assert b"".join(decode_bytes(chunk.data) for chunk in chunks) == content
+
+
+async def test_many_small_files_do_not_make_one_large_event(tmp_path: Path) -> None:
+    folders = Folders(tmp_path)
+    folders.create()
+    names = [f"{number}.bin" for number in range(9)]
+    for name in names:
+        (folders.root("output") / name).write_bytes(bytes(INLINE_OUTPUT_MAX))
+
+    chunks, event = await outgoing(folders, *names)
+
+    transfers = [file.source.transfer for file in event.files if isinstance(file.source, Streamed)]
+    assert [isinstance(file.source, Inline) for file in event.files] == [True] * 3 + [False] * 6
+    assert sorted({chunk.transfer for chunk in chunks}) == transfers == list(range(6))
+
+
+@pytest.mark.parametrize("name", ["missing.png", "../../secret", "link.png"])
+async def test_what_is_not_there_or_not_ours_is_not_sent(tmp_path: Path, name: str) -> None:
+    folders = Folders(tmp_path / "data")
+    folders.create()
+    (tmp_path / "secret").write_bytes(b"secret")
+    (folders.root("output") / "link.png").symlink_to(tmp_path / "secret")
+
+    chunks, event = await outgoing(folders, name)
+
+    assert chunks == []
+    assert event.files == ()
+    assert event.output == {"images": [{"filename": name, "subfolder": "", "type": "output"}]}
