@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.support.comfyui import comfyui_process
 from tests.support.stack import Stack, running_stack
@@ -13,8 +14,10 @@ REAL = bool(os.environ.get("COMFYUI_DIR") and os.environ.get("COMFYUI_PYTHON"))
 NO_REAL = "set COMFYUI_DIR and COMFYUI_PYTHON to run this on a real ComfyUI"
 
 
-@pytest.fixture(
-    scope="module", params=["sandbox", pytest.param("real", marks=pytest.mark.skipif(not REAL, reason=NO_REAL))]
+@pytest_asyncio.fixture(
+    scope="module",
+    loop_scope="module",
+    params=["sandbox", pytest.param("real", marks=pytest.mark.skipif(not REAL, reason=NO_REAL))],
 )
 async def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """One stack for the tests of a module; ComfyUI at both ends is the sandbox's or the real one."""

@@ -228,8 +228,15 @@ async def jobs_at_endpoint(stack: Stack) -> Any:
     return (await stack.get("/runpod/api/status"))["endpoint"]["jobs"]
 
 
-def test_the_database_holds_no_secret(stack: Stack, tmp_path: Path) -> None:
-    del tmp_path
-    found = [path for path in stack.home.rglob("*.sqlite*") if b"api_key_comfy_org" in path.read_bytes()]
+async def test_a_secret_is_neither_stored_nor_shown_nor_sent(stack: Stack) -> None:
+    extra = {"api_key_comfy_org": "comfyui-very-secret", "auth_token_comfy_org": "comfyui-very-secret"}
+    prompt_id = await stack.queue_prompt(inverted_image(color=9, prefix="secret"), extra_data=extra)
+    shown = json.dumps([await stack.get("/queue"), await stack.history(prompt_id), await stack.get("/history")])
+    kept = await asyncio.to_thread(_files_holding, stack.home, b"comfyui-very-secret")
 
-    assert found == []
+    assert "comfyui-very-secret" not in shown
+    assert kept == []
+
+
+def _files_holding(folder: Path, text: bytes) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and text in path.read_bytes()]
