@@ -31,6 +31,8 @@ class Row:
     peers: dict[str, Sequence[float]] = field(default_factory=dict)
     limit: Limit | None = None
     skipped: str = ""
+    compared: bool = True
+    """False where the peers are about zero, so that ratios mean nothing"""
 
     @property
     def median(self) -> float:
@@ -55,7 +57,7 @@ class Row:
             "unit": self.unit,
             "median": self.median,
             "peers": {peer: statistics.median(samples) for peer, samples in self.peers.items()},
-            "ratios": {peer: self.ratio(peer) for peer in self.peers},
+            "ratios": {peer: self.ratio(peer) for peer in self.peers} if self.compared else {},
             "limit": str(self.limit) if self.limit else None,
             "met": self.met,
             "samples": {"proxy": list(self.ours), **{peer: list(samples) for peer, samples in self.peers.items()}},
@@ -70,7 +72,7 @@ def table(rows: Sequence[Row]) -> Table:
             made.add_row(row.name, row.unit, "–", row.skipped)
             continue
         beside = "\n".join(f"{peer} {statistics.median(samples):.3g}" for peer, samples in row.peers.items())
-        ratios = "\n".join(f"{row.ratio(peer):.2f}" for peer in row.peers)
+        ratios = "\n".join(f"{row.ratio(peer):.2f}" for peer in row.peers if row.compared)
         verdict = {None: "", True: "met", False: "missed"}[row.met]
         made.add_row(row.name, row.unit, f"{row.median:.3g}", beside, ratios, str(row.limit or ""), verdict)
     return made
