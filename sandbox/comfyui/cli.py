@@ -13,6 +13,7 @@ from sandbox.comfyui.folders import Folders
 from sandbox.comfyui.server import ComfyServer
 
 _HERE = Path(__file__).resolve().parent
+_SAMPLES = ("invert.json", "blend.json", "load-image.json")
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -39,6 +40,7 @@ def main() -> None:
     )
     shutil.rmtree(folders.temp, ignore_errors=True)
     folders.create()
+    _add_samples(folders.user / "default" / "workflows")
     frontend = arguments.front_end_root or Path(comfyui_frontend_package.__file__).parent / "static"
     limit = int(arguments.max_upload_size * 1024 * 1024)
     print("Starting server\n", flush=True)  # noqa: T201  as ComfyUI says it
@@ -53,6 +55,15 @@ def main() -> None:
         loop=asyncio.new_event_loop(),
     )
     shutil.rmtree(folders.temp, ignore_errors=True)
+
+
+def _add_samples(workflows: Path) -> None:
+    """The samples that need no model, where the page's list of workflows looks; what the person changed stays."""
+    workflows.mkdir(parents=True, exist_ok=True)
+    for name in _SAMPLES:
+        source = _HERE.parents[1] / "workflows" / name
+        if source.is_file() and not (workflows / name).exists():
+            shutil.copyfile(source, workflows / name)
 
 
 async def _app(folders: Folders, frontend: Path, max_upload: int) -> web.Application:

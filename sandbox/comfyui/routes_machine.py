@@ -2,6 +2,7 @@
 
 import platform
 import sys
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -9,6 +10,8 @@ from aiohttp import web
 from sandbox.comfyui.folders import Folders
 from sandbox.comfyui.graph import Classes
 
+SAMPLE = "/extensions/sandbox/sample.js"
+_WEB = Path(__file__).resolve().parent / "web"
 VERSION = "0.8.0"
 """the ComfyUI whose behaviour this is"""
 _MODELS = (
@@ -32,7 +35,7 @@ class MachineRoutes:
     def add_to(self, routes: web.RouteTableDef) -> None:
         self._nothing = {
             "/embeddings": [],
-            "/extensions": [],
+            "/extensions": [SAMPLE],
             "/global_subgraphs": {},
             "/i18n": {},
             "/workflow_templates": {},
@@ -43,6 +46,7 @@ class MachineRoutes:
             routes.get(path)(_answering(body))
         routes.get("/models/{folder}")(self.models)
         routes.get("/experiment/models/{folder}")(self.models)
+        routes.get(SAMPLE)(_sample)
         routes.get("/features")(_answering(self._features))
         routes.get("/system_stats")(self.system_stats)
         routes.post("/free")(_empty)
@@ -88,3 +92,7 @@ async def _empty(_: web.Request) -> web.Response:
 
 async def _empty_css(_: web.Request) -> web.Response:
     return web.Response(content_type="text/css")
+
+
+async def _sample(_: web.Request) -> web.FileResponse:
+    return web.FileResponse(_WEB / "sample.js", headers={"Content-Type": "application/javascript"})

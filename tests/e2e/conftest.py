@@ -31,5 +31,5 @@ async def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
     async with comfyui_process(checkout, python, data, ("--cpu",)) as url:
         environment = {"COMFYUI_URL": url, "COMFYUI_DIR": str(checkout), "COMFYUI_PYTHON": str(python)}
         async with running_stack(home, **environment) as real:
-            real.output = data / "output"
+            real.output, real.kind = data / "output", "real"
             yield real

@@ -20,6 +20,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 WORKFLOW = {"id": "598ca6f2-0000-4000-8000-000000000000", "nodes": [], "links": [], "version": 0.4}
 
 
+def close(image: Image.Image, color: tuple[int, int, int]) -> bool:
+    """Equal but for rounding: ComfyUI computes in floats and cuts off."""
+    pixel = image.convert("RGB").getpixel((0, 0))
+    return isinstance(pixel, tuple) and all(abs(one - two) <= 1 for one, two in zip(pixel, color, strict=True))
+
+
 async def test_the_picture_lands_in_the_output_folder_with_its_workflow(stack: Stack) -> None:
     extra = {"extra_pnginfo": {"workflow": WORKFLOW}}
     prompt_id = await stack.queue_prompt(inverted_image(color=0x336699, prefix="way/there"), extra_data=extra)
@@ -28,7 +34,7 @@ async def test_the_picture_lands_in_the_output_folder_with_its_workflow(stack: S
     image = Image.open(stack.output / item["subfolder"] / item["filename"])
 
     assert item == {"filename": "there_00001_.png", "subfolder": "way", "type": "output"}
-    assert image.getpixel((0, 0)) == (0xCC, 0x99, 0x66)
+    assert close(image, (0xCC, 0x99, 0x66))
     assert json.loads(image.info["workflow"]) == WORKFLOW
     assert entry["status"]["status_str"] == "success"
     assert (await stack.job(prompt_id))["runpod_id"]
@@ -88,14 +94,14 @@ async def test_an_input_image_travels(stack: Stack) -> None:
 
 
 async def test_twenty_prompts_at_once_all_finish_each_with_its_own_file(stack: Stack) -> None:
-    prompts = [inverted_image(color=100 + n, prefix="twenty") for n in range(20)]
+    prompts = [inverted_image(color=100 + 3 * n, prefix="twenty") for n in range(20)]
     ids = await asyncio.gather(*(stack.queue_prompt(prompt) for prompt in prompts))
     entries = await asyncio.gather(*(stack.history(prompt_id, 120) for prompt_id in ids))
     names = [entry["outputs"]["3"]["images"][0]["filename"] for entry in entries]
-    colors = [Image.open(stack.output / name).convert("RGB").getpixel((0, 0)) for name in names]
+    images = [Image.open(stack.output / name) for name in names]
 
     assert len(set(names)) == 20
-    assert colors == [(0xFF, 0xFF, 0xFF - 100 - n) for n in range(20)]
+    assert all(close(image, (0xFF, 0xFF, 0xFF - 100 - 3 * n)) for n, image in enumerate(images))
 
 
 async def test_queue_history_and_jobs_show_the_prompt(stack: Stack) -> None:
@@ -194,11 +200,11 @@ async def test_rubbish_is_refused_and_costs_nothing(stack: Stack, body: bytes, k
     ],
 )
 async def test_a_foreign_page_cannot_spend_money(stack: Stack, path: str, headers: dict[str, str]) -> None:
-    before = (await stack.get("/runpod/api/status"))["jobs"]
+    before = sum((await stack.get("/runpod/api/status"))["jobs"].values())
     status, _ = await stack.post(path, {"prompt": inverted_image()}, **headers)
 
     assert status == 403
-    assert (await stack.get("/runpod/api/status"))["jobs"] == before
+    assert sum((await stack.get("/runpod/api/status"))["jobs"].values()) == before
 
 
 @pytest.mark.parametrize("headers", [{"Origin": "http://evil.example"}, {"Host": "evil.example"}])

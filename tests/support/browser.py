@@ -1,5 +1,7 @@
 """A real Chromium that shows ComfyUI's page and does what a person would."""
 
+import asyncio
+import base64
 import json
 import shutil
 from collections.abc import AsyncIterator, Mapping
@@ -57,7 +59,48 @@ class Frontend:
         return str(await handle.json_value())
 
     async def open_queue(self) -> None:
-        await self.page.keyboard.press("q")
+        """The sidebar tab that lists what ran: the queue, or in newer frontends the assets."""
+        script = """() => {
+            const sidebar = window.app.extensionManager.sidebarTab;
+            const names = sidebar.sidebarTabs.map((tab) => tab.id);
+            const wanted = names.includes("queue") ? "queue" : "assets";
+            if (sidebar.activeSidebarTabId !== wanted) sidebar.toggleSidebarTab(wanted);
+        }"""
+        await self.page.evaluate(script)
+
+    async def queue_shows(self, filename: str) -> None:
+        """The picture is in the queue panel."""
+        image = self.page.locator(f"img[src*='{filename}']").first
+        await image.wait_for(timeout=20_000)
+
+    async def clear(self) -> None:
+        await self.page.evaluate("() => window.app.graph.clear()")
+
+    async def node_types(self) -> list[str]:
+        types: list[str] = await self.page.evaluate("() => window.app.graph.nodes.map((node) => node.type)")
+        return types
+
+    async def set_widget(self, node_id: str, name: str, value: object) -> None:
+        script = """([id, name, value]) => {
+            window.app.graph.getNodeById(Number(id)).widgets.find((widget) => widget.name === name).value = value;
+        }"""
+        await self.page.evaluate(script, [node_id, name, value])
+
+    async def drop_file(self, path: Path) -> None:
+        """As dragging a file from the desktop onto the canvas."""
+        script = """async ([name, data]) => {
+            const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([bytes], name, { type: "image/png" }));
+            const canvas = document.querySelector("canvas#graph-canvas");
+            canvas.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
+        }"""
+        content = base64.b64encode(await asyncio.to_thread(path.read_bytes)).decode()
+        await self.page.evaluate(script, [path.name, content])
+
+    def unexpected_errors(self) -> list[str]:
+        """What the page reported, without what it reports with or without a proxy (1.27.10 at every load)."""
+        return [error for error in self.errors if "reading 'id'" not in error]
 
     async def screenshot(self, name: str) -> Path:
         ARTIFACTS.mkdir(exist_ok=True)

@@ -38,6 +38,7 @@ class Stack:
     environ: dict[str, str]
     session: aiohttp.ClientSession
     process: asyncio.subprocess.Process
+    kind: str = "sandbox"
 
     async def get(self, path: str) -> Any:
         async with self.session.get(self.url + path) as response:
