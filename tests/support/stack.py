@@ -1,16 +1,18 @@
 """The whole product as processes: `python -m proxy` with what it starts, on free ports, in a folder of its own."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psutil
 
 from tests.support.until import until
 
@@ -39,6 +41,7 @@ class Stack:
     session: aiohttp.ClientSession
     process: asyncio.subprocess.Process
     kind: str = "sandbox"
+    orphans: list[psutil.Process] = field(default_factory=list)
 
     async def get(self, path: str) -> Any:
         async with self.session.get(self.url + path) as response:
@@ -71,8 +74,13 @@ class Stack:
     def log(self) -> str:
         return (self.home / "proxy.log").read_text(errors="replace")
 
+    def children(self) -> list[psutil.Process]:
+        """ComfyUI, the endpoint and its workers, as far as the proxy has started them."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
     async def kill(self) -> None:
-        """As a crash would: no clean-up. What the proxy started stays behind; see *endpoint*."""
+        """As a crash would: no clean-up. What the proxy started goes on, until the stack ends."""
+        self.orphans += self.children()
         self.process.kill()
         await self.process.wait()
 
@@ -119,6 +127,9 @@ async def running_stack(home: Path, **environment: str) -> AsyncIterator[Stack]:
             yield stack
         finally:
             await stop(stack.process)
+            for orphan in stack.orphans:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    orphan.kill()
 
 
 async def _ready(stack: Stack) -> bool:

@@ -1,0 +1,235 @@
+"""What breaks, and what the person sees: nothing lost, nothing hung, nothing paid that was not asked for."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from sandbox.endpoint.server import running_endpoint
+from sandbox.endpoint.service import Options
+from tests.support.page import opened_page
+from tests.support.prompts import Prompt, inverted_image
+from tests.support.stack import Stack, free_port, running_stack, start_proxy
+from tests.support.until import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def slow(seconds: float, prefix: str = "slow", color: int = 0) -> Prompt:
+    prompt = inverted_image(color=color, prefix=prefix)
+    prompt["2"] = {
+        "class_type": "SandboxSlow",
+        "inputs": {"image": ["1", 0], "steps": int(seconds * 10), "seconds_per_step": 0.1},
+    }
+    return prompt
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    async with running_stack(tmp_path_factory.mktemp("home")) as running:
+        yield running
+
+
+async def set_faults(stack: Stack, **points: int) -> None:
+    url = f"{stack.endpoint_url}/sandbox/sandbox/faults"
+    async with stack.session.post(url, json=points, headers={"Authorization": "k"}) as response:
+        assert response.status == 200
+
+
+async def remote_status(stack: Stack, prompt_id: str) -> str:
+    runpod_id = (await stack.job(prompt_id))["runpod_id"]
+    url = f"{stack.endpoint_url}/sandbox/status/{runpod_id}"
+    async with stack.session.get(url, headers={"Authorization": "k"}) as response:
+        return str((await response.json())["status"])
+
+
+async def test_a_real_progress_with_previews_is_shown(stack: Stack) -> None:
+    async with opened_page(stack.session, stack.url) as page:
+        prompt_id = await stack.queue_prompt(slow(1, color=1), client_id=page.sid)
+        await page.heard_end(prompt_id)
+        values = [data["value"] for data in page.said("progress", prompt_id)]
+
+    assert values == sorted(values)
+    assert values[-1] == 10
+    assert len(values) > 3
+    assert page.previews
+    assert {(frame.node_id, frame.prompt_id) for frame in page.previews} == {("2", prompt_id)}
+
+
+async def test_stop_stops_the_gpu_within_two_seconds(stack: Stack) -> None:
+    async with opened_page(stack.session, stack.url) as page:
+        prompt_id = await stack.queue_prompt(slow(60, color=2), client_id=page.sid)
+        await page.heard("progress", prompt_id)
+        asked = time.monotonic()
+        await stack.post("/api/interrupt", {"prompt_id": prompt_id})
+        interrupted = await page.heard("execution_interrupted", prompt_id, 5)
+        await page.heard_end(prompt_id)
+        took_s = time.monotonic() - asked
+    entry = await stack.history(prompt_id)
+    following = await stack.queue_prompt(inverted_image(color=3, prefix="following"))
+    await stack.history(following, 10)
+
+    assert took_s < 2
+    assert interrupted["node_id"] == "2"
+    assert entry["status"]["messages"][-1][0] == "execution_interrupted"
+    assert await remote_status(stack, prompt_id) == "CANCELLED"
+    assert (await stack.job(prompt_id))["state"] == "cancelled"
+
+
+async def test_a_prompt_deleted_while_it_waits_leaves_no_trace(stack: Stack) -> None:
+    running = await stack.queue_prompt(slow(30, color=4))
+    waiting = await stack.queue_prompt(inverted_image(color=5))
+    await until(lambda: is_running(stack, running))
+    await stack.post("/api/queue", {"delete": [waiting]})
+
+    async def gone() -> bool:
+        queue = await stack.get("/queue")
+        return waiting not in [item[1] for item in queue["queue_pending"]]
+
+    await until(gone)
+    await stack.post("/api/interrupt", {})
+    await stack.history(running)
+
+    assert waiting not in await stack.get("/history")
+
+
+async def is_running(stack: Stack, prompt_id: str) -> bool:
+    return prompt_id in [item[1] for item in (await stack.get("/queue"))["queue_running"]]
+
+
+async def test_a_failing_node_is_told_with_its_message(stack: Stack) -> None:
+    prompt = inverted_image(color=6)
+    prompt["2"] = {"class_type": "SandboxFail", "inputs": {"image": ["1", 0], "message": "it went wrong"}}
+    async with opened_page(stack.session, stack.url) as page:
+        prompt_id = await stack.queue_prompt(prompt, client_id=page.sid)
+        error = await page.heard("execution_error", prompt_id)
+        await page.heard_end(prompt_id)
+
+    assert (error["node_id"], error["node_type"]) == ("2", "SandboxFail")
+    assert "it went wrong" in error["exception_message"]
+    assert error["traceback"]
+
+
+@pytest.mark.parametrize("faults", [{"run_429": 2}, {"run_503": 1}, {"stream_500": 3}, {"done_500": 1}])
+async def test_passing_trouble_at_runpod_delays_but_loses_nothing(stack: Stack, faults: dict[str, int]) -> None:
+    await set_faults(stack, **faults)
+    prompt_id = await stack.queue_prompt(inverted_image(color=len(str(faults)), prefix="trouble"))
+
+    assert (await stack.history(prompt_id))["status"]["status_str"] == "success"
+
+
+@pytest.mark.parametrize("fault", ["run_lost", "run_502"])
+async def test_an_uncertain_submission_is_never_repeated_by_itself(stack: Stack, fault: str) -> None:
+    await set_faults(stack, **{fault: 1})
+    prompt_id = await stack.queue_prompt(inverted_image(color=20, prefix="uncertain"))
+    entry = await stack.history(prompt_id)
+
+    assert "may have been submitted" in entry["status"]["messages"][-1][1]["exception_message"]
+    assert (await stack.job(prompt_id))["state"] == "failed"
+
+
+async def test_chunks_that_were_lost_on_the_way_are_read_again(stack: Stack) -> None:
+    await set_faults(stack, stream_lost=1)
+    prompt_id = await stack.queue_prompt(inverted_image(color=21, prefix="lost"))
+    entry = await stack.history(prompt_id)
+
+    assert entry["status"]["status_str"] == "success"
+    assert (stack.output / entry["outputs"]["3"]["images"][0]["filename"]).exists()
+
+
+async def test_a_job_goes_on_when_the_proxy_is_killed_and_started_again(stack: Stack) -> None:
+    """The endpoint and ComfyUI of the first proxy live on, as RunPod would."""
+    prompt_id = await stack.queue_prompt(slow(4, prefix="survivor", color=22))
+    await until(lambda: is_running(stack, prompt_id))
+    await stack.kill()
+    stack.environ |= {
+        "RUNPOD_API_KEY": "k",
+        "RUNPOD_ENDPOINT_ID": "sandbox",
+        "RUNPOD_ENDPOINT_BASE_URL": stack.endpoint_url,
+    }
+    stack.process = await start_proxy(stack.environ, stack.home)
+    await until(lambda: listens(stack))
+    async with opened_page(stack.session, stack.url) as page:
+        entry = await stack.history(prompt_id)
+        again = await stack.queue_prompt(inverted_image(color=23, prefix="after"), client_id=page.sid)
+        await page.heard_end(again)
+
+    assert entry["status"]["status_str"] == "success"
+    assert (stack.output / "survivor_00001_.png").exists()
+
+
+async def listens(stack: Stack) -> bool:
+    try:
+        await stack.get("/runpod/api/status")
+    except (aiohttp.ClientError, OSError):
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("environment", "names"),
+    [
+        ({"RUNPOD_ENDPOINT_ID": "unknown"}, "RUNPOD_ENDPOINT_ID"),
+        ({"RUNPOD_API_KEY": "wrong"}, "RUNPOD_API_KEY"),
+    ],
+)
+async def test_a_wrong_setting_is_named_on_the_page(tmp_path: Path, environment: dict[str, str], names: str) -> None:
+    async with running_endpoint(Options(api_key="right")) as endpoint:
+        settings = {
+            "RUNPOD_API_KEY": "right",
+            "RUNPOD_ENDPOINT_ID": "sandbox",
+            "RUNPOD_ENDPOINT_BASE_URL": endpoint.url,
+            **environment,
+        }
+        async with running_stack(tmp_path, **settings) as stack, opened_page(stack.session, stack.url) as page:
+            prompt_id = await stack.queue_prompt(inverted_image(), client_id=page.sid)
+            error = await page.heard("execution_error", prompt_id)
+
+    assert names in error["exception_message"]
+    assert error["node_id"] == ""
+
+
+async def test_while_the_endpoint_is_down_the_prompt_waits_and_the_page_says_so(tmp_path: Path) -> None:
+    settings = {
+        "RUNPOD_API_KEY": "k",
+        "RUNPOD_ENDPOINT_ID": "sandbox",
+        "RUNPOD_ENDPOINT_BASE_URL": f"http://127.0.0.1:{free_port()}/v2",
+    }
+    async with running_stack(tmp_path, **settings) as stack, opened_page(stack.session, stack.url) as page:
+        prompt_id = await stack.queue_prompt(inverted_image(), client_id=page.sid)
+
+        async def noticed() -> bool:
+            return any(message["type"] == "runpod.notice" for message in page.messages)
+
+        await until(noticed)
+        state = (await stack.job(prompt_id))["state"]
+        await stack.post("/api/queue", {"clear": True})
+        status = await stack.get("/runpod/api/status")
+
+    assert state == "pending"
+    assert status["jobs"]["cancelled"] == 1
+    assert status["jobs"]["pending"] == 0
+
+
+async def test_while_comfyui_is_down_a_prompt_is_refused_in_its_shape(tmp_path: Path) -> None:
+    async with running_stack(tmp_path) as stack:
+        await end_comfyui(stack)
+        status, body = await stack.post("/api/prompt", {"prompt": slow(1)})
+        async with stack.session.get(stack.url, headers={"Sec-Fetch-Mode": "navigate"}) as page:
+            text = await page.text()
+
+    assert (status, body["error"]["type"]) == (503, "comfyui_unavailable")
+    assert page.status == 503
+    assert "ComfyUI does not answer" in text
+
+
+async def end_comfyui(stack: Stack) -> None:
+    """Kill the local ComfyUI that the proxy started."""
+    url = stack.comfyui_url.rpartition(":")[2]
+    local = next(child for child in stack.children() if url in child.cmdline())
+    local.kill()
+    await asyncio.to_thread(local.wait, 10)
