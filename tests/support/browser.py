@@ -42,8 +42,10 @@ class Frontend:
 
     async def load_prompt(self, prompt: Mapping[str, Any]) -> None:
         """Show a prompt in API format as a graph."""
-        script = "async (prompt) => { await window.app.loadApiJson(prompt, 'test'); }"
-        await self.page.evaluate(script, json.loads(json.dumps(prompt)))
+        await self.page.evaluate("(prompt) => window.app.loadApiJson(prompt, 'test')", dict(prompt))
+        wanted = sorted(node["class_type"] for node in prompt.values())
+        shown = "(wanted) => window.app.graph.nodes.map((node) => node.type).sort().join() === wanted.join()"
+        await self.page.wait_for_function(shown, arg=wanted, timeout=20_000)
 
     async def run(self) -> None:
         await self.page.locator("[data-testid=queue-button] button").first.click()
@@ -121,7 +123,8 @@ async def opened_frontend(url: str) -> AsyncIterator[Frontend]:
             for name, value in _SETTINGS.items():
                 await page.request.post(f"{url}/api/settings/{name}", data=json.dumps(value))
             await page.goto(url)
-            await page.wait_for_function("() => window.app?.graph && window.app.extensionManager", timeout=_LOAD_MS)
+            first_graph = "() => window.app?.graph?.nodes.length > 0 && window.app.extensionManager"
+            await page.wait_for_function(first_graph, timeout=_LOAD_MS)  # what comes before it would be overwritten
             await page.locator("[data-testid=queue-button]").wait_for(timeout=_LOAD_MS)
             yield frontend
         finally:
