@@ -1,0 +1,115 @@
+"""The samples: both forms agree, the model-free ones run, the others lack nothing but their models."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.support.comfyui import comfyui_process
+from tests.support.stack import PROJECT
+from tests.support.until import until
+
+FOLDER = PROJECT / "workflows"
+NAMES = sorted(path.name.removesuffix(".api.json") for path in FOLDER.glob("*.api.json"))
+MODEL_FREE = ("blend", "invert", "load-image")
+MODEL_FILES = (".safetensors", ".pth", ".ckpt", ".gguf")
+CONTROLS = ("fixed", "image")
+"""widget values that only the page has: what a seed does after a run, and the upload button"""
+
+
+def load(name: str) -> Any:
+    return json.loads((FOLDER / name).read_text(encoding="utf-8"))
+
+
+def api_links(prompt: dict[str, Any]) -> set[tuple[int, int, int, str]]:
+    return {
+        (int(value[0]), value[1], int(node_id), name)
+        for node_id, node in prompt.items()
+        for name, value in node["inputs"].items()
+        if isinstance(value, list)
+    }
+
+
+def ui_links(graph: dict[str, Any]) -> set[tuple[int, int, int, str]]:
+    nodes = {node["id"]: node for node in graph["nodes"]}
+    return {
+        (source, slot, target, nodes[target]["inputs"][target_slot]["name"])
+        for _, source, slot, target, target_slot, _ in graph["links"]
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_both_forms_are_the_same_graph(name: str) -> None:
+    prompt, graph = load(f"{name}.api.json"), load(f"{name}.json")
+
+    assert {str(node["id"]): node["type"] for node in graph["nodes"]} == {
+        node_id: node["class_type"] for node_id, node in prompt.items()
+    }
+    assert ui_links(graph) == api_links(prompt)
+    for node in graph["nodes"]:
+        shown = [value for value in node["widgets_values"] if value not in CONTROLS]
+        posted = [value for value in prompt[str(node["id"])]["inputs"].values() if not isinstance(value, list)]
+        assert sorted(map(str, shown)) == sorted(map(str, posted))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_workflow_and_model_file_is_in_the_readme(name: str) -> None:
+    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
+
+    assert f"`{name}`" in readme
+    assert all(f"| `{model}` |" in readme for model in models(load(f"{name}.api.json")))
+
+
+def models(prompt: dict[str, Any]) -> Iterator[str]:
+    for node in prompt.values():
+        for value in node["inputs"].values():
+            if isinstance(value, str) and value.endswith(MODEL_FILES):
+                yield value
+
+
+async def post(session: aiohttp.ClientSession, url: str, name: str) -> tuple[int, Any]:
+    async with session.post(url + "/prompt", json={"prompt": load(f"{name}.api.json")}) as response:
+        return response.status, await response.json()
+
+
+def with_example(data: Path) -> Path:
+    (data / "input").mkdir(parents=True)
+    (data / "input" / "example.png").write_bytes((FOLDER / "input" / "example.png").read_bytes())
+    return data
+
+
+async def test_the_model_free_ones_run(tmp_path: Path) -> None:
+    data = with_example(tmp_path / "data")
+    async with comfyui_process(data=data) as url, aiohttp.ClientSession() as session:
+        for name in MODEL_FREE:
+            status, body = await post(session, url, name)
+            assert status == 200, body
+            prompt_id = body["prompt_id"]
+
+            async def entry(prompt_id: str = prompt_id) -> Any:
+                async with session.get(f"{url}/history/{prompt_id}") as response:
+                    return (await response.json()).get(prompt_id)
+
+            assert (await until(entry))["status"]["status_str"] == "success"
+
+
+@pytest.mark.skipif(
+    not (os.environ.get("COMFYUI_DIR") and os.environ.get("COMFYUI_PYTHON")),
+    reason="set COMFYUI_DIR and COMFYUI_PYTHON to have a real ComfyUI validate the workflows",
+)
+async def test_a_real_comfyui_misses_nothing_but_models(tmp_path: Path) -> None:
+    data = with_example(tmp_path / "data")
+    home, python = Path(os.environ["COMFYUI_DIR"]), Path(os.environ["COMFYUI_PYTHON"])
+    async with comfyui_process(home, python, data, ("--cpu",)) as url, aiohttp.ClientSession() as session:
+        answers = {name: await post(session, url, name) for name in NAMES}
+
+    for name, (status, body) in answers.items():
+        errors = [error for node in body["node_errors"].values() for error in node["errors"]]
+        missing = {error["extra_info"]["received_value"] for error in errors}
+        assert {error["type"] for error in errors} <= {"value_not_in_list"}
+        assert missing == set(models(load(f"{name}.api.json")))
+        assert status == (400 if missing else 200)
