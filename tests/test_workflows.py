@@ -17,43 +17,61 @@ FOLDER = PROJECT / "workflows"
 NAMES = sorted(path.name.removesuffix(".api.json") for path in FOLDER.glob("*.api.json"))
 MODEL_FREE = ("blend", "invert", "load-image")
 MODEL_FILES = (".safetensors", ".pth", ".ckpt", ".gguf")
-CONTROLS = ("fixed", "image")
-"""widget values that only the page has: what a seed does after a run, and the upload button"""
+PAGE_ONLY = {"KSampler": (1, "fixed"), "LoadImage": (1, "image")}
+"""the widget that only the page has, and where: what a seed does after a run, the upload button"""
 
 
 def load(name: str) -> Any:
     return json.loads((FOLDER / name).read_text(encoding="utf-8"))
 
 
-def api_links(prompt: dict[str, Any]) -> set[tuple[int, int, int, str]]:
-    return {
-        (int(value[0]), value[1], int(node_id), name)
-        for node_id, node in prompt.items()
-        for name, value in node["inputs"].items()
-        if isinstance(value, list)
-    }
+def as_prompt(graph: dict[str, Any], widgets: dict[str, list[str]]) -> dict[str, Any]:
+    """The graph in API format; *widgets* names each node's widgets, which only their order tells in a graph."""
+    sources = {link[0]: [str(link[1]), link[2]] for link in graph["links"]}
+    return {str(node["id"]): _posted(node, widgets[str(node["id"])], sources) for node in graph["nodes"]}
 
 
-def ui_links(graph: dict[str, Any]) -> set[tuple[int, int, int, str]]:
-    nodes = {node["id"]: node for node in graph["nodes"]}
-    return {
-        (source, slot, target, nodes[target]["inputs"][target_slot]["name"])
-        for _, source, slot, target, target_slot, _ in graph["links"]
-    }
+def _posted(node: dict[str, Any], widgets: list[str], sources: dict[int, list[Any]]) -> dict[str, Any]:
+    values = list(node["widgets_values"])
+    if node["type"] in PAGE_ONLY:
+        at, value = PAGE_ONLY[node["type"]]
+        assert values.pop(at) == value
+    linked = {slot["name"]: sources[slot["link"]] for slot in node["inputs"] if slot["link"] is not None}
+    return {"class_type": node["type"], "inputs": linked | dict(zip(widgets, values, strict=True))}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_both_forms_are_the_same_graph(name: str) -> None:
     prompt, graph = load(f"{name}.api.json"), load(f"{name}.json")
-
-    assert {str(node["id"]): node["type"] for node in graph["nodes"]} == {
-        node_id: node["class_type"] for node_id, node in prompt.items()
+    posted = {key: {"class_type": node["class_type"], "inputs": node["inputs"]} for key, node in prompt.items()}
+    widgets = {
+        key: [name for name, value in node["inputs"].items() if not isinstance(value, list)]
+        for key, node in prompt.items()
     }
-    assert ui_links(graph) == api_links(prompt)
-    for node in graph["nodes"]:
-        shown = [value for value in node["widgets_values"] if value not in CONTROLS]
-        posted = [value for value in prompt[str(node["id"])]["inputs"].values() if not isinstance(value, list)]
-        assert sorted(map(str, shown)) == sorted(map(str, posted))
+
+    assert as_prompt(graph, widgets) == posted
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_link_is_the_same_in_the_list_and_at_both_its_ends(name: str) -> None:
+    graph = load(f"{name}.json")
+    starts = {
+        (link, node["id"], at, slot["type"])
+        for node in graph["nodes"]
+        for at, slot in enumerate(node["outputs"])
+        for link in slot["links"] or ()
+    }
+    ends = {
+        (slot["link"], node["id"], at, slot["type"])
+        for node in graph["nodes"]
+        for at, slot in enumerate(node["inputs"])
+        if slot["link"] is not None
+    }
+
+    assert starts == {(link, node, slot, kind) for link, node, slot, _, _, kind in graph["links"]}
+    assert ends == {(link, node, slot, kind) for link, _, _, node, slot, kind in graph["links"]}
+    assert graph["last_link_id"] == max(link for link, *_ in graph["links"])
+    assert graph["last_node_id"] == max(node["id"] for node in graph["nodes"])
 
 
 @pytest.mark.parametrize("name", NAMES)
