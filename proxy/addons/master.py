@@ -59,7 +59,8 @@ class Listening:
             async with asyncio.timeout(_CLOSE_S):
                 await server.servers.update([])
                 for handler in list(server.connections.values()):
-                    handler.close_connection(handler.client)
+                    with contextlib.suppress(KeyError):  # it has just closed by itself
+                        handler.close_connection(handler.client)
                 while server.connections:  # noqa: ASYNC110  mitmproxy has no event for it
                     await asyncio.sleep(0.01)
 

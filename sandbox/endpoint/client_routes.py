@@ -104,7 +104,8 @@ class ClientRoutes:
         status, chunks = self._state.drain(job.id)
         if self._service.faults.strikes("stream_lost"):
             return _drop(request)
-        return web.json_response({"status": status.value, "stream": [{"output": chunk} for chunk in chunks]})
+        text = f'{{"status": "{status.value}", "stream": [{", ".join(chunks)}]}}'
+        return web.Response(text=text, content_type="application/json")
 
     async def cancel(self, request: web.Request) -> web.StreamResponse:
         if self._service.faults.strikes("cancel_500"):

@@ -46,8 +46,8 @@ class Job:
     output: Any = None
     error: str | None = None
     retries: int = 0
-    stream: list[Any] = field(default_factory=list)
-    """chunks that nobody has read yet"""
+    stream: list[str] = field(default_factory=list)
+    """chunks that nobody has read yet, as JSON text"""
 
     def move(self, target: Status, now: float) -> None:
         """Change the status along the table; raises NotAllowed."""

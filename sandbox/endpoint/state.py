@@ -68,7 +68,7 @@ class EndpointState:
         self._queue.append(job_id)
         return job
 
-    def drain(self, job_id: str) -> tuple[Status, list[Any]]:
+    def drain(self, job_id: str) -> tuple[Status, list[str]]:
         """Status and the chunks that nobody has read; each is handed out once. Raises KeyError."""
         job = self.jobs[job_id]
         chunks, job.stream = job.stream, []
@@ -150,12 +150,12 @@ class EndpointState:
             self.jobs[job_id].move(Status.IN_QUEUE, now)
             self._queue.insert(0, job_id)
 
-    def chunk(self, job_id: str, worker_id: str, output: Any, now: float) -> None:
+    def chunk(self, job_id: str, worker_id: str, text: str, now: float) -> None:
         """A yield of a running job; late ones of other jobs and workers are ignored."""
         self._seen(worker_id, now)
         job = self.jobs.get(job_id)
         if job is not None and job.status is Status.IN_PROGRESS and job.worker == worker_id:
-            job.stream.append(output)
+            job.stream.append(text)
 
     def done(self, job_id: str, worker_id: str, result: Mapping[str, Any], now: float) -> None:
         """The worker's last word: an error fails the job; ``status: IN_PROGRESS`` is only progress."""

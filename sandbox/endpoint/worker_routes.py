@@ -55,11 +55,12 @@ class WorkerRoutes:
         return web.json_response({"jobsToStop": found}) if found else web.Response(status=204)
 
     async def chunk(self, request: web.Request) -> web.StreamResponse:
-        raw = await request.read()
+        """Kept as the JSON text ``{"output": …}``, which is also how /stream hands it out."""
+        raw = await request.text()
         if len(raw) > self._service.options.chunk_max:
             raise web.HTTPBadRequest(text="stream chunk exceeds 1 MB")
         job, worker = request.match_info["job"], request.match_info["worker"]
-        self._state.chunk(job, worker, json.loads(raw).get("output"), self._service.clock())
+        self._state.chunk(job, worker, raw, self._service.clock())
         await self._service.changed()
         return web.Response()
 

@@ -67,7 +67,7 @@ def test_what_comes_after_a_cancel_is_ignored() -> None:
     submitted(endpoint, "a")
     endpoint.take("w", 1.0)
     endpoint.cancel("a", 2.0)
-    endpoint.chunk("a", "w", {"late": 1}, 2.1)
+    endpoint.chunk("a", "w", "{}", 2.1)
     endpoint.done("a", "w", {"output": 1}, 2.2)
 
     assert endpoint.drain("a") == (Status.CANCELLED, [])
@@ -166,7 +166,7 @@ def test_no_order_of_events_breaks_the_table_or_loses_a_job(steps: list[tuple[st
             case "cancel" if job in endpoint.jobs:
                 endpoint.cancel(job, now)
             case "chunk":
-                endpoint.chunk(job, "w0", 1, now)
+                endpoint.chunk(job, "w0", "{}", now)
             case "tick":
                 endpoint.tick(now)
         for known, status in last.items():
