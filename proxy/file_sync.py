@@ -31,6 +31,7 @@ class SavedFiles(Protocol):
     """Remembers what was stored, over restarts; implemented by JobStore."""
 
     def saved_file(self, prompt_id: PromptId, worker_item: ItemKey, sha256: str) -> ItemKey | None: ...
+    def stored_before(self, worker_item: ItemKey, sha256: str) -> ItemKey | None: ...
     def remember_file(self, prompt_id: PromptId, worker_item: ItemKey, sha256: str, local_item: ItemKey) -> None: ...
 
 
@@ -90,10 +91,13 @@ class FileSync:
         path = self._part(prompt_id, run, chunk.transfer)
         await asyncio.to_thread(_append, path, chunk.offset, decode_bytes(chunk.data))
 
-    async def save(self, prompt_id: PromptId, run: str, event: NodeOutput) -> tuple[NodeOutput, dict[ItemKey, ItemKey]]:
+    async def save(
+        self, prompt_id: PromptId, run: str, event: NodeOutput, *, cached: bool = False
+    ) -> tuple[NodeOutput, dict[ItemKey, ItemKey]]:
         """Store the files of *event*; the event with local names, and each worker's name with its local one.
 
-        What was stored before is not stored again. Raises FileDamaged, StorageFailed, ComfyUIUnavailable.
+        What was stored for this job is not stored again, nor what a *cached* node shows again, as in ComfyUI.
+        Raises FileDamaged, StorageFailed, ComfyUIUnavailable.
         """
         names: dict[ItemKey, ItemKey] = {}
         groups: defaultdict[tuple[Folder, str], list[tuple[FileRef, Path]]] = defaultdict(list)
@@ -101,6 +105,8 @@ class FileSync:
             key = (file.type, file.subfolder, file.filename)
             confined(file.subfolder, file.filename)
             known = self._saved.saved_file(prompt_id, key, file.sha256)
+            if known is None and cached:
+                known = await self._shown_before(prompt_id, file)
             if known is not None:
                 names[key] = known
             elif key not in names:
@@ -113,6 +119,18 @@ class FileSync:
     async def discard(self, prompt_id: PromptId) -> None:
         """Remove the job's part files."""
         await asyncio.to_thread(shutil.rmtree, self._parts / prompt_id, ignore_errors=True)
+
+    async def _shown_before(self, prompt_id: PromptId, file: FileRef) -> ItemKey | None:
+        """The local file of an earlier job with this content, if it is still there."""
+        key = (file.type, file.subfolder, file.filename)
+        local = self._saved.stored_before(key, file.sha256)
+        root = await self._comfyui.output_folder()
+        if local is None or root is None or local[0] != "output":
+            return None
+        if not await asyncio.to_thread(_is_still, root / local[1] / local[2], file.sha256):
+            return None
+        self._saved.remember_file(prompt_id, key, file.sha256, local)
+        return local
 
     def _part(self, prompt_id: PromptId, run: str, transfer: int) -> Path:
         return self._parts / confined(prompt_id, f"{run}-{transfer}")
@@ -192,10 +210,17 @@ def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
+def _is_still(path: Path, sha256: str) -> bool:
+    return path.is_file() and _digest(path) == sha256
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _check(path: Path, file: FileRef) -> None:
     if not path.exists():
         raise FileDamaged(f"{file.filename}: no bytes arrived")
-    with path.open("rb") as part:
-        digest = hashlib.file_digest(part, "sha256").hexdigest()
-    if digest != file.sha256:
+    if _digest(path) != file.sha256:
         raise FileDamaged(f"{file.filename}: arrived with another content than the worker sent")

@@ -231,7 +231,10 @@ class JobRun:
             self._tools.publisher.publish_status()
 
     async def _save(self, run: str, event: NodeOutput) -> NodeOutput:
-        saved, _ = await self._patiently(lambda: self._tools.files.save(self.prompt_id, run, event), "save the results")
+        cached = event.node in self._display.cached
+        saved, _ = await self._patiently(
+            lambda: self._tools.files.save(self.prompt_id, run, event, cached=cached), "save the results"
+        )
         return saved
 
     async def _end(self, event: Ending) -> None:

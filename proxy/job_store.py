@@ -58,6 +58,7 @@ _MIGRATIONS = (
         local_item TEXT NOT NULL,
         PRIMARY KEY (prompt_id, worker_item, sha256)
     ) STRICT, WITHOUT ROWID;
+    CREATE INDEX files_by_content ON files (sha256);
     CREATE TABLE completions (
         place INTEGER PRIMARY KEY AUTOINCREMENT,
         prompt_id TEXT NOT NULL UNIQUE
@@ -254,6 +255,15 @@ class JobStore:
                 "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)",
                 (prompt_id, json.dumps(worker_item), sha256, json.dumps(local_item)),
             )
+
+    def stored_before(self, worker_item: ItemKey, sha256: str) -> ItemKey | None:
+        """Where the newest job that had this file stored it; None when none had."""
+        row = self._db.execute(
+            "SELECT local_item FROM files JOIN jobs USING (prompt_id) WHERE worker_item = ? AND sha256 = ?"
+            " ORDER BY created_ms DESC LIMIT 1",
+            (json.dumps(worker_item), sha256),
+        ).fetchone()
+        return _item(row[0]) if row else None
 
     def names(self, prompt_id: PromptId) -> dict[ItemKey, ItemKey]:
         """The worker's name of each stored file, and its local name."""

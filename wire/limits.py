@@ -17,8 +17,8 @@ STREAM_CHUNK_MAX = 1_000_000
 BATCH_TARGET = 700_000
 """JSON of one yield: what is added around it must never lift it over STREAM_CHUNK_MAX."""
 
-FILE_CHUNK = 480 * 1024
-"""Raw bytes in one FileChunk: 640 KiB as base64, so that one fits into a batch."""
+FILE_CHUNK = 510 * 1024
+"""Raw bytes in one FileChunk: 680 KiB as base64, so that one fits into a batch."""
 
 INLINE_OUTPUT_MAX = 128 * 1024
 """Raw bytes of an output file that travels inside its NodeOutput instead of in chunks."""

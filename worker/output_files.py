@@ -1,6 +1,6 @@
 """Which files an output object of ComfyUI names. Pure.
 
-A file is any object with a ``filename``, under whatever key (comfyui-protocol: images, gifs, audio, 3d, latents…),
+A file is any object with a ``filename``, under whatever key (images, gifs, audio, 3d, latents…),
 and a path of a 3D model in ``result``.
 """
 

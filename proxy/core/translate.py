@@ -47,6 +47,7 @@ class Display:
     nodes: dict[str, dict[str, Any]] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
     executed: list[str] = field(default_factory=list)
+    cached: frozenset[str] = frozenset()
     node: str | None = None
     """the node that runs"""
     story: list[list[Any]] = field(default_factory=list)
@@ -64,6 +65,7 @@ class Display:
             case PromptStarted():
                 yield self._told("execution_start", {"prompt_id": self.prompt_id, "timestamp": event.timestamp})
             case NodesCached():
+                self.cached = frozenset(event.nodes)
                 data = {"nodes": list(event.nodes), "prompt_id": self.prompt_id, "timestamp": event.timestamp}
                 yield self._told("execution_cached", data)
             case NodeStarted():

@@ -68,6 +68,18 @@ async def test_the_browser_is_told_what_a_local_run_would_tell(stack: Stack) -> 
     assert counts[-1] == 0
 
 
+async def test_a_second_run_of_the_same_graph_shows_the_same_file_as_a_local_one_would(stack: Stack) -> None:
+    prompt = inverted_image(color=77, prefix="again")
+    first = await stack.history(await stack.queue_prompt(prompt))
+    second = await stack.history(await stack.queue_prompt(prompt))
+    (stack.output / "again_00001_.png").unlink()
+    third = await stack.history(await stack.queue_prompt(prompt))
+
+    assert [kind for kind, _ in second["status"]["messages"]][1] == "execution_cached"
+    assert second["outputs"] == first["outputs"] == third["outputs"]
+    assert [path.name for path in stack.output.glob("again*")] == ["again_00001_.png"]
+
+
 async def test_local_names_go_on_counting_and_nothing_is_overwritten(stack: Stack) -> None:
     folder = stack.output / "count"
     folder.mkdir(parents=True)
