@@ -140,12 +140,27 @@ def _history(entry: dict[str, Any]) -> HistoryEntry:
         [kind, _small_error(data) if kind == "execution_error" else data] for kind, data in status.get("messages", [])
     ]
     prompt = entry.get("prompt") or []
-    return HistoryEntry(
-        outputs=entry.get("outputs") or {},
-        status=status,
-        meta=entry.get("meta") or {},
-        outputs_to_execute=tuple(prompt[4]) if len(prompt) > 4 else (),
-    )
+    graph, targets = (prompt[2], tuple(prompt[4])) if len(prompt) > 4 else ({}, ())
+    meta = entry.get("meta") or {}
+    ran = _with_ancestors(graph, targets)
+    outputs = {
+        node: output
+        for node, output in (entry.get("outputs") or {}).items()
+        if not targets or node in ran or meta.get(node, {}).get("display_node") in ran
+    }
+    return HistoryEntry(outputs=outputs, status=status, meta=meta, outputs_to_execute=targets)
+
+
+def _with_ancestors(graph: dict[str, Any], targets: tuple[str, ...]) -> set[str]:
+    """The nodes that a prompt for *targets* runs: 0.3.64's history also lists cached outputs of all the others."""
+    found, waiting = set[str](), list(targets)
+    while waiting:
+        node = waiting.pop()
+        if node not in found:
+            found.add(node)
+            inputs = graph.get(node, {}).get("inputs", {})
+            waiting += [str(value[0]) for value in inputs.values() if isinstance(value, list) and len(value) == 2]
+    return found
 
 
 def _ending(history: HistoryEntry) -> Ending:

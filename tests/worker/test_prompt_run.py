@@ -197,6 +197,26 @@ def test_a_preview_that_is_too_large_is_dropped() -> None:
     assert list(PromptRun("p").feed(frame)) == []
 
 
+def test_cached_outputs_of_nodes_that_were_not_asked_for_are_left_out() -> None:
+    # ComfyUI 0.3.64 lists them in the history of a run of selected nodes
+    graph = {
+        "1": {"class_type": "EmptyImage", "inputs": {"width": 8}},
+        "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0]}},
+        "3": {"class_type": "PreviewImage", "inputs": {"images": ["4", 0]}},
+        "4": {"class_type": "SaveAndPass", "inputs": {"images": ["1", 0]}},
+    }
+    outputs: dict[str, Any] = {node: {"images": []} for node in ("2", "3", "4", "4.0.0.1")}
+    meta = {"4.0.0.1": {"node_id": "4.0.0.1", "display_node": "4"}}
+    status = {"status_str": "success", "messages": []}
+    entry = {"prompt": [0, "p", graph, {}, ["3"]], "outputs": outputs, "meta": meta, "status": status}
+
+    *events, end = PromptRun("p").finish(entry)
+
+    assert isinstance(end, PromptFinished)
+    assert [event.node for event in events if isinstance(event, NodeOutput)] == ["3", "4", "4.0.0.1"]
+    assert set(end.history.outputs) == {"3", "4", "4.0.0.1"}
+
+
 def test_a_history_without_a_status_is_a_failure_without_a_reason() -> None:
     (end,) = PromptRun("p").finish({"outputs": {}, "status": None})
 

@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from worker.model_paths import write_model_paths
-from worker.settings import SettingsError, read_settings
+from worker.settings import Settings, SettingsError, read_settings
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
 
 
 def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
