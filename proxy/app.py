@@ -77,7 +77,7 @@ async def _serve(
     ]
     await sockets.start()
     try:
-        async with _running(dispatcher):
+        async with _running(dispatcher, stop):
             await run_front(
                 host=settings.proxy_host,
                 port=settings.proxy_port,
@@ -91,13 +91,16 @@ async def _serve(
 
 
 @contextlib.asynccontextmanager
-async def _running(dispatcher: Dispatcher) -> AsyncIterator[None]:
+async def _running(dispatcher: Dispatcher, stop: asyncio.Event) -> AsyncIterator[None]:
+    """Dispatches while the block runs. A proxy that took prompts and dispatched none would be worse than none."""
     task = asyncio.create_task(dispatcher.run(), name="dispatcher")
+    task.add_done_callback(lambda _: stop.set())
     try:
         yield
     finally:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 def _endpoints(
