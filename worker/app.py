@@ -12,7 +12,7 @@ from worker.handler import Handler
 from worker.model_paths import write_model_paths
 from worker.outbox import Outbox
 from worker.session import Session
-from worker.settings import Settings
+from worker.settings import Settings, environment_for_comfyui
 
 HandlerFunction = (
     Callable[[dict[str, Any]], AsyncGenerator[dict[str, Any], None]]
@@ -28,7 +28,7 @@ class App:
         self._folders = Folders(settings.data_dir.resolve())
         self._port = settings.comfyui_port or free_port()
         self.comfy_url = f"http://127.0.0.1:{self._port}"
-        self.process = ComfyProcess(settings.comfyui_home)
+        self.process = ComfyProcess(settings.comfyui_home, environment_for_comfyui())
         handler = Handler(self.open_session)
         self.handler: HandlerFunction = handler.stream if settings.worker_stream else handler.once
 

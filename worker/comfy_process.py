@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -42,10 +42,11 @@ def free_port() -> int:
 class ComfyProcess:
     """*home* is ComfyUI's checkout, where it runs."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, environ: Mapping[str, str] | None = None) -> None:
         self._home = home
         self._command: tuple[str, ...] = ()
         self._log: deque[str] = deque(maxlen=_LOG_LINES)
+        self._environ = environ
         self._child: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -126,6 +127,7 @@ class ComfyProcess:
             self._child = subprocess.Popen(  # noqa: S603  the command is the worker's own
                 [sys.executable, str(_TETHER), str(os.getpid()), *self._command],
                 cwd=self._home,
+                env=self._environ,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -1,10 +1,13 @@
 """The settings of the worker: one frozen object, and the only reader of the environment."""
 
+import os
 import sys
 from pathlib import Path
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_WITHHELD = ("RUNPOD_", "BUCKET_", "AWS_SECRET", "AWS_SESSION")
 
 
 class SettingsError(Exception):
@@ -47,3 +50,8 @@ def read_settings() -> Settings:
     except ValidationError as error:
         lines = [f"{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors()]
         raise SettingsError("\n".join(lines)) from error
+
+
+def environment_for_comfyui() -> dict[str, str]:
+    """Ours without the platform's keys: custom nodes run in ComfyUI and could read them."""
+    return {name: value for name, value in os.environ.items() if not name.upper().startswith(_WITHHELD)}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from worker.model_paths import write_model_paths
-from worker.settings import Settings, SettingsError, read_settings
+from worker.settings import Settings, SettingsError, environment_for_comfyui, read_settings
 
 
 @pytest.fixture(autouse=True)
@@ -66,3 +66,13 @@ def test_without_model_folders_nothing_is_told(tmp_path: Path, exists: bool) -> 
         (tmp_path / "models").mkdir()
 
     assert write_model_paths(tmp_path / "models", tmp_path / "model_paths.yaml") is None
+
+
+def test_comfyui_does_not_inherit_the_platforms_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RUNPOD_AI_API_KEY", "BUCKET_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "very-secret")
+    monkeypatch.setenv("HF_HOME", "/models")
+    environ = environment_for_comfyui()
+
+    assert "very-secret" not in environ.values()
+    assert environ["HF_HOME"] == "/models"
