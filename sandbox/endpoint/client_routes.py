@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -79,15 +79,17 @@ class ClientRoutes:
         if not isinstance(body, dict) or not isinstance(body.get("input"), dict):
             raise _bad_request("body: input must be an object")
         job_id = f"sync-{uuid.uuid4()}-u1" if sync else f"{uuid.uuid4()}-u1"
-        policy = body.get("policy") or {}
-        job = self._state.submit(job_id, body["input"], self._service.clock(), policy, sync=sync)
+        job = self._state.submit(job_id, body["input"], self._service.clock(), _policy(body), sync=sync)
         await self._service.changed()
         return job
 
     async def status(self, request: web.Request) -> web.StreamResponse:
         if self._service.faults.strikes("status_500"):
             return web.json_response({"error": "fault"}, status=500)
-        return web.json_response(self._job(request).view())
+        job = self._job(request)
+        if "ttl" in request.query:
+            job.ttl_s = _milliseconds("ttl", request.query["ttl"]) / 1000
+        return web.json_response(job.view())
 
     async def status_sync(self, request: web.Request) -> web.StreamResponse:
         job = self._job(request)
@@ -123,10 +125,12 @@ class ClientRoutes:
         return web.json_response({"id": job.id, "status": job.status.value})
 
     async def purge(self, _: web.Request) -> web.StreamResponse:
-        return web.json_response({"removed": self._state.purge(), "status": "completed"})
+        removed = self._state.purge()
+        await self._service.changed()
+        return web.json_response({"removed": removed, "status": "completed"})
 
     async def health(self, _: web.Request) -> web.StreamResponse:
-        return web.json_response(self._state.health(self._service.options.wanted_workers))
+        return web.json_response(self._state.health())
 
     async def set_fault(self, request: web.Request) -> web.StreamResponse:
         """Not RunPod's: ``{"point": times}``, for tests."""
@@ -144,6 +148,22 @@ def _wait_s(request: web.Request, default_ms: float) -> float:
     except (KeyError, ValueError):
         return default_ms / 1000
     return min(max(wait_ms, STREAM_WAIT_MIN_MS), STREAM_WAIT_MAX_MS) / 1000
+
+
+def _policy(body: Mapping[str, Any]) -> dict[str, float]:
+    """The request's own times in milliseconds, as RunPod names them; others of its wishes change nothing here."""
+    policy = body.get("policy") or {}
+    if not isinstance(policy, dict):
+        raise _bad_request("body: policy must be an object")
+    wished = {name: policy[name] for name in ("executionTimeout", "ttl") if policy.get(name) is not None}
+    return {name: _milliseconds(name, value) for name, value in wished.items()}
+
+
+def _milliseconds(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise _bad_request(f"{name} must be a number of milliseconds") from error
 
 
 def _problem(status: int, detail: str) -> web.Response:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.endpoint.job import TERMINAL, Job, NotAllowed, Status
+from sandbox.endpoint.worker import Phase, Worker, worker_counts
 
 _STOP_AGAIN_S = 0.25
 
@@ -24,15 +25,6 @@ class Policy:
     lost_after_s: float = 30.0
     """a worker that neither pings nor asks for this long is lost"""
     max_retries: int = 1
-
-
-@dataclass(slots=True)
-class Worker:
-    id: str
-    seen: float
-    jobs: frozenset[str] = frozenset()
-    """what it says that it works on"""
-    stopping: bool = False
 
 
 class EndpointState:
@@ -85,10 +77,10 @@ class EndpointState:
         return job
 
     def retry(self, job_id: str, now: float) -> Job:
-        """Raises KeyError, NotAllowed."""
+        """Once more from the start, with a whole life ahead. Raises KeyError, NotAllowed."""
         job = self.jobs[job_id]
         job.move(Status.IN_QUEUE, now)
-        job.stream = []
+        job.created, job.retries, job.stream = now, 0, []
         self._queue.append(job_id)
         self._counts["retried"] += 1
         return job
@@ -101,29 +93,17 @@ class EndpointState:
         self._queue.clear()
         return removed
 
-    def health(self, wanted: int) -> dict[str, dict[str, int]]:
-        """*wanted* workers should be there; those that never asked are still initializing."""
-        alive = [worker for worker in self.workers.values() if not worker.stopping]
+    def health(self) -> dict[str, dict[str, int]]:
         busy = {job.worker for job in self.jobs.values() if job.status is Status.IN_PROGRESS}
-        running = sum(worker.id in busy for worker in alive)
-        idle = len(alive) - running
-        statuses = [job.status for job in self.jobs.values()]
         return {
             "jobs": {
                 "completed": self._counts["completed"],
                 "failed": self._counts["failed"],
-                "inProgress": statuses.count(Status.IN_PROGRESS),
+                "inProgress": sum(job.status is Status.IN_PROGRESS for job in self.jobs.values()),
                 "inQueue": len(self._queue),
                 "retried": self._counts["retried"],
             },
-            "workers": {
-                "idle": idle,
-                "initializing": max(0, wanted - len(alive)),
-                "ready": idle,
-                "running": running,
-                "throttled": 0,
-                "unhealthy": 0,
-            },
+            "workers": worker_counts(self.workers.values(), busy),
         }
 
     @property
@@ -134,52 +114,52 @@ class EndpointState:
 
     def take(self, worker_id: str, now: float, limit: int = 1) -> list[dict[str, Any]]:
         """Up to *limit* jobs for a worker, as job-take answers them; an empty input is left out, as RunPod does."""
-        if self._seen(worker_id, now).stopping:
+        if self._seen(worker_id, now).phase is not Phase.READY:
             return []
         taken: list[dict[str, Any]] = []
         while self._queue and len(taken) < limit:
             job = self.jobs[self._queue.pop(0)]
             job.move(Status.IN_PROGRESS, now)
             job.worker = worker_id
+            self._stops.pop(job.id, None)  # it was for an earlier run
             taken.append({"id": job.id, "input": job.input} if job.input else {"id": job.id})
         return taken
 
-    def give_back(self, job_ids: Iterable[str], now: float) -> None:
-        """The worker left before the answer reached it: the jobs are first in the queue again."""
-        for job_id in reversed(list(job_ids)):
-            self.jobs[job_id].move(Status.IN_QUEUE, now)
-            self._queue.insert(0, job_id)
-
     def chunk(self, job_id: str, worker_id: str, text: str, now: float) -> None:
         """A yield of a running job; late ones of other jobs and workers are ignored."""
-        self._seen(worker_id, now)
-        job = self.jobs.get(job_id)
-        if job is not None and job.status is Status.IN_PROGRESS and job.worker == worker_id:
+        job = self._running(job_id, worker_id, now)
+        if job is not None:
             job.stream.append(text)
 
     def done(self, job_id: str, worker_id: str, result: Mapping[str, Any], now: float) -> None:
         """The worker's last word: an error fails the job; ``status: IN_PROGRESS`` is only progress."""
-        self._seen(worker_id, now)
-        self._stops.pop(job_id, None)
-        job = self.jobs.get(job_id)
-        if job is None or job.status is not Status.IN_PROGRESS or job.worker != worker_id:
-            return
+        job = self._running(job_id, worker_id, now)
         if result.get("status") == "IN_PROGRESS":
-            job.output = result.get("output")
+            if job is not None:
+                job.output = result.get("output")
             return
-        error = result.get("error")
-        job.output = result.get("output")
-        job.error = None if error is None else str(error)
-        self._end(job, Status.FAILED if error else Status.COMPLETED, now)
+        self._stopped(job_id, worker_id)
+        if job is not None:
+            error = result.get("error")
+            job.output = result.get("output")
+            job.error = str(error) if error else None
+            self._end(job, Status.FAILED if error else Status.COMPLETED, now)
         if result.get("stopPod"):
-            self.workers[worker_id].stopping = True
+            self.stop_worker(worker_id, now)
 
-    def done_without_result(self, job_id: str, now: float) -> None:
+    def done_without_result(self, job_id: str, worker_id: str, now: float) -> None:
         """The result was refused for its size: the job shows COMPLETED without output."""
-        job = self.jobs.get(job_id)
-        if job is not None and job.status is Status.IN_PROGRESS:
+        job = self._running(job_id, worker_id, now)
+        self._stopped(job_id, worker_id)
+        if job is not None:
             job.output = None
             self._end(job, Status.COMPLETED, now)
+
+    def lose(self, job_id: str, now: float) -> None:
+        """The platform takes the job's worker for lost although it works on: it runs twice, the first one unheard."""
+        job = self.jobs.get(job_id)
+        if job is not None and job.status is Status.IN_PROGRESS:
+            self._lost(job, now)
 
     def stops(self, worker_id: str, now: float) -> list[str]:
         """Jobs that the worker must stop; repeated until it says that it no longer has them, but not in a hot loop."""
@@ -197,13 +177,30 @@ class EndpointState:
         worker = self._seen(worker_id, now)
         said = frozenset(job_ids)
         for job_id in worker.jobs - said:
-            if self._stops.get(job_id) == worker_id:
-                del self._stops[job_id]
+            self._stopped(job_id, worker_id)
         worker.jobs = said
 
     def idle(self, worker_id: str) -> None:
         """The worker asks for a job and has none: whatever it was to stop is gone."""
-        self._stops = {job_id: worker for job_id, worker in self._stops.items() if worker != worker_id}
+        for job_id in [job_id for job_id, worker in self._stops.items() if worker == worker_id]:
+            self._stopped(job_id, worker_id)
+
+    # -- the workers' machines
+
+    def start_worker(self, worker_id: str, now: float) -> None:
+        """Its machine comes up; it is ready once it asks for something."""
+        self.workers[worker_id] = Worker(worker_id, now, Phase.INITIALIZING)
+
+    def stop_worker(self, worker_id: str, now: float) -> None:
+        """It gets no more jobs, and shall end."""
+        self._seen(worker_id, now).phase = Phase.STOPPING
+
+    def is_stopping(self, worker_id: str) -> bool:
+        return worker_id in self.workers and self.workers[worker_id].phase is Phase.STOPPING
+
+    def unfit_worker(self, worker_id: str, now: float) -> None:
+        """It says that its machine is not fit, or has ended before it was ready."""
+        self._seen(worker_id, now).phase = Phase.UNHEALTHY
 
     def forget_worker(self, worker_id: str, now: float) -> None:
         """The worker's process is gone: its jobs run once more, or fail."""
@@ -213,16 +210,13 @@ class EndpointState:
             if job.status is Status.IN_PROGRESS and job.worker == worker_id:
                 self._lost(job, now)
 
-    def stop_worker(self, worker_id: str, now: float) -> None:
-        """It gets no more jobs: the SDK would take one while it drains, and never run it."""
-        self._seen(worker_id, now).stopping = True
-
     # -- time
 
     def tick(self, now: float) -> None:
         """What time brings: lost workers, timeouts, expiry."""
         for worker in list(self.workers.values()):
-            if now - worker.seen > self.policy.lost_after_s:
+            silent = now - worker.seen > self.policy.lost_after_s
+            if silent and worker.phase in (Phase.READY, Phase.STOPPING):
                 self.forget_worker(worker.id, now)
         for job in list(self.jobs.values()):
             self._age(job, now)
@@ -268,10 +262,24 @@ class EndpointState:
         if job_id in self._queue:
             self._queue.remove(job_id)
 
+    def _stopped(self, job_id: str, worker_id: str) -> None:
+        """The worker no longer has the job: nothing is left to stop."""
+        if self._stops.get(job_id) == worker_id:
+            del self._stops[job_id]
+            self._told.pop(job_id, None)
+
+    def _running(self, job_id: str, worker_id: str, now: float) -> Job | None:
+        """The job, if this worker runs it; what others say about it is late."""
+        self._seen(worker_id, now)
+        job = self.jobs.get(job_id)
+        return job if job is not None and job.status is Status.IN_PROGRESS and job.worker == worker_id else None
+
     def _seen(self, worker_id: str, now: float) -> Worker:
         worker = self.workers.setdefault(worker_id, Worker(worker_id, now))
         worker.seen = now
+        if worker.phase is Phase.INITIALIZING:
+            worker.phase = Phase.READY
         return worker
 
 
-__all__ = ["EndpointState", "Job", "NotAllowed", "Policy", "Status"]
+__all__ = ["EndpointState", "Job", "NotAllowed", "Phase", "Policy", "Status", "Worker"]

@@ -28,7 +28,7 @@ class WorkerRoutes:
         return web.json_response(jobs[0]) if jobs else web.Response(status=204)
 
     async def take_batch(self, request: web.Request) -> web.StreamResponse:
-        jobs = await self._take(request, int(request.query.get("batch_size", "1")))
+        jobs = await self._take(request, _batch_size(request))
         return web.json_response(jobs) if jobs else web.Response(status=204)
 
     async def _take(self, request: web.Request, limit: int) -> list[dict[str, Any]]:
@@ -56,11 +56,11 @@ class WorkerRoutes:
 
     async def chunk(self, request: web.Request) -> web.StreamResponse:
         """Kept as the JSON text ``{"output": …}``, which is also how /stream hands it out."""
-        raw = await request.text()
+        raw = await request.read()
         if len(raw) > self._service.options.chunk_max:
             raise web.HTTPBadRequest(text="stream chunk exceeds 1 MB")
         job, worker = request.match_info["job"], request.match_info["worker"]
-        self._state.chunk(job, worker, raw, self._service.clock())
+        self._state.chunk(job, worker, raw.decode(), self._service.clock())
         await self._service.changed()
         return web.Response()
 
@@ -73,14 +73,35 @@ class WorkerRoutes:
         known = self._state.jobs.get(job)
         limit = self._service.options.runsync_max if known and known.sync else self._service.options.run_max
         if len(raw) > limit or self._service.faults.strikes("done_400"):
-            self._state.done_without_result(job, self._service.clock())
+            self._state.done_without_result(job, worker, self._service.clock())
             await self._service.changed()
             raise web.HTTPBadRequest
-        self._state.done(job, worker, json.loads(raw), self._service.clock())
+        self._state.done(job, worker, _object(raw), self._service.clock())
         await self._service.changed()
         return web.Response()
 
     async def ping(self, request: web.Request) -> web.StreamResponse:
         jobs = [job for job in request.query.get("job_id", "").split(",") if job]
-        self._state.ping(request.match_info["worker"], jobs, self._service.clock())
+        worker, now = request.match_info["worker"], self._service.clock()
+        self._state.ping(worker, jobs, now)
+        if request.query.get("status") == "unhealthy":
+            self._state.unfit_worker(worker, now)
         return web.Response()
+
+
+def _batch_size(request: web.Request) -> int:
+    try:
+        return max(1, int(request.query["batch_size"]))
+    except (KeyError, ValueError) as error:
+        raise web.HTTPBadRequest(text="batch_size must be a number") from error
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    """The body of a post: a JSON object, or the post is refused."""
+    try:
+        value = json.loads(raw)
+    except ValueError as error:
+        raise web.HTTPBadRequest(text=f"not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise web.HTTPBadRequest(text="not a JSON object")
+    return value

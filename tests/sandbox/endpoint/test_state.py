@@ -174,3 +174,106 @@ def test_no_order_of_events_breaks_the_table_or_loses_a_job(steps: list[tuple[st
                 assert endpoint.jobs[known].status is status
         last = {known: job_.status for known, job_ in endpoint.jobs.items()}
     assert endpoint.waiting == sum(status is Status.IN_QUEUE for status in last.values())
+
+
+def test_progress_of_a_cancelled_job_does_not_call_its_stop_off() -> None:
+    endpoint = state()
+    submitted(endpoint, "a")
+    endpoint.take("w", 1.0)
+    endpoint.cancel("a", 2.0)
+    endpoint.done("a", "w", {"status": "IN_PROGRESS", "output": 1}, 2.1)
+    assert endpoint.stops("w", 2.2) == ["a"]
+    endpoint.done("a", "w", {"output": 1}, 2.3)
+
+    assert endpoint.stops("w", 3.0) == []
+
+
+def test_progress_shows_until_the_result_and_does_not_reopen_the_job() -> None:
+    endpoint = state()
+    submitted(endpoint, "a")
+    endpoint.take("w", 1.0)
+    endpoint.done("a", "w", {"status": "IN_PROGRESS", "output": {"step": 1}}, 1.1)
+    assert endpoint.jobs["a"].view()["output"] == {"step": 1}
+    endpoint.done("a", "w", {"output": "end"}, 1.2)
+    endpoint.done("a", "w", {"status": "IN_PROGRESS", "output": {"step": 2}}, 1.3)
+
+    assert (endpoint.jobs["a"].status, endpoint.jobs["a"].output) == (Status.COMPLETED, "end")
+
+
+def test_a_lost_workers_oversized_result_does_not_end_the_second_run() -> None:
+    endpoint = state()
+    submitted(endpoint, "a")
+    endpoint.take("w", 0.0)
+    endpoint.tick(31.0)
+    endpoint.take("v", 32.0)
+    endpoint.done_without_result("a", "w", 33.0)
+
+    assert endpoint.jobs["a"].status is Status.IN_PROGRESS
+
+
+def test_a_retried_job_is_not_stopped_for_its_earlier_run() -> None:
+    endpoint = state()
+    endpoint.submit("a", {"x": 1}, 0.0, {"executionTimeout": 5000})
+    endpoint.take("w", 1.0)
+    endpoint.tick(6.5)
+    endpoint.retry("a", 7.0)
+    endpoint.take("w", 8.0)
+
+    assert endpoint.stops("w", 8.1) == []
+
+
+def test_a_job_that_expired_in_the_queue_lives_again_when_retried() -> None:
+    endpoint = state()
+    endpoint.submit("a", {"x": 1}, 0.0, {"ttl": 10_000})
+    endpoint.tick(11.0)
+    assert endpoint.jobs["a"].view()["status"] == "TIMED_OUT"
+    endpoint.retry("a", 12.0)
+    endpoint.tick(13.0)
+
+    assert endpoint.jobs["a"].view()["status"] == "IN_QUEUE"
+
+
+def test_a_job_that_expires_while_it_runs_is_gone_and_stopped() -> None:
+    endpoint = state()
+    endpoint.submit("a", {"x": 1}, 0.0, {"ttl": 10_000})
+    endpoint.take("w", 1.0)
+    endpoint.ping("w", ["a"], 9.0)
+    endpoint.tick(11.0)
+
+    assert "a" not in endpoint.jobs
+    assert endpoint.stops("w", 11.1) == ["a"]
+
+
+def test_results_of_runsync_expire_sooner() -> None:
+    endpoint = state()
+    endpoint.submit("a", {"x": 1}, 0.0, {}, sync=True)
+    endpoint.take("w", 0.0)
+    endpoint.done("a", "w", {"output": 1}, 1.0)
+    endpoint.tick(60.0)
+    assert "a" in endpoint.jobs
+    endpoint.tick(62.0)
+
+    assert "a" not in endpoint.jobs
+
+
+def test_health_follows_a_worker_through_its_life() -> None:
+    endpoint = state()
+
+    def workers() -> dict[str, int]:
+        return {name: count for name, count in endpoint.health()["workers"].items() if count}
+
+    assert workers() == {}
+    endpoint.start_worker("w", 0.0)
+    endpoint.tick(400.0)  # a cold start may take minutes
+    assert workers() == {"initializing": 1}
+    endpoint.ping("w", [], 401.0)
+    assert workers() == {"idle": 1, "ready": 1}
+    submitted(endpoint, "a")
+    endpoint.take("w", 402.0)
+    assert workers() == {"running": 1}
+    endpoint.done("a", "w", {"output": 1, "stopPod": True}, 403.0)
+    assert workers() == {}
+    assert endpoint.is_stopping("w")
+    endpoint.unfit_worker("w", 404.0)
+
+    assert workers() == {"unhealthy": 1}
