@@ -2,19 +2,16 @@
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from proxy.comfyui import ComfyUIUnavailable
 from proxy.core.failures import explain_platform
 from proxy.core.inputs import WorkflowError
 from proxy.core.intake import take
 from proxy.core.job import Entry, Job
 from proxy.core.lifecycle import ENDED, JobState
 from proxy.core.naming import localised
-from proxy.core.pacing import next_delay
 from proxy.core.translate import BrowserMessage, Display, StatusDue
 from proxy.core.waiting import waiting_sentence
 from proxy.endpoint import (
@@ -28,7 +25,7 @@ from proxy.endpoint import (
 )
 from proxy.file_sync import FileDamaged, FileSync
 from proxy.job_store import JobStore
-from proxy.placing import StorageFailed
+from proxy.patience import RETRY_S, Patience
 from wire.comfy import Message
 from wire.errors import WireError
 from wire.events import (
@@ -91,7 +88,7 @@ class JobRun:
         self._cancel_wanted = asyncio.Event()
         self._display = Display(job.prompt_id)
         self._ended = False
-        self._warned = False
+        self._patience = Patience(job.prompt_id, tools.publisher.notice, tools.sleep)
 
     def want_cancel(self) -> None:
         self._cancel_wanted.set()
@@ -122,7 +119,7 @@ class JobRun:
     # -- out
 
     async def _submit(self) -> bool:
-        prompt, files = await self._patiently(lambda: self._tools.files.stage(self._job.prompt), "read the inputs")
+        prompt, files = await self._patience.until(lambda: self._tools.files.stage(self._job.prompt), "read the inputs")
         request = JobRequest(
             workflow=prompt,
             prompt_id=self.prompt_id,
@@ -141,7 +138,7 @@ class JobRun:
                 if self._cancel_wanted.is_set():
                     self._finish(JobState.CANCELLED, None, [StatusDue()])
                     return False
-                await self._pause(attempts, error, "submit")
+                await self._patience.pause(attempts, error, "submit")
                 attempts += 1
             except SubmissionUncertain as error:
                 text = (
@@ -177,7 +174,7 @@ class JobRun:
         self._publish([self._waiting("Waiting for a machine")])
         runpod_id = self._runpod_id()
         while not self._ended:
-            reply = await self._patiently(lambda: self._endpoint.stream(runpod_id, _STREAM_WAIT_MS), "follow")
+            reply = await self._patience.until(lambda: self._endpoint.stream(runpod_id, _STREAM_WAIT_MS), "follow")
             for output in reply.outputs:
                 await self._receive(output)
             if not self._ended and reply.status in TERMINAL and not reply.outputs:
@@ -191,7 +188,7 @@ class JobRun:
             batch = decode_batch(output)
         except WireError as error:
             self._fail("VersionMismatch", str(error))
-            await self._patiently(lambda: self._endpoint.cancel(self._runpod_id()), "cancel")
+            await self._patience.until(lambda: self._endpoint.cancel(self._runpod_id()), "cancel")
             return
         await self._take(batch)
 
@@ -232,7 +229,7 @@ class JobRun:
 
     async def _save(self, run: str, event: NodeOutput) -> NodeOutput:
         cached = event.node in self._display.cached
-        saved, _ = await self._patiently(
+        saved, _ = await self._patience.until(
             lambda: self._tools.files.save(self.prompt_id, run, event, cached=cached), "save the results"
         )
         return saved
@@ -256,7 +253,7 @@ class JobRun:
 
     async def _settle(self) -> None:
         """The job ended at RunPod, but its last event has not come: look for it in the job's output."""
-        status = await self._patiently(lambda: self._endpoint.status(self._runpod_id()), "read the result")
+        status = await self._patience.until(lambda: self._endpoint.status(self._runpod_id()), "read the result")
         try:
             batches = decode_result(status.output)
         except WireError as error:
@@ -277,8 +274,8 @@ class JobRun:
         runpod_id = self._runpod_id()
         while True:
             try:
-                await self._patiently(lambda: self._endpoint.cancel(runpod_id), "cancel")
-                status = await self._patiently(lambda: self._endpoint.status(runpod_id), "cancel")
+                await self._patience.until(lambda: self._endpoint.cancel(runpod_id), "cancel")
+                status = await self._patience.until(lambda: self._endpoint.status(runpod_id), "cancel")
             except JobGone:
                 break
             if status.status == "COMPLETED":  # it was faster: the result is paid, so it is kept
@@ -287,7 +284,7 @@ class JobRun:
             if status.status in TERMINAL:
                 self._bill(status)
                 break
-            await self._tools.sleep(next_delay(0, random.random()))  # noqa: S311
+            await self._tools.sleep(RETRY_S)
         self._cancelled()
         await self._tools.files.discard(self.prompt_id)
 
@@ -357,23 +354,3 @@ class JobRun:
 
     def _bill(self, status: StatusReply) -> None:
         self._store.update(self.prompt_id, delay_ms=status.delay_ms, execution_ms=status.execution_ms)
-
-    async def _patiently[T](self, call: Callable[[], Awaitable[T]], doing: str) -> T:
-        """Repeat *call* until what it needs is there."""
-        attempts = 0
-        while True:
-            try:
-                return await call()
-            except (EndpointUnavailable, ComfyUIUnavailable, StorageFailed) as error:
-                await self._pause(attempts, error, doing)
-                attempts += 1
-
-    async def _pause(self, attempts: int, error: Exception, doing: str) -> None:
-        delay_s = next_delay(attempts, random.random())  # noqa: S311
-        if isinstance(error, EndpointUnavailable) and error.retry_after_s is not None:
-            delay_s = max(delay_s, error.retry_after_s)
-        logger.warning("%s: cannot %s, again in %.1f s: %s", self.prompt_id, doing, delay_s, error)
-        if attempts == 1 and not self._warned:  # not for one failure
-            self._warned = True
-            self._tools.publisher.notice("warn", f"Retrying to {doing}", str(error))
-        await self._tools.sleep(delay_s)
