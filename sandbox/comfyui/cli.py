@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import comfyui_frontend_package
@@ -23,6 +24,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     for folder in ("input", "output", "temp", "user"):
         parser.add_argument(f"--{folder}-directory", type=Path)
     parser.add_argument("--front-end-root", type=Path)
+    parser.add_argument("--slow-start", type=float, default=0, metavar="SECONDS", help="wait before listening")
     parser.add_argument("--max-upload-size", type=float, default=100)
     known, _ = parser.parse_known_args(arguments)
     return known
@@ -43,6 +45,7 @@ def main() -> None:
     _add_samples(folders.user / "default" / "workflows")
     frontend = arguments.front_end_root or Path(comfyui_frontend_package.__file__).parent / "static"
     limit = int(arguments.max_upload_size * 1024 * 1024)
+    time.sleep(arguments.slow_start)
     print("Starting server\n", flush=True)  # noqa: T201  as ComfyUI says it
     print(f"To see the GUI go to: http://{arguments.listen}:{arguments.port}", flush=True)  # noqa: T201
     web.run_app(

@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 
 from sandbox.comfyui.folders import Folders
-from sandbox.comfyui.graph import Classes, is_link, order, signature
+from sandbox.comfyui.graph import Classes, is_link, order, signatures
 from sandbox.comfyui.node import Context, Interrupted, Result
 from wire.comfy import Message, PreviewFrame
 
@@ -59,35 +59,43 @@ class _Run:
         self._classes, self._folders = executor._classes, executor._folders
         self._prompt_id, self._prompt, self._extra_data, self._send = prompt_id, prompt, extra_data, send
         self._results: dict[str, Result] = {}
+        self._ran: list[str] = []
         self._states: dict[str, Any] = {}
         self._outcome = Outcome()
         self._loop = asyncio.get_running_loop()
 
     async def all(self, nodes: list[str]) -> Outcome:
         await self._tell("execution_start", {"prompt_id": self._prompt_id})
-        signatures = self._signatures(nodes)
+        prints = self._signatures()
         cache = self._executor._cache
-        cached = [node for node in nodes if signatures[node] in cache]
+        cached = [node for node in self._prompt if prints[node] in cache]
         await self._tell("execution_cached", {"nodes": cached, "prompt_id": self._prompt_id})
         for node in cached:
-            self._results[node] = cache[signatures[node]]
-            await self._show_cached(node)
+            self._results[node] = cache[prints[node]]
+            if node in nodes:
+                await self._show_cached(node)
         for node in nodes:
             if node not in self._results and not await self._one(node):
                 break
         else:
             self._outcome.success = True
             await self._tell("execution_success", {"prompt_id": self._prompt_id})
-        self._executor._cache = {signatures[node]: result for node, result in self._results.items()}
+        self._executor._cache = {prints[node]: result for node, result in self._results.items()}
         return self._outcome
 
-    def _signatures(self, nodes: list[str]) -> dict[str, str]:
-        prints: dict[str, object] = {}
-        for node in nodes:
-            fingerprint = self._class(node).fingerprint
-            if fingerprint is not None:
-                prints[node] = fingerprint(self._folders, self._prompt[node]["inputs"])
-        return {node: signature(self._prompt, node, prints) for node in nodes}
+    def _signatures(self) -> dict[str, str]:
+        """Of all nodes, also of those that do not run this time: their results are kept."""
+        nodes = order(self._prompt, list(self._prompt))
+        return signatures(self._prompt, nodes, {node: self._fingerprint(node) for node in nodes})
+
+    def _fingerprint(self, node: str) -> object:
+        fingerprint = self._class(node).fingerprint
+        if fingerprint is None:
+            return None
+        try:
+            return fingerprint(self._folders, self._prompt[node]["inputs"])
+        except (OSError, KeyError, TypeError, AttributeError) as error:
+            return error  # a node that does not run may name a file that is not there
 
     def _class(self, node: str) -> Any:
         return self._classes[self._prompt[node]["class_type"]]
@@ -112,6 +120,7 @@ class _Run:
             await self._failed(node, error)
             return False
         self._results[node] = result
+        self._ran.append(node)
         if result.ui is not None:
             await self._executed(node, result)
         last = self._states[node]
@@ -175,7 +184,7 @@ class _Run:
 
     async def _interrupted(self, node: str) -> None:
         kind = self._prompt[node]["class_type"]
-        data = {"node_id": node, "node_type": kind, "executed": list(self._results), "prompt_id": self._prompt_id}
+        data = {"node_id": node, "node_type": kind, "executed": self._ran, "prompt_id": self._prompt_id}
         await self._tell("execution_interrupted", data)
 
     async def _failed(self, node: str, error: Exception) -> None:
@@ -183,7 +192,7 @@ class _Run:
             "prompt_id": self._prompt_id,
             "node_id": node,
             "node_type": self._prompt[node]["class_type"],
-            "executed": list(self._results),
+            "executed": self._ran,
             "exception_message": f"{error}\n",
             "exception_type": type(error).__name__,
             "traceback": traceback.format_tb(error.__traceback__),

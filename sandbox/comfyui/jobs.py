@@ -1,12 +1,13 @@
 """Bodies of the jobs API. Source: ComfyUI 0.8.0, comfy_execution/jobs.py and server.py."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from sandbox.comfyui.prompt_queue import Item, PromptQueue
 
 _ALL = ("pending", "in_progress", "completed", "failed")
 _MEDIA = ("images", "video", "audio")
+_3D = (".obj", ".fbx", ".gltf", ".glb")
 
 
 class BadQuery(ValueError):
@@ -15,19 +16,41 @@ class BadQuery(ValueError):
 
 def all_jobs(queue: PromptQueue, query: Mapping[str, str]) -> dict[str, Any]:
     """Raises BadQuery."""
-    wanted = [name.strip() for name in query.get("status", "").split(",") if name.strip()]
+    wanted = [name.strip().lower() for name in query.get("status", "").split(",") if name.strip()]
     if unknown := [name for name in wanted if name not in _ALL]:
         raise BadQuery(f"Invalid status value(s): {', '.join(unknown)}. Valid values: {', '.join(_ALL)}")
+    sort_key, descending = _sorting(query)
     limit, offset = _whole(query, "limit"), max(0, _whole(query, "offset") or 0)
     if limit is not None and limit <= 0:
         raise BadQuery("limit must be a positive integer")
     jobs = [job for job in _jobs(queue) if not wanted or job["status"] in wanted]
     if workflow_id := query.get("workflow_id"):
         jobs = [job for job in jobs if job.get("workflow_id") == workflow_id]
-    jobs.sort(key=lambda job: job.get("create_time", 0), reverse=query.get("sort_order", "desc") == "desc")
+    jobs.sort(key=sort_key, reverse=descending)
     page = jobs[offset : None if limit is None else offset + limit]
     more = offset + len(page) < len(jobs)
     return {"jobs": page, "pagination": {"offset": offset, "limit": limit, "total": len(jobs), "has_more": more}}
+
+
+def _sorting(query: Mapping[str, str]) -> tuple[Callable[[dict[str, Any]], float], bool]:
+    by, way = query.get("sort_by", "created_at").lower(), query.get("sort_order", "desc").lower()
+    if by not in _SORT_KEYS:
+        raise BadQuery("sort_by must be 'created_at' or 'execution_duration'")
+    if way not in ("asc", "desc"):
+        raise BadQuery("sort_order must be 'asc' or 'desc'")
+    return _SORT_KEYS[by], way == "desc"
+
+
+def _created_at(job: Mapping[str, Any]) -> float:
+    return float(job.get("create_time", 0))
+
+
+def _execution_duration(job: Mapping[str, Any]) -> float:
+    start, end = job.get("execution_start_time", 0), job.get("execution_end_time", 0)
+    return float(end - start) if start and end else 0.0
+
+
+_SORT_KEYS = {"created_at": _created_at, "execution_duration": _execution_duration}
 
 
 def one_job(queue: PromptQueue, prompt_id: str) -> dict[str, Any] | None:
@@ -83,7 +106,7 @@ def _finished(prompt_id: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         for item in values
         if isinstance(item, dict)
     ]
-    shown = [item for item in items if item["mediaType"] in _MEDIA]
+    shown = [item for item in items if _previewable(item)]
     saved = [item for item in shown if item.get("type") == "output"]
     said: dict[str, Any] = dict(entry["status"]["messages"])
     ending: dict[str, Any] = next(
@@ -101,3 +124,8 @@ def _finished(prompt_id: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         **_about(extra_data),
     }
     return {key: value for key, value in job.items() if value is not None}
+
+
+def _previewable(item: Mapping[str, Any]) -> bool:
+    kind, name = str(item.get("format", "")), str(item.get("filename", "")).lower()
+    return item["mediaType"] in _MEDIA or kind.startswith(("video/", "audio/")) or name.endswith(_3D)

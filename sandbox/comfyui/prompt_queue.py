@@ -6,15 +6,17 @@ Source: ComfyUI execution.py ``PromptQueue``, main.py ``prompt_worker``.
 import asyncio
 import heapq
 import itertools
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox.comfyui.console import Console
 from sandbox.comfyui.executor import Executor
 from sandbox.comfyui.hub import Hub
 from wire.comfy import Message, PreviewFrame
 
 _HISTORY_MAX = 10_000
-_BROADCAST = ("progress_state", "progress")
+_BROADCAST = ("progress_state", "progress", "execution_interrupted")
 
 
 @dataclass(order=True, slots=True)
@@ -31,9 +33,10 @@ class Item:
 
 
 class PromptQueue:
-    def __init__(self, executor: Executor, hub: Hub) -> None:
+    def __init__(self, executor: Executor, hub: Hub, console: Console) -> None:
         self._executor = executor
         self._hub = hub
+        self._console = console
         self._ties = itertools.count()
         self._filled = asyncio.Event()
         self.pending: list[Item] = []
@@ -77,7 +80,9 @@ class PromptQueue:
             item = heapq.heappop(self.pending)
             self.running = item
             await self._hub.status(self.remaining)
+            started = time.monotonic()
             await self._run(item)
+            await self._console.say(f"Prompt executed in {time.monotonic() - started:.2f} seconds")
 
     async def _run(self, item: Item) -> None:
         client = item.extra_data.get("client_id")

@@ -1,10 +1,11 @@
 """/upload, /view and the folder listings. Source: ComfyUI server.py ``image_upload``, ``view_image``."""
 
+import asyncio
 import io
 import json
 import mimetypes
 import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,23 +65,33 @@ class FileRoutes:
             whole.save(path, compress_level=4)
 
     async def view(self, request: web.Request) -> web.StreamResponse:
-        filename, kind = request.query.get("filename", ""), request.query.get("type", "output")
+        path = self._viewed(request.query)
+        if isinstance(path, int):
+            return web.Response(status=path)
+        channel = request.query.get("channel", "")
+        if "preview" in request.query:
+            return await asyncio.to_thread(_preview, path, request.query["preview"], channel)
+        if channel in ("rgb", "a"):
+            return await asyncio.to_thread(_channel, path, channel)
+        content_type = mimetypes.guess_type(path)[0] or "application/octet-stream"
+        safe = "application/octet-stream" if content_type in _UNSAFE else content_type
+        return web.FileResponse(path, headers={"Content-Disposition": f'filename="{path.name}"', "Content-Type": safe})
+
+    def _viewed(self, query: Mapping[str, str]) -> Path | int:
+        """The file that is asked for, or the status of the refusal."""
+        if "filename" not in query:
+            return 404
+        filename, kind = query["filename"], query.get("type", "output")
         for ending, annotated in _ANNOTATIONS.items():
             if filename.endswith(ending):
                 filename, kind = filename.removesuffix(ending), annotated
         if not filename or filename.startswith("/") or ".." in filename or kind not in ("input", "output", "temp"):
-            return web.Response(status=400)
+            return 400
         try:
-            path = self._folders.within(kind, request.query.get("subfolder", ""), posixpath.basename(filename))
+            path = self._folders.within(kind, query.get("subfolder", ""), posixpath.basename(filename))
         except OutsideFolder:
-            return web.Response(status=403)
-        if not path.is_file():
-            return web.Response(status=404)
-        if "preview" in request.query:
-            return _preview(path, request.query["preview"])
-        content_type = mimetypes.guess_type(path)[0] or "application/octet-stream"
-        safe = "application/octet-stream" if content_type in _UNSAFE else content_type
-        return web.FileResponse(path, headers={"Content-Disposition": f'filename="{path.name}"', "Content-Type": safe})
+            return 403
+        return path if path.is_file() else 404
 
     async def view_metadata(self, _: web.Request) -> web.Response:
         return web.Response(status=404)
@@ -106,12 +117,26 @@ def _free(path: Path, content: bytes) -> Path:
     return candidate
 
 
-def _preview(path: Path, wanted: str) -> web.Response:
+def _preview(path: Path, wanted: str, channel: str) -> web.Response:
     kind, _, quality = wanted.partition(";")
-    kind = kind if kind in ("webp", "jpeg") else "webp"
-    buffer = io.BytesIO()
+    kind = "webp" if kind not in ("webp", "jpeg") or "a" in channel else kind
     with Image.open(path) as opened:
-        image = opened.convert("RGB") if kind == "jpeg" else opened
-        image.save(buffer, kind, quality=int(quality) if quality.isdigit() else 90)
+        image = opened.convert("RGB") if kind == "jpeg" or channel == "rgb" else opened
+        return _picture(path, image, kind, quality=int(quality) if quality.isdigit() else 90)
+
+
+def _channel(path: Path, channel: str) -> web.Response:
+    """The colors alone, or the transparency alone."""
+    with Image.open(path) as opened:
+        if channel == "rgb":
+            return _picture(path, opened.convert("RGB"), "png")
+        alone = Image.new("RGBA", opened.size)
+        alone.putalpha(opened.getchannel("A") if opened.mode == "RGBA" else Image.new("L", opened.size, 255))
+        return _picture(path, alone, "png")
+
+
+def _picture(path: Path, image: Image.Image, kind: str, **options: int) -> web.Response:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
     headers = {"Content-Disposition": f'filename="{path.name}"'}
     return web.Response(body=buffer.getvalue(), content_type=f"image/{kind}", headers=headers)

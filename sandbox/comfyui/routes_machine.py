@@ -7,8 +7,8 @@ from typing import Any
 
 from aiohttp import web
 
+from sandbox.comfyui.console import Console
 from sandbox.comfyui.folders import Folders
-from sandbox.comfyui.graph import Classes
 
 SAMPLE = "/extensions/sandbox/sample.js"
 _WEB = Path(__file__).resolve().parent / "web"
@@ -27,10 +27,10 @@ _MODELS = (
 
 
 class MachineRoutes:
-    def __init__(self, classes: Classes, folders: Folders, features: dict[str, Any]) -> None:
-        self._classes = classes
+    def __init__(self, folders: Folders, features: dict[str, Any], console: Console) -> None:
         self._folders = folders
         self._features = features
+        self._console = console
 
     def add_to(self, routes: web.RouteTableDef) -> None:
         self._nothing = {
@@ -52,12 +52,23 @@ class MachineRoutes:
         routes.post("/free")(_empty)
         routes.get("/user.css")(_empty_css)
         routes.get("/internal/folder_paths")(self.folder_paths)
-        routes.get("/internal/logs")(_answering(""))
-        routes.get("/internal/logs/raw")(_answering({"entries": [], "size": {"cols": 80, "rows": 24}}))
-        routes.patch("/internal/logs/subscribe")(_empty)
+        routes.get("/internal/logs")(self.logs)
+        routes.get("/internal/logs/raw")(self.raw_logs)
+        routes.patch("/internal/logs/subscribe")(self.subscribe)
 
     async def models(self, request: web.Request) -> web.Response:
         return web.json_response([]) if request.match_info["folder"] in _MODELS else web.Response(status=404)
+
+    async def logs(self, _: web.Request) -> web.Response:
+        return web.json_response("".join(f"{line['t']} - {line['m']}" for line in self._console.lines))
+
+    async def raw_logs(self, _: web.Request) -> web.Response:
+        return web.json_response({"entries": list(self._console.lines), "size": {"cols": 80, "rows": 24}})
+
+    async def subscribe(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        self._console.subscribe(body["clientId"], enabled=body["enabled"])
+        return web.Response()
 
     async def folder_paths(self, _: web.Request) -> web.Response:
         return web.json_response({name: [str(self._folders.output.resolve() / name)] for name in _MODELS})

@@ -1,5 +1,6 @@
 """/prompt, /queue, /interrupt, /history, /object_info and the jobs API."""
 
+import json
 import time
 import uuid
 from collections.abc import Mapping
@@ -7,19 +8,22 @@ from typing import Any
 
 from aiohttp import web
 
+from sandbox.comfyui.console import Console
 from sandbox.comfyui.folders import Folders
-from sandbox.comfyui.graph import Classes, InvalidPrompt, validate
+from sandbox.comfyui.graph import Classes
 from sandbox.comfyui.jobs import BadQuery, all_jobs, one_job
 from sandbox.comfyui.prompt_queue import PromptQueue
+from sandbox.comfyui.validation import InvalidPrompt, validate
 
 _SECRETS = ("auth_token_comfy_org", "api_key_comfy_org")
 
 
 class PromptRoutes:
-    def __init__(self, queue: PromptQueue, classes: Classes, folders: Folders) -> None:
+    def __init__(self, queue: PromptQueue, classes: Classes, folders: Folders, console: Console) -> None:
         self._queue = queue
         self._classes = classes
         self._folders = folders
+        self._console = console
         self._number = 0
 
     def add_to(self, routes: web.RouteTableDef) -> None:
@@ -37,6 +41,7 @@ class PromptRoutes:
         routes.get("/api/jobs/{prompt_id}")(self.job)
 
     async def post_prompt(self, request: web.Request) -> web.Response:
+        await self._console.say("got prompt")
         body: dict[str, Any] = await request.json()
         number = float(body["number"]) if "number" in body else self._next_number(front=bool(body.get("front")))
         if "prompt" not in body:
@@ -52,7 +57,7 @@ class PromptRoutes:
         extra["create_time"] = time.time_ns() // 1_000_000
         prompt_id = str(body.get("prompt_id") or uuid.uuid4())
         shown = int(number) if number == int(number) and "number" not in body else number
-        await self._queue.put(shown, prompt_id, body["prompt"], extra, checked.outputs)
+        await self._queue.put(shown, prompt_id, checked.prompt, extra, checked.outputs)
         return web.json_response({"prompt_id": prompt_id, "number": shown, "node_errors": checked.node_errors})
 
     def _next_number(self, *, front: bool) -> float:
@@ -76,7 +81,10 @@ class PromptRoutes:
         return web.Response()
 
     async def interrupt(self, request: web.Request) -> web.Response:
-        body = await request.json() if request.can_read_body else {}
+        try:
+            body = await request.json()
+        except json.JSONDecodeError:
+            body = {}
         self._queue.interrupt(body.get("prompt_id"))
         return web.Response()
 

@@ -19,7 +19,6 @@ class UserRoutes:
         routes.post("/settings")(self.set_many)
         routes.post("/settings/{name}")(self.set_one)
         routes.get("/userdata")(self.list_data)
-        routes.get("/v2/userdata")(self.list_data)
         routes.get("/userdata/{path:.+}")(self.get_data)
         routes.post("/userdata/{path:.+}/move/{to:.+}")(self.move_data)
         routes.post("/userdata/{path:.+}")(self.put_data)
@@ -43,13 +42,19 @@ class UserRoutes:
         return web.Response()
 
     async def list_data(self, request: web.Request) -> web.Response:
-        folder = self._inside(request.query.get("dir", ""))
+        name = request.query.get("dir")
+        if not name:
+            return web.Response(status=400, text="Directory not provided")
+        folder = self._inside(name)
         if not folder.is_dir():
             return web.Response(status=404)
         found = folder.rglob("*") if request.query.get("recurse") == "true" else folder.glob("*")
-        full = request.query.get("full_info") == "true"
         files = sorted(path for path in found if path.is_file())
-        return web.json_response([_info(path, folder) if full else str(path.relative_to(folder)) for path in files])
+        if request.query.get("full_info") == "true":
+            return web.json_response([_info(path, folder) for path in files])
+        names = [path.relative_to(folder).as_posix() for path in files]
+        split = request.query.get("split") == "true"
+        return web.json_response([[name, *name.split("/")] for name in names] if split else names)
 
     async def get_data(self, request: web.Request) -> web.StreamResponse:
         path = self._inside(request.match_info["path"])

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from sandbox.comfyui.console import Console
 from sandbox.comfyui.executor import Executor
 from sandbox.comfyui.folders import Folders
 from sandbox.comfyui.hub import FEATURES, Hub
@@ -31,15 +32,16 @@ class ComfyServer:
         classes = {node.name: node for node in (*MAKERS, *SAVERS)}
         features = {**FEATURES, "max_upload_size": max_upload}
         self._hub = Hub(features)
+        console = Console(self._hub)
         executor = Executor(classes, folders)
-        self._queue = PromptQueue(executor, self._hub)
+        self._queue = PromptQueue(executor, self._hub, console)
         self._frontend = frontend
         self.app = web.Application(client_max_size=max_upload, middlewares=[check_origin, _no_cache])
         routes = web.RouteTableDef()
-        PromptRoutes(self._queue, classes, folders).add_to(routes)
+        PromptRoutes(self._queue, classes, folders, console).add_to(routes)
         FileRoutes(folders).add_to(routes)
         UserRoutes(folders.user).add_to(routes)
-        MachineRoutes(classes, folders, features).add_to(routes)
+        MachineRoutes(folders, features, console).add_to(routes)
         routes.get("/ws")(self._hub.handle)
         self._add(routes)
         self.app.cleanup_ctx.append(self._working)
@@ -82,7 +84,7 @@ async def check_origin(request: web.Request, handler: _Handler) -> web.StreamRes
         ports = (host.port, origin.port)
         if known and (host.hostname != origin.hostname or (None not in ports and ports[0] != ports[1])):
             return web.Response(status=403)
-    return await handler(request)
+    return web.Response() if request.method == "OPTIONS" else await handler(request)
 
 
 @web.middleware
