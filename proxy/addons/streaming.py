@@ -4,6 +4,7 @@ from mitmproxy import http
 
 from proxy.core.routing import MERGED, READ, Route, route
 
+_SMALL = 64 * 1024
 _IMMUTABLE = "public, max-age=31536000, immutable"
 
 
@@ -23,7 +24,13 @@ class Streaming:
         if matched is Route.ASSET and flow.response.status_code == 200:
             flow.response.headers["Cache-Control"] = _IMMUTABLE  # ComfyUI would have each checked at every load
         if matched not in MERGED and flow.response.status_code != 101 and flow.response.raw_content is None:
-            flow.response.stream = True
+            flow.response.stream = not _is_small(flow.response)
+
+
+def _is_small(response: http.Response) -> bool:
+    """A short body of known length leaves in one piece with its headers, which costs less than two."""
+    length = response.headers.get("Content-Length", "")
+    return length.isdigit() and int(length) <= _SMALL
 
 
 def _has_body(request: http.Request) -> bool:

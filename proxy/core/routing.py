@@ -7,6 +7,7 @@ paths, so we do too: a prompt that we failed to recognise would run on the local
 import re
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
 from urllib.parse import unquote
 
 
@@ -69,6 +70,7 @@ READ = frozenset(
 """The request's body is read here."""
 
 
+@lru_cache(maxsize=1024)
 def route(method: str, path: str) -> Matched:
     """The route of a request line; *path* may carry a query."""
     decoded = unquote(path.partition("?")[0].partition("#")[0])
