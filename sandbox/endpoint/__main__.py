@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import shutil
 import signal
 import sys
 import tempfile
@@ -14,15 +15,28 @@ from sandbox.endpoint.server import running_endpoint
 from sandbox.endpoint.service import Options
 from sandbox.endpoint.workers import PROJECT, WorkerCommand
 
+Folder = click.Path(file_okay=False, resolve_path=True, path_type=Path)
+"""absolute, for workers run in folders of their own"""
+
+
+def _program(_: click.Context, __: click.Parameter, value: str | None) -> Path | None:
+    """An absolute path, links kept: an interpreter finds its packages by the path that it is called by."""
+    if value is None:
+        return None
+    found = shutil.which(value)
+    if found is None:
+        raise click.BadParameter(f"no such program: {value}")
+    return Path(found).absolute()
+
 
 @click.command()
 @click.option("--port", default=8190, show_default=True, help="Where to listen; 0 is a free port.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(0), help="How many workers to run.")
 @click.option("--cold-start", default=0.0, show_default=True, help="Seconds that a worker takes to come, once needed.")
-@click.option("--comfyui-home", type=click.Path(path_type=Path), help="The workers' ComfyUI; the sandbox's by default.")
-@click.option("--comfyui-python", type=click.Path(path_type=Path), help="The interpreter that runs it.")
+@click.option("--comfyui-home", type=Folder, help="The workers' ComfyUI; the sandbox's by default.")
+@click.option("--comfyui-python", type=click.UNPROCESSED, callback=_program, help="The interpreter that runs it.")
 @click.option("--comfyui-args", default="", help="More arguments for it.")
-@click.option("--home", type=click.Path(path_type=Path), help="A folder for the workers' files; temporary by default.")
+@click.option("--home", type=Folder, help="A folder for the workers' files; temporary by default.")
 @click.option("--api-key", envvar="SANDBOX_API_KEY", help="Accept this key only; any by default.")
 def main(
     port: int,
@@ -36,11 +50,10 @@ def main(
 ) -> None:
     """Serve a RunPod endpoint on this machine, with real workers."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
-    environ = {
-        "COMFYUI_HOME": str(comfyui_home or PROJECT / "sandbox" / "comfyui"),
-        "COMFYUI_PYTHON": str(comfyui_python or sys.executable),
-        "COMFYUI_ARGS": comfyui_args,
-    }
+    environ = {"COMFYUI_HOME": str(comfyui_home or PROJECT / "sandbox" / "comfyui"), "COMFYUI_ARGS": comfyui_args}
+    python = comfyui_python or (None if comfyui_home else Path(sys.executable))
+    if python is not None:  # else the worker knows the interpreter of its ComfyUI
+        environ["COMFYUI_PYTHON"] = str(python)
     with tempfile.TemporaryDirectory(prefix="comfy-runpod-endpoint-") as temporary:
         command = WorkerCommand((sys.executable, "-m", "worker"), home or Path(temporary), environ)
         options = Options(api_key=api_key, wanted_workers=workers)

@@ -43,8 +43,8 @@ class Service:
         async with self._changed:
             self._changed.notify_all()
 
-    async def until(self, condition: Callable[[], bool], hold_s: float) -> None:
-        """Wait for *condition*, at most *hold_s* seconds."""
+    async def until(self, condition: Callable[[], bool], hold_s: float | None) -> None:
+        """Wait for *condition*, at most *hold_s* seconds; None is for ever."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(hold_s), self._changed:
                 await self._changed.wait_for(condition)

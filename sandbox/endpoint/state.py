@@ -202,8 +202,17 @@ class EndpointState:
         """It says that its machine is not fit, or has ended before it was ready."""
         self._seen(worker_id, now).phase = Phase.UNHEALTHY
 
+    def end_worker(self, worker_id: str, now: float) -> bool:
+        """Its process has ended. Whether it had been ready; if not, it is shown as unhealthy until it is forgotten."""
+        worker = self.workers.get(worker_id)
+        fit = worker is None or worker.phase in (Phase.READY, Phase.STOPPING)
+        self.forget_worker(worker_id, now)
+        if not fit:
+            self.unfit_worker(worker_id, now)
+        return fit
+
     def forget_worker(self, worker_id: str, now: float) -> None:
-        """The worker's process is gone: its jobs run once more, or fail."""
+        """The worker is gone: its jobs run once more, or fail."""
         self.workers.pop(worker_id, None)
         self.idle(worker_id)
         for job in list(self.jobs.values()):

@@ -37,7 +37,9 @@ class WorkerRoutes:
             raise web.HTTPBadRequest
         if request.query.get("job_in_progress") == "0":
             self._state.idle(worker)
-        await self._service.until(lambda: self._state.waiting > 0, self._service.options.take_hold_s)
+        await self._service.until(
+            lambda: self._state.waiting > 0 or self._state.is_stopping(worker), self._service.options.take_hold_s
+        )
         if request.transport is None or request.transport.is_closing():
             return []  # nobody would run it
         return self._state.take(worker, self._service.clock(), limit)
@@ -49,7 +51,7 @@ class WorkerRoutes:
 
         def due() -> bool:
             found.extend(self._state.stops(worker, self._service.clock()))
-            return bool(found)
+            return bool(found) or self._state.is_stopping(worker)
 
         await self._service.until(due, self._service.options.take_hold_s)
         return web.json_response({"jobsToStop": found}) if found else web.Response(status=204)

@@ -15,7 +15,7 @@ from sandbox.endpoint.service import Service
 logger = logging.getLogger(__name__)
 
 PROJECT = Path(__file__).resolve().parents[2]
-_BACKOFF_S = 1.0
+_BACKOFF_S, _BACKOFF_MAX_S = 1.0, 30.0
 _GRACE_S = 1.5
 
 
@@ -57,7 +57,6 @@ class Workers:
         self._command = command
         self._base_url = base_url
         self._cold_start_s = cold_start_s
-        self._running: dict[str, asyncio.subprocess.Process] = {}
 
     async def run(self) -> None:
         """Start workers and replace those that end, until cancelled."""
@@ -65,36 +64,51 @@ class Workers:
             for number in range(self._service.options.wanted_workers):
                 group.create_task(self._keep(f"sandbox{number}"))
 
-    def kill_one(self) -> None:
-        """As a machine that is lost: no good-bye. For tests."""
-        for process in self._running.values():
-            _kill(process)
-            return
-
     async def _keep(self, name: str) -> None:
+        """One place in the crew: a worker in it, and a new one when that has ended."""
+        state, clock, unfit = self._service.state, self._service.clock, 0
         while True:
-            if self._cold_start_s > 0:
-                await self._service.until(lambda: self._service.state.waiting > 0, 3600)
-                await asyncio.sleep(self._cold_start_s)
             worker_id = f"{name}-{uuid.uuid4().hex[:6]}"
-            status = await self._live(worker_id)
-            logger.warning("worker %s ended with status %s", worker_id, status)
-            self._service.state.forget_worker(worker_id, self._service.clock())
+            if self._cold_start_s > 0:
+                await self._service.until(lambda: state.waiting > 0, None)
+            state.start_worker(worker_id, clock())
+            await asyncio.sleep(self._cold_start_s)
+            await self._live(worker_id)
+            unfit = 0 if state.end_worker(worker_id, clock()) else unfit + 1
             await self._service.changed()
-            await asyncio.sleep(_BACKOFF_S)
+            await asyncio.sleep(min(_BACKOFF_S * 2**unfit, _BACKOFF_MAX_S))
+            state.forget_worker(worker_id, clock())
 
-    async def _live(self, worker_id: str) -> int:
-        process = await self._start(worker_id)
-        self._running[worker_id] = process
+    async def _live(self, worker_id: str) -> None:
+        """From start to end of a process; it ends by itself, or because the state says that it stops."""
         try:
-            return await process.wait()
+            process = await self._start(worker_id)
+        except OSError as error:
+            logger.warning("worker %s cannot be started, will be tried again: %s", worker_id, error)
+            return
+        try:
+            await self._service.until(lambda: process.returncode is not None or self._shall_end(worker_id), None)
         finally:
+            await self._end(worker_id, process)
+            logger.warning("worker %s ended with status %s", worker_id, process.returncode)
+
+    def _shall_end(self, worker_id: str) -> bool:
+        return self._service.state.is_stopping(worker_id)
+
+    async def _end(self, worker_id: str, process: asyncio.subprocess.Process) -> None:
+        """Its polls are answered and it is asked to go, for the SDK waits for its polls; then the whole group ends."""
+        if process.returncode is None:
             self._service.state.stop_worker(worker_id, self._service.clock())
-            await _end(process)
-            del self._running[worker_id]
+            await self._service.changed()
+            with contextlib.suppress(ProcessLookupError, TimeoutError):
+                process.terminate()
+                await asyncio.wait_for(process.wait(), _GRACE_S)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
 
     async def _start(self, worker_id: str) -> asyncio.subprocess.Process:
-        folder = self._command.home / worker_id
+        folder = self._command.home.absolute() / worker_id  # the worker runs in a folder of its own
         for part in ("home", "cwd", "data"):
             (folder / part).mkdir(parents=True, exist_ok=True)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("RUNPOD_")}
@@ -120,18 +134,3 @@ class Workers:
                 stderr=asyncio.subprocess.STDOUT,
                 start_new_session=True,  # with its heartbeat process and its ComfyUI, so that all end together
             )
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """SIGTERM, then the whole group: the SDK itself waits for its long polls."""
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError, TimeoutError):
-            process.terminate()
-            await asyncio.wait_for(asyncio.shield(process.wait()), _GRACE_S)
-    _kill(process)
-    await process.wait()
-
-
-def _kill(process: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
