@@ -53,6 +53,9 @@ class NodeClass:
     validate: Callable[[Folders, Mapping[str, Any]], str | None] | None = None
     fingerprint: Callable[[Folders, Mapping[str, Any]], object] | None = None
     """what changes when the node must run again although its inputs are the same"""
+    newer: bool = False
+    """described as ComfyUI describes nodes of its newer kind (V3)"""
+    deprecated: bool = False
 
     def info(self, folders: Folders) -> dict[str, Any]:
         """As in GET /object_info."""
@@ -61,17 +64,23 @@ class NodeClass:
             required[name][0] = values(folders)
         groups: dict[str, Any] = {"required": required}
         if self.hidden:
-            groups["hidden"] = dict(self.hidden)
-        return {
+            groups["hidden"] = {name: [kind] if self.newer else kind for name, kind in self.hidden.items()}
+        described: dict[str, Any] = {
             "input": groups,
             "input_order": {group: list(inputs) for group, inputs in groups.items()},
             "output": list(self.outputs),
             "output_is_list": [False] * len(self.outputs),
             "output_name": list(self.outputs),
             "name": self.name,
-            "display_name": self.display_name or self.name,
+            "display_name": self.display_name or (None if self.newer else self.name),
             "description": "",
             "python_module": self.module,
             "category": self.category,
             "output_node": self.output_node,
         }
+        if self.newer:
+            described |= {"output_tooltips": [None] * len(self.outputs), "output_matchtypes": None}
+            described |= {"deprecated": self.deprecated, "experimental": False, "api_node": False}
+        elif self.deprecated:
+            described["deprecated"] = True
+        return described

@@ -16,13 +16,26 @@ VERSION = "0.8.0"
 """the ComfyUI whose behaviour this is"""
 _MODELS = (
     "checkpoints",
+    "configs",
     "loras",
     "vae",
     "text_encoders",
     "diffusion_models",
     "clip_vision",
-    "controlnet",
+    "style_models",
     "embeddings",
+    "diffusers",
+    "vae_approx",
+    "controlnet",
+    "gligen",
+    "upscale_models",
+    "latent_upscale_models",
+    "custom_nodes",
+    "hypernetworks",
+    "photomaker",
+    "classifiers",
+    "model_patches",
+    "audio_encoders",
 )
 
 
