@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 _BACKOFF_S, _BACKOFF_MAX_S = 1.0, 30.0
 _STOP_S = 5.0
+_SPAWN_S = 30.0
 _POLL_S = 0.1
 _ATTEMPTS = 2
 """deaths that a waiting job puts up with"""
@@ -51,15 +52,21 @@ class ComfyProcess:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._wanted = threading.Event()
+        self._settled = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="comfyui", daemon=True)
         self._problem: str | None = None
         self.deaths = 0
         """how often it has ended, or could not be started"""
 
     def start(self, command: Sequence[str]) -> None:
-        """Starts *command* and returns at once; from now on it is kept alive."""
+        """Starts *command*; from now on it is kept alive.
+
+        Returns when the process is there or cannot be: whoever forks meanwhile (RunPod's SDK does, for its heartbeat)
+        would take the pipe along by which the new process says that it runs, and it would be waited for for ever.
+        """
         self._command = tuple(command)
         self._thread.start()
+        self._settled.wait(_SPAWN_S)
 
     def stop(self) -> None:
         """Ends ComfyUI and waits for it; the second call does nothing."""
@@ -106,19 +113,23 @@ class ComfyProcess:
 
     def _run_once(self) -> int | None:
         """The exit status, or None when it could not be started."""
-        if not (self._home / "main.py").is_file():
-            self._problem = f"there is no ComfyUI in {self._home} (COMFYUI_HOME): main.py is missing"
-            return None
-        if shutil.which(self._command[0]) is None:
-            self._problem = f"ComfyUI cannot be started: there is no {self._command[0]} (COMFYUI_PYTHON)"
-            return None
-        child = self._spawn()
+        child = self._spawn() if self._startable() else None
+        self._settled.set()
         if child is None:
             return None
         self._forward(child)
         status = child.wait()
         self._problem = _explained(status)
         return status
+
+    def _startable(self) -> bool:
+        if not (self._home / "main.py").is_file():
+            self._problem = f"there is no ComfyUI in {self._home} (COMFYUI_HOME): main.py is missing"
+            return False
+        if shutil.which(self._command[0]) is None:
+            self._problem = f"ComfyUI cannot be started: there is no {self._command[0]} (COMFYUI_PYTHON)"
+            return False
+        return True
 
     def _spawn(self) -> subprocess.Popen[str] | None:
         with self._lock:

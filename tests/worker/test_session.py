@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psutil
 import pytest
 
 from tests.worker.conftest import FAKE, Reader, make_app
@@ -24,6 +25,7 @@ from wire.events import (
 from wire.files import FileRef, Inline, Streamed, decode_bytes
 from wire.limits import FILE_CHUNK
 from worker.app import App
+from worker.comfy_process import ComfyProcess
 
 Read = Callable[..., Reader]
 SLOW = {"1": {"class_type": "Slow", "inputs": {}}}
@@ -345,3 +347,13 @@ async def until_answering(url: str, *, wanted: bool) -> None:
             if answering is wanted:
                 return
             await asyncio.sleep(0.05)
+
+
+def test_comfyui_is_there_before_anybody_else_can_fork(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("import time; time.sleep(60)")
+    process = ComfyProcess(tmp_path)
+    process.start((sys.executable, "main.py"))
+    commands = [child.cmdline() for child in psutil.Process().children()]
+    process.stop()
+
+    assert any("main.py" in command for command in commands)
