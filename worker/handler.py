@@ -8,6 +8,13 @@ from worker.result import Result
 from worker.session import Session
 
 
+class Chunk(dict[str, Any]):
+    """A batch on its way to RunPod's SDK, which formats each for its debug log even when that is off."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self['events'])} events>"
+
+
 class Handler:
     def __init__(self, open_session: Callable[[object], Session]) -> None:
         self._open_session = open_session
@@ -18,7 +25,7 @@ class Handler:
         session = self._start(job)
         try:
             async for batch in session.outbox.batches():
-                yield batch
+                yield Chunk(batch)
         finally:
             session.cancel()
 
