@@ -122,11 +122,7 @@ def render_preview(frame: PreviewFrame, *, with_metadata: bool) -> bytes:
     return struct.pack(">II", _PREVIEW_WITH_METADATA, len(metadata)) + metadata + frame.image
 
 
-def render_progress_text(frame: TextFrame, *, with_prompt_id: bool = False) -> bytes:
-    """Frame 3; *with_prompt_id* for clients and servers that both announced ``supports_progress_text_metadata``."""
+def render_progress_text(frame: TextFrame) -> bytes:
+    """Frame 3, in the form for clients and servers that did not announce ``supports_progress_text_metadata``."""
     node = frame.node_id.encode()
-    head = struct.pack(">I", _TEXT)
-    if with_prompt_id:
-        prompt = (frame.prompt_id or "").encode()
-        head += struct.pack(">I", len(prompt)) + prompt
-    return head + struct.pack(">I", len(node)) + node + frame.text.encode()
+    return struct.pack(">II", _TEXT, len(node)) + node + frame.text.encode()
