@@ -43,6 +43,7 @@ class Sockets:
         self._upstream_restarted = upstream_restarted
         self._open: list[BrowserSocket] = []
         self._running: dict[PromptId, tuple[ClientId | None, Snapshot]] = {}
+        self._waiting: dict[PromptId, tuple[ClientId | None, Message]] = {}
         self._runner: web.AppRunner | None = None
         self.secret = secrets.token_urlsafe(32)
         self.host = "127.0.0.1"
@@ -88,6 +89,10 @@ class Sockets:
             socket.tell(message)
 
     def _remember(self, prompt_id: PromptId, client_id: ClientId | None, message: Live) -> None:
+        if isinstance(message, Message) and message.type == "notification":
+            self._waiting.pop(prompt_id, None)
+            if message.data["value"]:
+                self._waiting[prompt_id] = (client_id, message)
         if begins(message):
             self._running[prompt_id] = (client_id, Snapshot(local=False))
         if prompt_id not in self._running:
@@ -139,6 +144,9 @@ class Sockets:
         for prompt_id, (client_id, snapshot) in self._running.items():
             if client_id is not None and client_id == socket.sid:
                 socket.join(prompt_id, snapshot)
+        for client_id, message in self._waiting.values():
+            if client_id is not None and client_id == socket.sid:
+                socket.tell(message)
 
     async def _connect(self, sid: str | None, headers: Mapping[str, str]) -> aiohttp.ClientWebSocketResponse:
         kept = {name: headers[name] for name in ("Cookie", "Comfy-User", "User-Agent") if name in headers}

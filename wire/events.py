@@ -43,7 +43,7 @@ class HistoryEntry(BaseModel):
 
 
 class WorkerState(_Event):
-    """Where the worker is before the prompt starts: ``starting`` (ComfyUI comes up), ``staging`` (inputs)."""
+    """What is waited for: ``starting`` (ComfyUI comes up), ``staging`` (inputs), ``loading`` (a model)."""
 
     kind: Literal["worker_state"] = "worker_state"
     phase: str

@@ -55,6 +55,11 @@ class PromptRun:
         self.announced = False
         """whether ComfyUI said the end: its history entry is there by then"""
 
+    @property
+    def node(self) -> str | None:
+        """The node that runs."""
+        return self._node
+
     def feed(self, message: ServerMessage) -> Iterator[WorkerEvent]:
         """The events that *message* tells of; none when it is not about this prompt."""
         match message:

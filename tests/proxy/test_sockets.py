@@ -237,3 +237,16 @@ async def test_how_an_anonymous_prompt_goes_is_told_to_everybody_and_the_rest_to
 
     for page in pages:
         assert [(await heard(page))["type"] for _ in range(2)] == ["progress_state", "status"]
+
+
+async def test_a_page_that_comes_later_is_told_what_waits_until_it_does_not_any_more(bed: Bed) -> None:
+    waits = Message("notification", {"value": "Waiting for a machine", "id": P})
+    bed.sockets.publish(P, SID, [waits])
+    bed.sockets.publish(Q, SID, [Message("notification", {"value": "Waiting for a machine", "id": Q})])
+    bed.sockets.publish(Q, SID, [Message("notification", {"value": "", "id": Q})])
+    browser = await bed.browser(SID)
+    await heard(browser)
+    bed.sockets.publish_status()
+
+    assert (await heard(browser))["data"] == waits.data
+    assert (await heard(browser))["type"] == "status"

@@ -16,6 +16,7 @@ from wire.events import (
     PromptStarted,
     WorkerEvent,
     WorkerFailed,
+    WorkerState,
 )
 from wire.files import encode_bytes
 from wire.ids import PromptId
@@ -106,3 +107,15 @@ def test_a_failing_worker_has_no_node_but_a_log() -> None:
     assert isinstance(error, Message)
     assert error.data["node_id"] == ""
     assert "CUDA out of memory" in error.data["exception_message"]
+
+
+def test_what_a_prompt_waits_for_is_said_once_and_taken_back_when_it_moves() -> None:
+    loading = WorkerState(phase="loading", message="Loading SDXL")
+    said = told(loading, loading, NodeStarted(node="1"), NodeStarted(node="2"))
+
+    assert said[:2] == [
+        Message("notification", {"value": "Loading SDXL", "id": P}),
+        Message("notification", {"value": "", "id": P}),
+    ]
+    assert [type(message) for message in said[2:]] == [Message, Message]
+    assert all(isinstance(message, Message) and message.type == "executing" for message in said[2:])
