@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from proxy.core.failures import explain_platform
+from proxy.core.failures import advised_status, explain_platform
 from proxy.core.inputs import WorkflowError
 from proxy.core.intake import take
 from proxy.core.job import Entry, Job
@@ -263,7 +263,7 @@ class JobRun:
         if isinstance(event, PromptFinished | PromptFailed | PromptInterrupted):
             names = self._store.names(self.prompt_id)
             outputs = {node: localised(output, names) for node, output in event.history.outputs.items()}
-            entry = Entry(outputs=outputs, status=event.history.status, meta=event.history.meta)
+            entry = Entry(outputs=outputs, status=advised_status(event.history.status), meta=event.history.meta)
         await self._tools.files.discard(self.prompt_id)
         self._finish(state, entry, messages)
 

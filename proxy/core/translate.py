@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
-from proxy.core.failures import execution_error, explain_rejection, explain_worker
+from proxy.core.failures import advised, execution_error, explain_rejection, explain_worker
 from proxy.core.job import Entry
 from wire.comfy import Message, PreviewFrame, TextFrame
 from wire.events import (
@@ -106,7 +106,7 @@ class Display:
             case PromptFinished():
                 yield from self._ended("execution_success", {"prompt_id": self.prompt_id, "timestamp": event.timestamp})
             case PromptFailed():
-                yield from self._ended("execution_error", {**event.error, "prompt_id": self.prompt_id})
+                yield from self._ended("execution_error", {**advised(event.error), "prompt_id": self.prompt_id})
             case PromptInterrupted():
                 yield from self._ended("execution_interrupted", {**event.details, "prompt_id": self.prompt_id})
             case PromptRejected():

@@ -97,7 +97,7 @@ def test_a_rejection_lands_on_the_node_that_is_wrong() -> None:
 
     assert isinstance(error, Message)
     assert (error.data["node_id"], error.data["node_type"]) == ("7", "KSampler")
-    assert error.data["exception_message"] == "Value not in list: sampler"
+    assert error.data["exception_message"] == "KSampler #7: Value not in list: sampler"
 
 
 def test_a_failing_worker_has_no_node_but_a_log() -> None:
