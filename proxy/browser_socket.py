@@ -144,7 +144,7 @@ class BrowserSocket:
                 self._outbox.put(render_text(message))
             case PreviewFrame():
                 frame = render_preview(message, with_metadata=bool(self._flags.get("supports_preview_metadata")))
-                self._outbox.put(frame, droppable=True)
+                self._outbox.put(frame, droppable=not message.is_result)
             case TextFrame():
                 self._outbox.put(render_progress_text(message))
 
@@ -265,7 +265,7 @@ class BrowserSocket:
             self._outbox.put(frame)
             return
         if self._stage.feed(parsed, local=True):
-            self._outbox.put(frame, droppable=isinstance(parsed, PreviewFrame))
+            self._outbox.put(frame, droppable=isinstance(parsed, PreviewFrame) and not parsed.is_result)
 
 
 def _remaining(data: dict[str, object]) -> int:

@@ -225,6 +225,9 @@ class JobRun:
         match event:
             case FileChunk():
                 await self._tools.files.add_chunk(self.prompt_id, run, event)
+            case Preview():
+                event = await self._tools.files.with_picture(self.prompt_id, run, event)
+                self._publish(self._display.messages(event, self._tools.now_ms()))
             case NodeOutput():
                 event = await self._save(run, event)
                 self._publish(self._display.messages(event, self._tools.now_ms()))

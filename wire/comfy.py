@@ -13,6 +13,12 @@ from wire.errors import WireError
 _PREVIEW, _TEXT, _PREVIEW_WITH_METADATA = 1, 3, 4
 _IMAGE_KINDS = {1: "image/jpeg", 2: "image/png"}
 
+RESULT_TYPE = "image/png"
+"""A frame of this type is no preview but a picture that a node delivers so, and must not be dropped.
+
+Source: ComfyUI custom_nodes/websocket_image_save.py; the previews of samplers are JPEG (latent_preview.py).
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -33,6 +39,11 @@ class PreviewFrame:
     display_node_id: str | None = None
     parent_node_id: str | None = None
     real_node_id: str | None = None
+
+    @property
+    def is_result(self) -> bool:
+        """Whether it must not be dropped."""
+        return self.image_type == RESULT_TYPE
 
 
 @dataclass(frozen=True, slots=True)

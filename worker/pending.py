@@ -7,6 +7,7 @@ event overtakes one that must stay: such an event closes what may still be repla
 from collections import deque
 from typing import Any
 
+from wire.comfy import RESULT_TYPE
 from wire.events import (
     FileChunk,
     NodeOutput,
@@ -35,6 +36,8 @@ def replaceable(event: WorkerEvent) -> Key | None:
     match event:
         case NodesProgressed():
             return (event.kind, "")
+        case Preview() if event.image_type == RESULT_TYPE:
+            return None
         case StepProgress() | Preview() | NodeText():
             return (event.kind, event.node)
         case _:

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 
 from wire.errors import WireError
-from wire.events import NodeOutput, PromptRejected, WorkerEvent, WorkerFailed, WorkerState
+from wire.events import NodeOutput, Preview, PromptRejected, WorkerEvent, WorkerFailed, WorkerState
 from wire.job import JobRequest, decode_request
 from worker.comfy_client import ComfyClient, ComfySocket, ComfyUnreachable, PromptRefused
 from worker.comfy_process import ComfyProcess, ComfyUIDied
@@ -207,6 +207,9 @@ class Session:
         if isinstance(event, NodeOutput):
             async for piece in self._outputs.outgoing(event):
                 await self.outbox.put(piece)
+        elif isinstance(event, Preview):
+            for part in self._outputs.split(event):
+                await self.outbox.put(part)
         else:
             await self.outbox.put(event)
 

@@ -190,9 +190,9 @@ async def test_a_prompt_that_cannot_run_is_refused_as_comfyui_refuses_it_and_cos
 
 
 def without_traces(node_errors: dict[str, Any]) -> dict[str, Any]:
-    """Type, message and details of every error, and what depends on it."""
+    """Type, message and details of every error, in no order (ComfyUI goes through a set), and what depends on it."""
     return {
-        node_id: {**entry, "errors": [(one["type"], one["message"], one["details"]) for one in entry["errors"]]}
+        node_id: {**entry, "errors": sorted((one["type"], one["message"], one["details"]) for one in entry["errors"])}
         for node_id, entry in node_errors.items()
     }
 

@@ -181,3 +181,9 @@ def test_whatever_comes_the_story_stays_whole(steps: list[tuple[WorkerEvent, flo
     for key in {replaceable(event) for event, _, _ in steps} - {None, ("nodes_progressed", "")}:
         last = [event for event, _, _ in steps if replaceable(event) == key][-1]
         assert [event for event in told if replaceable(event) == key][-1] == last
+
+
+def test_pictures_that_a_node_delivers_as_previews_are_all_told() -> None:
+    pictures = [Preview(node="1", image_type="image/png", data=data) for data in ("YQ==", "Yg==")]
+
+    assert drained(filled(*pictures)) == pictures
