@@ -51,6 +51,7 @@ from wire.job import JobRequest, decode_result, encode_request
 logger = logging.getLogger(__name__)
 
 _STREAM_WAIT_MS = 10_000
+_BILL_QUESTIONS = 6
 _NOT_KEPT = (FileChunk, LogLine, Preview, StepProgress, WorkerState)
 """events that a restarted proxy can do without"""
 
@@ -362,9 +363,14 @@ class JobRun:
         self._publish(self._display.waiting(waiting_sentence(health.workers)))
 
     async def _keep_bill(self) -> None:
-        """delayTime and executionTime, once; they are worth no retry."""
+        """delayTime and executionTime: RunPod knows them a moment after the last event. They are worth no retry."""
         try:
-            self._bill(await self._endpoint.status(self._runpod_id()))
+            for _ in range(_BILL_QUESTIONS):
+                status = await self._endpoint.status(self._runpod_id())
+                self._bill(status)
+                if status.status in TERMINAL:
+                    return
+                await self._tools.sleep(RETRY_S)
         except (EndpointUnavailable, EndpointRejected, JobGone) as error:
             logger.debug("%s: no times: %s", self.prompt_id, error)
 

@@ -14,6 +14,7 @@ from PIL import Image
 from tests.support.page import opened_page
 from tests.support.prompts import Prompt, inverted_file, inverted_image
 from tests.support.stack import Stack
+from tests.support.until import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -38,6 +39,17 @@ async def test_the_picture_lands_in_the_output_folder_with_its_workflow(stack: S
     assert json.loads(image.info["workflow"]) == WORKFLOW
     assert entry["status"]["status_str"] == "success"
     assert (await stack.job(prompt_id))["runpod_id"]
+
+
+async def test_what_it_took_is_known_a_moment_later(stack: Stack) -> None:
+    prompt_id = await stack.queue_prompt(inverted_image(color=0x010101))
+    await stack.history(prompt_id)
+
+    async def known() -> bool:
+        job = await stack.job(prompt_id)
+        return job["queued_s"] is not None and job["executed_s"] is not None
+
+    assert await until(known, 10)
 
 
 async def test_nothing_ran_on_the_local_comfyui(stack: Stack) -> None:
