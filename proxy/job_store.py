@@ -24,6 +24,8 @@ ItemKey = tuple[str, str, str]
 
 MAXIMUM_HISTORY = 10_000
 """ended jobs that are kept; source: ComfyUI 0.8.0, execution.py MAXIMUM_HISTORY_SIZE"""
+_CACHE_KIB = 16_000
+"""what a queue of a thousand jobs is read from; SQLite's own default holds a third of it"""
 
 _COLUMNS = (
     "prompt_id, number, state, prompt, extra_data, outputs_to_execute, created_ms, targets, client_id, "
@@ -42,6 +44,7 @@ class JobStore:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("PRAGMA foreign_keys = ON")
+        self._db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         self._migrate()
         self.lists = JobLists(lambda query, values: self._db.execute(query, values).fetchall())
 

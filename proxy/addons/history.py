@@ -38,7 +38,7 @@ class History:
         if job is None:
             return None
         ended = self._store.lists.stored([job.prompt_id])
-        return json_text_response(200, object_text((found, history_item(one)) for found, one in ended.items()))
+        return json_text_response(200, object_text((found, [history_item(one)]) for found, one in ended.items()))
 
     def _widen(self, flow: http.HTTPFlow) -> None:
         """An offset counts over the merged list, so ComfyUI is asked for its whole one."""

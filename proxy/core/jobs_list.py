@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from proxy.core.job_view import STATES, JobView, clean_view, duration_ms
-from proxy.core.json_text import array_text, object_text
+from proxy.core.json_text import array_pieces, dumped, object_text
 from proxy.core.lifecycle import JobState
 from wire.ids import PromptId
 
@@ -94,7 +94,7 @@ def jobs_body(page: Page, views: Mapping[PromptId, str], query: JobsQuery) -> st
     texts = [views[PromptId(job)] if isinstance(job, str) else json.dumps(job) for job in page.jobs]
     more = query.offset + len(page.jobs) < page.total
     pagination = {"offset": query.offset, "limit": query.limit, "total": page.total, "has_more": more}
-    return object_text([("jobs", array_text(texts)), ("pagination", json.dumps(pagination))])
+    return object_text([("jobs", array_pieces(texts)), ("pagination", dumped(pagination))])
 
 
 def _wanted(view: JobView, query: JobsQuery) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from proxy.core.job import Entry, StoredJob
 from proxy.core.job_view import shown_number
-from proxy.core.json_text import array_text, dumped, object_text
+from proxy.core.json_text import Pieces, array_pieces, dumped, object_text
 from proxy.core.lifecycle import SHOWN_RUNNING
 from wire.ids import PromptId
 
@@ -20,11 +20,11 @@ Place = tuple[int, str]
 
 def merged_queue(upstream: Mapping[str, Any], jobs: Iterable[StoredJob]) -> str:
     """GET /queue; *jobs* are the active ones."""
-    running, pending = (dumped(_clean_prompts(upstream.get(name))) for name in ("queue_running", "queue_pending"))
+    running, pending = (_clean_prompts(upstream.get(name)) for name in ("queue_running", "queue_pending"))
     for job in jobs:
         (running if job.state in SHOWN_RUNNING else pending).append(_prompt_text(job, job.number))
-    lists = {"queue_running": array_text(running), "queue_pending": array_text(pending)}
-    return object_text(({name: json.dumps(value) for name, value in upstream.items()} | lists).items())
+    lists = {"queue_running": array_pieces(running), "queue_pending": array_pieces(pending)}
+    return object_text(({name: dumped(value) for name, value in upstream.items()} | lists).items())
 
 
 def _prompt_text(job: StoredJob, number: float) -> str:
@@ -91,11 +91,11 @@ def merged_history(upstream: Mapping[str, Any], page: Iterable[Place], jobs: Map
 
     Every item's queue number is its place in the common order: frontends up to 1.35 show only rising numbers.
     """
-    members: list[tuple[str, str]] = []
+    members: list[tuple[str, Pieces]] = []
     for place, prompt_id in page:
         job = jobs.get(PromptId(prompt_id))
-        text = history_item(job) if job else json.dumps(_clean_item(prompt_id, upstream[prompt_id], place))
-        members.append((prompt_id, text))
+        item = [history_item(job)] if job else dumped(_clean_item(prompt_id, upstream[prompt_id], place))
+        members.append((prompt_id, item))
     return object_text(members)
 
 
@@ -127,9 +127,9 @@ def _clean_item(prompt_id: str, item: Any, place: int) -> dict[str, Any]:
     return {**told, "prompt": [place, *prompt[1:]], "outputs": outputs, "status": status}
 
 
-def _clean_prompts(items: Any) -> list[list[Any]]:
+def _clean_prompts(items: Any) -> list[str]:
     found = (_clean_prompt(item) for item in (items if isinstance(items, list) else []))
-    return [prompt for prompt in found if prompt is not None]
+    return [json.dumps(prompt) for prompt in found if prompt is not None]
 
 
 def _clean_prompt(item: Any) -> list[Any] | None:
