@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from proxy.comfyui import ComfyUI
-from proxy.core.job import Job
-from proxy.core.lifecycle import public_state
+from proxy.core.job import Brief
+from proxy.core.lifecycle import JobState, public_state
 from proxy.endpoint import Endpoint, EndpointRejected, EndpointUnavailable, JobGone, total_health
 from proxy.job_store import JobStore
 
@@ -49,9 +49,9 @@ class Overview:
         """Body of GET /runpod/api/jobs, newest first; raises ValueError for a status that no job can have."""
         if status is not None and status not in _PUBLIC:
             raise ValueError(f"status must be one of {', '.join(_PUBLIC)}")
-        found = [*reversed(self._store.active()), *reversed(self._store.ended(limit))]
-        shown = [job for job in found if status in (None, public_state(job.state))]
-        return {"jobs": [_view(job, self._store.names(job.prompt_id).values()) for job in shown[:limit]]}
+        wanted = frozenset(state for state in JobState if status in (None, public_state(state)))
+        shown = self._store.lists.newest(wanted, limit)
+        return {"jobs": [_view(job, self._store.names(job.prompt_id).values()) for job in shown]}
 
     async def _endpoint(self) -> dict[str, Any]:
         ids = ",".join(endpoint.id for endpoint in self._endpoints)
@@ -69,7 +69,7 @@ class Overview:
         return counts
 
 
-def _view(job: Job, files: Iterable[tuple[str, str, str]]) -> dict[str, Any]:
+def _view(job: Brief, files: Iterable[tuple[str, str, str]]) -> dict[str, Any]:
     return {
         "prompt_id": job.prompt_id,
         "runpod_id": job.runpod_id,
