@@ -289,8 +289,11 @@ class JobRun:
     # -- cancel
 
     async def _cancel(self) -> None:
-        if self._job.state is not JobState.CANCELLING:
+        if self._job.state is JobState.RUNNING:
             self._job = self._store.move(self.prompt_id, JobState.CANCELLING)
+        elif self._job.state is JobState.QUEUED:
+            self._job = self._store.move(self.prompt_id, JobState.WITHDRAWING)
+            self._publish([*self._display.waiting(""), StatusDue()])
         runpod_id = self._runpod_id()
         while True:
             try:
@@ -310,7 +313,7 @@ class JobRun:
 
     def _cancelled(self) -> None:
         if not self._display.started:  # as ComfyUI: a pending prompt leaves no history
-            self._finish(JobState.CANCELLED, None, [*self._display.waiting(""), StatusDue()])
+            self._finish(JobState.CANCELLED, None, [StatusDue()])
             return
         messages = list(self._display.interrupted(self._job.prompt, self._tools.now_ms()))
         self._finish(JobState.CANCELLED, self._display.entry(completed=False), messages)

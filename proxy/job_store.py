@@ -14,7 +14,7 @@ from proxy.core.intake import Progress
 from proxy.core.job import Entry, Job, Submission, workflow_id
 from proxy.core.job_view import duration_ms, job_view
 from proxy.core.lifecycle import JobState, require_transition
-from proxy.core.schema import ACTIVE_STATES, ENDED_STATES, FUNCTIONS, MIGRATIONS, entry_text
+from proxy.core.schema import ACTIVE_STATES, ENDED_STATES, FUNCTIONS, MIGRATIONS, SHOWN_STATES, entry_text
 from proxy.core.views import complete_entry
 from proxy.job_lists import JobLists
 from wire.events import Numbered, encode_event
@@ -119,7 +119,8 @@ class JobStore:
         return [_job(row) for row in rows]
 
     def count_active(self) -> int:
-        (count,) = self._db.execute(f"SELECT count(*) FROM jobs WHERE state IN ({ACTIVE_STATES})").fetchone()  # noqa: S608
+        """How many jobs a person sees in the queue."""
+        (count,) = self._db.execute(f"SELECT count(*) FROM jobs WHERE state IN ({SHOWN_STATES})").fetchone()  # noqa: S608
         return int(count)
 
     def pending_ids(self) -> list[PromptId]:

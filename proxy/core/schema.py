@@ -10,7 +10,7 @@ from typing import Any
 
 from proxy.core.job import Entry, Job, workflow_id
 from proxy.core.job_view import duration_ms, job_view
-from proxy.core.lifecycle import ACTIVE, ENDED, JobState
+from proxy.core.lifecycle import ACTIVE, ENDED, SHOWN_ACTIVE, JobState
 from proxy.core.views import complete_entry
 from wire.ids import PromptId
 
@@ -20,7 +20,7 @@ def states_text(states: frozenset[JobState]) -> str:
     return ", ".join(f"'{state.value}'" for state in sorted(states, key=lambda state: state.value))
 
 
-ACTIVE_STATES, ENDED_STATES = states_text(ACTIVE), states_text(ENDED)
+ACTIVE_STATES, ENDED_STATES, SHOWN_STATES = states_text(ACTIVE), states_text(ENDED), states_text(SHOWN_ACTIVE)
 
 MIGRATIONS = (
     """
