@@ -11,7 +11,7 @@ from proxy.core.inputs import WorkflowError
 from proxy.core.intake import take
 from proxy.core.job import Entry, Job
 from proxy.core.lifecycle import ENDED, JobState
-from proxy.core.naming import localised
+from proxy.core.naming import localised, without
 from proxy.core.translate import BrowserMessage, Display, StatusDue
 from proxy.core.waiting import waiting_sentence
 from proxy.endpoint import (
@@ -265,11 +265,15 @@ class JobRun:
                 state = JobState.FAILED
         entry = self._display.entry(completed=state is JobState.COMPLETED)
         if isinstance(event, PromptFinished | PromptFailed | PromptInterrupted):
-            names = self._store.names(self.prompt_id)
-            outputs = {node: localised(output, names) for node, output in event.history.outputs.items()}
+            outputs = {node: self._local(output) for node, output in event.history.outputs.items()}
             entry = Entry(outputs=outputs, status=advised_status(event.history.status), meta=event.history.meta)
         await self._tools.files.discard(self.prompt_id)
         self._finish(state, entry, messages)
+
+    def _local(self, output: dict[str, Any]) -> dict[str, Any]:
+        """A node's output with the names of the files here, without those that a restart of ComfyUI has taken."""
+        gone = [item for item, is_gone in self._store.local_files(self.prompt_id).items() if is_gone]
+        return without(localised(output, self._store.names(self.prompt_id)), gone)
 
     async def _settle(self) -> None:
         """The job ended at RunPod, but its last event has not come: look for it in the job's output."""

@@ -10,7 +10,8 @@ import hmac
 import logging
 import secrets
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 
 import aiohttp
 from aiohttp import web
@@ -25,10 +26,14 @@ logger = logging.getLogger(__name__)
 
 SECRET_HEADER = "X-Comfy-Runpod-Secret"  # noqa: S105  the header's name, not its value
 _STOP_S = 2.0
+_CONNECT_S = 10.0
 
 
 class Sockets:
-    """All browser sockets, and what runs remotely for whom."""
+    """All browser sockets, and what runs remotely for whom.
+
+    *upstream_restarted* is called when a connection to ComfyUI is lost, *upstream_came* when there is one after none.
+    """
 
     def __init__(
         self,
@@ -36,11 +41,14 @@ class Sockets:
         session: aiohttp.ClientSession,
         remote_count: Callable[[], int],
         upstream_restarted: Callable[[], None],
+        upstream_came: Callable[[], None],
     ) -> None:
         self._url = comfyui_url.replace("http", "ws", 1) + "/ws"
         self._session = session
         self._remote_count = remote_count
         self._upstream_restarted = upstream_restarted
+        self._upstream_came = upstream_came
+        self._connections = 0
         self._open: list[BrowserSocket] = []
         self._running: dict[PromptId, tuple[ClientId | None, Snapshot]] = {}
         self._waiting: dict[PromptId, tuple[ClientId | None, Message]] = {}
@@ -148,11 +156,22 @@ class Sockets:
             if client_id is not None and client_id == socket.sid:
                 socket.tell(message)
 
-    async def _connect(self, sid: str | None, headers: Mapping[str, str]) -> aiohttp.ClientWebSocketResponse:
+    @asynccontextmanager
+    async def _connect(
+        self, sid: str | None, headers: Mapping[str, str]
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
         kept = {name: headers[name] for name in ("Cookie", "Comfy-User", "User-Agent") if name in headers}
         params = {"clientId": sid} if sid else {}
-        async with asyncio.timeout(10):
-            return await self._session.ws_connect(self._url, params=params, headers=kept, max_msg_size=0)
+        async with asyncio.timeout(_CONNECT_S):
+            upstream = await self._session.ws_connect(self._url, params=params, headers=kept, max_msg_size=0)
+        self._connections += 1
+        if self._connections == 1:
+            self._upstream_came()
+        try:
+            yield upstream
+        finally:
+            self._connections -= 1
+            await upstream.close()
 
 
 async def _refuse(_: web.Request) -> web.StreamResponse:

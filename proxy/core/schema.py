@@ -100,6 +100,10 @@ MIGRATIONS = (
     CREATE INDEX jobs_completed ON jobs (completion, prompt_id) WHERE completion IS NOT NULL;
     CREATE INDEX jobs_hidden ON jobs (ended_ms, prompt_id) WHERE hidden = 1;
     """,  # noqa: S608  no input in it
+    """
+    ALTER TABLE files ADD COLUMN gone INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX files_in_temp ON files (prompt_id) WHERE local_item LIKE '["temp"%' AND NOT gone;
+    """,
 )
 
 

@@ -18,10 +18,14 @@ _START_S = 120.0
 
 @asynccontextmanager
 async def comfyui_process(
-    home: Path = SANDBOX, python: Path | None = None, data: Path = Path(), args: tuple[str, ...] = ()
+    home: Path = SANDBOX,
+    python: Path | None = None,
+    data: Path = Path(),
+    args: tuple[str, ...] = (),
+    port: int = 0,
 ) -> AsyncIterator[str]:
     """The address of a ComfyUI that answers; *data* holds its input, output, temp and user folders."""
-    port = free_port()
+    port = port or free_port()
     folders = [argument for name in ("input", "output", "temp", "user") for argument in _folder(name, data)]
     database = f"sqlite:///{data / 'comfyui.db'}"
     command = [str(python or sys.executable), "main.py", "--listen", "127.0.0.1", "--port", str(port)]
