@@ -13,6 +13,8 @@ from tests.support.stack import PROJECT, free_port, stop
 from tests.support.until import until
 
 SANDBOX = PROJECT / "sandbox" / "comfyui"
+OWN_NODES = ("--extra-model-paths-config", str(PROJECT / "tests" / "support" / "comfyui_nodes.yaml"))
+"""gives a real ComfyUI the nodes that the sandbox's has"""
 _START_S = 120.0
 
 

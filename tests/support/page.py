@@ -60,6 +60,15 @@ class Page:
 
         await until(ended, timeout_s, lambda: str([m["type"] for m in self.messages]))
 
+    async def heard_status(self, remaining: int, timeout_s: float = 60) -> None:
+        """Until the last ``status`` says that *remaining* prompts wait or run."""
+
+        async def told() -> bool:
+            said = [message["data"] for message in self.messages if message["type"] == "status"]
+            return said[-1]["status"]["exec_info"]["queue_remaining"] == remaining if said else False
+
+        await until(told, timeout_s, lambda: str(self.messages[-3:]))
+
 
 @asynccontextmanager
 async def opened_page(session: aiohttp.ClientSession, url: str, sid: str | None = None) -> AsyncIterator[Page]:
