@@ -1,7 +1,8 @@
 """Pending: which events wait, and what of them goes into the next batch. Pure: the time is passed in.
 
-Progress, step, preview and text of a node replace an older one that still waits; nothing else is dropped, and no
-event overtakes one that must stay: such an event closes what may still be replaced.
+Steps of a node's progress, previews and texts replace an older one that still waits; nothing else is dropped, and no
+event overtakes one that must stay: such an event closes what may still be replaced. The start and the end of a node's
+progress stay.
 """
 
 from collections import deque
@@ -10,6 +11,7 @@ from typing import Any
 from wire.events import (
     FileChunk,
     NodeOutput,
+    NodeProgress,
     NodesProgressed,
     NodeText,
     Preview,
@@ -33,12 +35,17 @@ Key = tuple[str, str]
 def replaceable(event: WorkerEvent) -> Key | None:
     """What a newer event must have in common with *event* to take its place; None: it must be told."""
     match event:
-        case NodesProgressed():
+        case NodesProgressed() if all(map(is_step, event.nodes.values())):
             return (event.kind, "")
         case StepProgress() | Preview() | NodeText():
             return (event.kind, event.node)
         case _:
             return None
+
+
+def is_step(progress: NodeProgress) -> bool:
+    """Between the start (0 of 1) and the end of a node (comfy_execution/progress.py)."""
+    return progress.state == "running" and progress.value > 0
 
 
 def weight(event: WorkerEvent) -> int:

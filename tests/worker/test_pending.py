@@ -31,6 +31,10 @@ def progress(node: str, value: float) -> NodesProgressed:
     return NodesProgressed(nodes={node: NodeProgress(value=value, max=9, state="running", node_id=node)})
 
 
+def state(node: str, name: str, value: float, most: float) -> NodesProgressed:
+    return NodesProgressed(nodes={node: NodeProgress(value=value, max=most, state=name, node_id=node)})
+
+
 def preview(node: str, data: str = "YQ==") -> Preview:
     return Preview(node=node, image_type="image/jpeg", data=data)
 
@@ -181,3 +185,21 @@ def test_whatever_comes_the_story_stays_whole(steps: list[tuple[WorkerEvent, flo
     for key in {replaceable(event) for event, _, _ in steps} - {None, ("nodes_progressed", "")}:
         last = [event for event, _, _ in steps if replaceable(event) == key][-1]
         assert [event for event in told if replaceable(event) == key][-1] == last
+
+
+def test_the_start_and_the_end_of_a_node_are_told_each_by_itself() -> None:
+    story: list[WorkerEvent] = [
+        state("1", "running", 0, 1),
+        progress("1", 9),
+        state("1", "finished", 9, 9),
+        state("2", "running", 0, 1),
+    ]
+
+    assert drained(filled(*story)) == story
+
+
+def test_a_last_step_is_not_overtaken_by_the_end() -> None:
+    steps = [progress("1", 9), StepProgress(node="1", value=9, max=9)]
+    end = state("1", "finished", 9, 9)
+
+    assert drained(filled(*steps, end)) == [*steps, end]
