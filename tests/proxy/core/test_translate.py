@@ -106,3 +106,25 @@ def test_a_failing_worker_has_no_node_but_a_log() -> None:
     assert isinstance(error, Message)
     assert error.data["node_id"] == ""
     assert "CUDA out of memory" in error.data["exception_message"]
+
+
+def inside(node: str, state: str) -> NodesProgressed:
+    progress = NodeProgress(value=0, max=1, state=state, node_id=node, parent_node_id="10", real_node_id="10")
+    return NodesProgressed(nodes={node: progress})
+
+
+def test_what_is_stopped_inside_a_node_that_became_several_is_told_of_the_posted_node() -> None:
+    display = Display(P)
+    for event in (PromptStarted(timestamp=1), inside("10.0.0.1", "running"), NodeStarted(node="10.0.0.1")):
+        list(display.messages(event, 0))
+    interrupted = next(m for m in display.interrupted({"10": {"class_type": "Loop"}}, 7) if isinstance(m, Message))
+
+    assert (interrupted.data["node_id"], interrupted.data["node_type"]) == ("10", "Loop")
+
+
+def test_what_was_kept_does_not_count_as_executed() -> None:
+    display = Display(P)
+    for event in (NodesCached(nodes=("1",), timestamp=1), running("1", "finished"), running("2", "finished")):
+        list(display.messages(event, 0))
+
+    assert display.executed == ["2"]
