@@ -20,7 +20,11 @@ _START_S = 120.0
 
 @asynccontextmanager
 async def comfyui_process(
-    home: Path = SANDBOX, python: Path | None = None, data: Path = Path(), args: tuple[str, ...] = ()
+    home: Path = SANDBOX,
+    python: Path | None = None,
+    data: Path = Path(),
+    args: tuple[str, ...] = (),
+    **environment: str,
 ) -> AsyncIterator[str]:
     """The address of a ComfyUI that answers; *data* holds its input, output, temp and user folders."""
     port = free_port()
@@ -29,7 +33,11 @@ async def comfyui_process(
     command = [str(python or sys.executable), "main.py", "--listen", "127.0.0.1", "--port", str(port)]
     with (data / "comfyui.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
-            *command, *folders, "--database-url", database, *args, cwd=home, env=_environ(), stdout=log, stderr=log
+            *(*command, *folders, "--database-url", database, *args),
+            cwd=home,
+            env=_environ() | environment,
+            stdout=log,
+            stderr=log,
         )
     url = f"http://127.0.0.1:{port}"
     try:

@@ -1,0 +1,69 @@
+"""Where a remote run differs from a local one on purpose, and why. What is not in this table must be equal."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.contract.remote.normal import Told
+
+Change = Callable[[Any], Any]
+
+
+def same(value: Any) -> Any:
+    return value
+
+
+@dataclass(frozen=True)
+class Difference:
+    """*local* makes of what was seen locally, and *remote* of what was seen remotely, what must then be equal."""
+
+    reason: str
+    local: Change = same
+    remote: Change = same
+
+
+def without(*kinds: str) -> Callable[[list[Told]], list[Told]]:
+    return lambda story: [told for told in story if not told["type"].startswith(kinds)]
+
+
+def every(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[list[dict[str, Any]]], list[dict[str, Any]]]:
+    return lambda items: [change(item) for item in items]
+
+
+def cancelled(job: dict[str, Any]) -> dict[str, Any]:
+    """0.8.0 says ``failed``, without an error."""
+    if job["status"] == "failed" and "execution_error" not in job:
+        return {**job, "status": "cancelled"}
+    return job
+
+
+def without_errors(answer: dict[str, Any]) -> dict[str, Any]:
+    return {**answer, "node_errors": {}}
+
+
+STORY = (
+    Difference(
+        "Waiting for a machine is shown, as ComfyUI's own cloud does: locally there is nothing to wait for.",
+        remote=without("notification", "runpod."),
+    ),
+)
+ANSWERS = (
+    Difference(
+        "The answer comes before a machine has looked at the prompt: what is wrong with one output is found there.",
+        local=every(without_errors),
+    ),
+)
+HISTORY: tuple[Difference, ...] = ()
+JOBS = (
+    Difference(
+        "A stopped job is `cancelled`, as newer ComfyUIs say; 0.8.0 has no such status and says `failed`.",
+        local=every(cancelled),
+    ),
+)
+
+
+def agreed(differences: tuple[Difference, ...], local: Any, remote: Any) -> tuple[Any, Any]:
+    """Both, without the *differences*."""
+    for difference in differences:
+        local, remote = difference.local(local), difference.remote(remote)
+    return local, remote
