@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 import aiohttp
 from pydantic import SecretStr
 
+from proxy.addons.features import Features
 from proxy.addons.guard import Guard
 from proxy.addons.history import History
 from proxy.addons.jobs import Jobs
@@ -73,6 +74,7 @@ async def _serve(
         Queue(dispatcher, store),
         History(store),
         Jobs(dispatcher, store),
+        Features(),
         Upstream(settings.comfyui_url),
     ]
     await sockets.start()

@@ -1,6 +1,7 @@
 """One browser's websocket, bridged to one websocket of ComfyUI."""
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections import deque
@@ -9,6 +10,7 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 from aiohttp import web
 
+from proxy.core.features import announced, understood
 from proxy.core.pacing import next_delay
 from proxy.core.stage import Live, Snapshot, Stage
 from wire.comfy import (
@@ -29,6 +31,7 @@ logger = logging.getLogger(__name__)
 _PREVIEWS_KEPT = 16
 """messages that may wait for a slow browser before previews are dropped"""
 _RECONNECT_CAP_S = 2.0
+_HANDOVER_S = 5.0
 
 
 class Outbox:
@@ -79,8 +82,11 @@ class BrowserSocket:
         self._hello: str | None = None
         """the browser's first message: its feature flags, repeated to a restarted ComfyUI"""
         self._flags: dict[str, object] = {}
-        self._server_flags: dict[str, object] = {}
         self._greeted = False
+        self._turn = asyncio.Event()
+        self._turn.set()
+        self._line = asyncio.Lock()
+        """held while there is a connection to ComfyUI"""
 
     async def run(self) -> None:
         """Bridge until the browser leaves."""
@@ -97,6 +103,21 @@ class BrowserSocket:
 
     async def close(self) -> None:
         await self._browser.close(code=aiohttp.WSCloseCode.GOING_AWAY)
+
+    async def yield_upstream(self) -> None:
+        """Leave ComfyUI to a newer socket with the same client id: it forgets an id when one of two closes."""
+        self._turn.clear()
+        if self._upstream is not None:
+            await self._upstream.close()
+        try:
+            async with asyncio.timeout(_HANDOVER_S), self._line:
+                logger.info("%s is taken over by a newer socket", self.sid)
+        except TimeoutError:
+            logger.warning("%s: its connection to ComfyUI does not close", self.sid)
+
+    def resume_upstream(self) -> None:
+        """The newer socket has left."""
+        self._turn.set()
 
     # -- ours
 
@@ -123,11 +144,9 @@ class BrowserSocket:
                 self._outbox.put(render_text(message))
             case PreviewFrame():
                 frame = render_preview(message, with_metadata=bool(self._flags.get("supports_preview_metadata")))
-                self._outbox.put(frame, droppable=True)
+                self._outbox.put(frame, droppable=not message.is_result)
             case TextFrame():
-                flag = "supports_progress_text_metadata"
-                long_form = bool(self._flags.get(flag)) and bool(self._server_flags.get(flag))
-                self._outbox.put(render_progress_text(message, with_prompt_id=long_form))
+                self._outbox.put(render_progress_text(message))
 
     # -- the browser
 
@@ -143,26 +162,42 @@ class BrowserSocket:
         async for received in self._browser:
             if received.type is not aiohttp.WSMsgType.TEXT:
                 continue
-            if self._hello is None:
-                self._hello = received.data
-                self._flags = _flags_of(received.data)
+            text = self._introduction(received.data) if self._hello is None else received.data
             if self._upstream is not None and not self._upstream.closed:
-                await self._upstream.send_str(received.data)
+                await self._upstream.send_str(text)
+
+    def _introduction(self, text: str) -> str:
+        """The browser's first message, with the flags that we understand as well."""
+        told = _flags_of(text)
+        self._flags = understood(told)
+        self._hello = text if self._flags == told else render_text(Message("feature_flags", self._flags))
+        return self._hello
 
     # -- ComfyUI
 
     async def _follow_upstream(self) -> None:
         attempts = 0
         while True:
+            await self._turn.wait()
             try:
-                self._upstream = await self._connect(self.sid)
+                async with self._line:
+                    await self._speak_with_comfyui()
+                attempts = 0
             except (aiohttp.ClientError, TimeoutError, OSError):
                 self._greet_alone()
                 await asyncio.sleep(next_delay(attempts, 0.0, base_s=0.3, cap_s=_RECONNECT_CAP_S))
                 attempts += 1
-                continue
-            attempts = 0
-            await self._relay(self._upstream)
+
+    async def _speak_with_comfyui(self) -> None:
+        """One connection, from its start to its end."""
+        self._upstream = await self._connect(self.sid)
+        try:
+            if self._turn.is_set():
+                with contextlib.suppress(aiohttp.ClientError, OSError):  # it has just gone: as if it had said so
+                    await self._relay(self._upstream)
+        finally:
+            await self._upstream.close()
+        if self._turn.is_set():
             self._lost_upstream()
 
     def _greet_alone(self) -> None:
@@ -204,7 +239,8 @@ class BrowserSocket:
             self._status_from_upstream(message)
             return
         if message.type == "feature_flags":
-            self._server_flags = message.data
+            self._send(Message(message.type, announced(message.data)))
+            return
         for shown in self._stage.feed(message, local=True):
             if shown is message:
                 self._outbox.put(text)
@@ -229,7 +265,7 @@ class BrowserSocket:
             self._outbox.put(frame)
             return
         if self._stage.feed(parsed, local=True):
-            self._outbox.put(frame, droppable=isinstance(parsed, PreviewFrame))
+            self._outbox.put(frame, droppable=isinstance(parsed, PreviewFrame) and not parsed.is_result)
 
 
 def _remaining(data: dict[str, object]) -> int:

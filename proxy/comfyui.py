@@ -18,6 +18,8 @@ from wire.files import Folder
 logger = logging.getLogger(__name__)
 
 _QUICK_S = 3.0
+_NO_SUCH_FILE = (400, 403, 404)
+"""answers of /view; any other says nothing of the file"""
 _CALL = aiohttp.ClientTimeout(total=60, sock_connect=5)
 _TRANSFER = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=60)
 
@@ -70,6 +72,15 @@ class ComfyUI:
         params = {"filename": filename, "subfolder": subfolder, "type": folder}
         async with self._request("GET", "/view", timeout=_TRANSFER, params=params) as response:
             yield response.content.iter_chunked(256 * 1024)
+
+    async def has_file(self, subfolder: str, filename: str, folder: Folder) -> bool:
+        """Whether there is such a file."""
+        params = {"filename": filename, "subfolder": subfolder, "type": folder}
+        try:
+            async with self._request("HEAD", "/view", timeout=_CALL, params=params):
+                return True
+        except ComfyUIRejected as refusal:
+            return refusal.status not in _NO_SUCH_FILE
 
     async def upload(self, source: Path, subfolder: str, filename: str, folder: Folder) -> tuple[str, str]:
         """Put a file into a folder; ComfyUI chooses another name rather than overwrite. Returns subfolder and name."""

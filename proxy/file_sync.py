@@ -15,8 +15,8 @@ from proxy.core.inputs import InputFile, WorkflowError, find_inputs, staged_prom
 from proxy.core.naming import ItemKey, local_names, localised
 from proxy.placing import inside, place_all
 from wire.errors import WireError
-from wire.events import FileChunk, NodeOutput
-from wire.files import FileRef, Folder, Inline, Streamed, decode_bytes
+from wire.events import FileChunk, NodeOutput, Preview
+from wire.files import FileRef, Folder, Inline, Streamed, decode_bytes, encode_bytes
 from wire.ids import PromptId
 from wire.limits import INLINE_INPUTS_MAX, MIB
 
@@ -90,6 +90,17 @@ class FileSync:
         """Append to the part file; a chunk that is there already is ignored. Raises FileDamaged for a gap."""
         path = self._part(prompt_id, run, chunk.transfer)
         await asyncio.to_thread(_append, path, chunk.offset, decode_bytes(chunk.data))
+
+    async def with_picture(self, prompt_id: PromptId, run: str, event: Preview) -> Preview:
+        """*event* with its bytes, which came in chunks. Raises FileDamaged."""
+        if event.transfer is None:
+            return event
+        path = self._part(prompt_id, run, event.transfer)
+        try:
+            content = await asyncio.to_thread(path.read_bytes)
+        except OSError as error:
+            raise FileDamaged(f"a picture of node {event.node}: no bytes arrived") from error
+        return event.model_copy(update={"data": encode_bytes(content), "transfer": None})
 
     async def save(
         self, prompt_id: PromptId, run: str, event: NodeOutput, *, cached: bool = False

@@ -3,10 +3,10 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from proxy.core.failures import explain_platform
+from proxy.core.failures import advised_status, explain_platform
 from proxy.core.inputs import WorkflowError
 from proxy.core.intake import take
 from proxy.core.job import Entry, Job
@@ -26,7 +26,6 @@ from proxy.endpoint import (
 from proxy.file_sync import FileDamaged, FileSync
 from proxy.job_store import JobStore
 from proxy.patience import RETRY_S, Patience
-from wire.comfy import Message
 from wire.errors import WireError
 from wire.events import (
     Batch,
@@ -41,6 +40,7 @@ from wire.events import (
     PromptInterrupted,
     PromptStarted,
     StepProgress,
+    Unknown,
     WorkerState,
     decode_batch,
     encode_batch,
@@ -63,6 +63,18 @@ class Publisher(Protocol):
     def notice(self, severity: str, summary: str, detail: str) -> None: ...
 
 
+class Novelties:
+    """Events that a newer worker sends and this proxy does not know: passed by, told once each."""
+
+    def __init__(self) -> None:
+        self._met = set[str]()
+
+    def meet(self, name: str) -> None:
+        if name not in self._met:
+            self._met.add(name)
+            logger.warning("the worker reports %r, which this proxy does not know: it is older than the worker", name)
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What every job's run works with."""
@@ -72,6 +84,7 @@ class Tools:
     publisher: Publisher
     now_ms: Callable[[], int]
     sleep: Callable[[float], Awaitable[None]]
+    novelties: Novelties = field(default_factory=Novelties)
 
 
 class JobRun:
@@ -171,7 +184,8 @@ class JobRun:
 
     async def _follow(self) -> None:
         """Read the stream until the job's last event."""
-        self._publish([self._waiting("Waiting for a machine")])
+        if self._job.state is JobState.QUEUED:
+            self._publish(self._display.waiting("Waiting for a machine"))
         runpod_id = self._runpod_id()
         while not self._ended:
             reply = await self._patience.until(lambda: self._endpoint.stream(runpod_id, _STREAM_WAIT_MS), "follow")
@@ -211,6 +225,9 @@ class JobRun:
         match event:
             case FileChunk():
                 await self._tools.files.add_chunk(self.prompt_id, run, event)
+            case Preview():
+                event = await self._tools.files.with_picture(self.prompt_id, run, event)
+                self._publish(self._display.messages(event, self._tools.now_ms()))
             case NodeOutput():
                 event = await self._save(run, event)
                 self._publish(self._display.messages(event, self._tools.now_ms()))
@@ -219,6 +236,8 @@ class JobRun:
             case _:
                 if isinstance(event, PromptStarted):
                     self._begin(event)
+                if isinstance(event, Unknown):
+                    self._tools.novelties.meet(event.name)
                 self._publish(self._display.messages(event, self._tools.now_ms()))
         return None if isinstance(event, _NOT_KEPT) else Numbered(seq=item.seq, event=event)
 
@@ -247,7 +266,7 @@ class JobRun:
         if isinstance(event, PromptFinished | PromptFailed | PromptInterrupted):
             names = self._store.names(self.prompt_id)
             outputs = {node: localised(output, names) for node, output in event.history.outputs.items()}
-            entry = Entry(outputs=outputs, status=event.history.status, meta=event.history.meta)
+            entry = Entry(outputs=outputs, status=advised_status(event.history.status), meta=event.history.meta)
         await self._tools.files.discard(self.prompt_id)
         self._finish(state, entry, messages)
 
@@ -290,7 +309,7 @@ class JobRun:
 
     def _cancelled(self) -> None:
         if not self._display.started:  # as ComfyUI: a pending prompt leaves no history
-            self._finish(JobState.CANCELLED, None, [StatusDue()])
+            self._finish(JobState.CANCELLED, None, [*self._display.waiting(""), StatusDue()])
             return
         messages = list(self._display.interrupted(self._job.prompt, self._tools.now_ms()))
         self._finish(JobState.CANCELLED, self._display.entry(completed=False), messages)
@@ -335,15 +354,12 @@ class JobRun:
     def _publish(self, messages: Iterable[BrowserMessage]) -> None:
         self._tools.publisher.publish(self.prompt_id, self._job.client_id, messages)
 
-    def _waiting(self, text: str) -> Message:
-        return Message("notification", {"value": text, "id": self.prompt_id})
-
     async def _say_why_it_waits(self) -> None:
         try:
             health = await self._endpoint.health()
         except (EndpointUnavailable, EndpointRejected, JobGone):
             return
-        self._publish([self._waiting(waiting_sentence(health.workers))])
+        self._publish(self._display.waiting(waiting_sentence(health.workers)))
 
     async def _keep_bill(self) -> None:
         """delayTime and executionTime, once; they are worth no retry."""

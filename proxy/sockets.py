@@ -2,7 +2,7 @@
 
 One browser socket is bridged to one ComfyUI socket; our messages are written between whole ones. The browser's socket
 stays open while ComfyUI restarts. A second upstream socket with the same client id would make the browser deaf
-(ComfyUI forgets the id when either closes), so there is never one.
+(ComfyUI forgets the id when either closes), so there is never one: the newest browser socket of an id has it.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ import aiohttp
 from aiohttp import web
 
 from proxy.browser_socket import BrowserSocket
-from proxy.core.stage import Live, Snapshot, begins, ends
+from proxy.core.stage import Live, Snapshot, begins, ends, is_broadcast
 from proxy.core.translate import BrowserMessage, StatusDue
 from wire.comfy import Message
 from wire.ids import ClientId, PromptId
@@ -41,8 +41,9 @@ class Sockets:
         self._session = session
         self._remote_count = remote_count
         self._upstream_restarted = upstream_restarted
-        self._open: set[BrowserSocket] = set()
+        self._open: list[BrowserSocket] = []
         self._running: dict[PromptId, tuple[ClientId | None, Snapshot]] = {}
+        self._waiting: dict[PromptId, tuple[ClientId | None, Message]] = {}
         self._runner: web.AppRunner | None = None
         self.secret = secrets.token_urlsafe(32)
         self.host = "127.0.0.1"
@@ -73,7 +74,7 @@ class Sockets:
                 self.publish_status()
                 continue
             self._remember(prompt_id, client_id, message)
-            for socket in self._of(client_id):
+            for socket in self._listening(client_id, message):
                 socket.tell(message)
 
     def publish_status(self) -> None:
@@ -88,6 +89,10 @@ class Sockets:
             socket.tell(message)
 
     def _remember(self, prompt_id: PromptId, client_id: ClientId | None, message: Live) -> None:
+        if isinstance(message, Message) and message.type == "notification":
+            self._waiting.pop(prompt_id, None)
+            if message.data["value"]:
+                self._waiting[prompt_id] = (client_id, message)
         if begins(message):
             self._running[prompt_id] = (client_id, Snapshot(local=False))
         if prompt_id not in self._running:
@@ -96,8 +101,14 @@ class Sockets:
         if ends(message):
             del self._running[prompt_id]
 
-    def _of(self, client_id: ClientId | None) -> list[BrowserSocket]:
-        return [socket for socket in self._open if client_id is not None and socket.sid == client_id]
+    def _listening(self, client_id: ClientId | None, message: Live) -> list[BrowserSocket]:
+        if client_id is None:  # a prompt that a script posted: ComfyUI tells everybody how it goes, and nobody the rest
+            return self._open if is_broadcast(message) else []
+        return self._with_sid(client_id)
+
+    def _with_sid(self, sid: str) -> list[BrowserSocket]:
+        """The sockets of one page, the oldest first; more than one when a tab was duplicated or reloads."""
+        return [socket for socket in self._open if socket.sid == sid]
 
     async def _bridge(self, request: web.Request) -> web.StreamResponse:
         if not hmac.compare_digest(request.headers.get(SECRET_HEADER, ""), self.secret):
@@ -113,17 +124,29 @@ class Sockets:
             upstream_restarted=self._upstream_restarted,
             introduced=self._introduced,
         )
-        self._open.add(socket)
+        older = self._with_sid(socket.sid) if socket.sid else []
+        self._open.append(socket)
         try:
+            await asyncio.gather(*(other.yield_upstream() for other in older))
             await socket.run()
         finally:
-            self._open.discard(socket)
+            self._open.remove(socket)
+            self._pass_on(socket.sid)
         return browser
+
+    def _pass_on(self, sid: str | None) -> None:
+        """The newest of the sockets that are left with this id speaks with ComfyUI again."""
+        left = self._with_sid(sid) if sid else []
+        if left:
+            left[-1].resume_upstream()
 
     def _introduced(self, socket: BrowserSocket) -> None:
         for prompt_id, (client_id, snapshot) in self._running.items():
             if client_id is not None and client_id == socket.sid:
                 socket.join(prompt_id, snapshot)
+        for client_id, message in self._waiting.values():
+            if client_id is not None and client_id == socket.sid:
+                socket.tell(message)
 
     async def _connect(self, sid: str | None, headers: Mapping[str, str]) -> aiohttp.ClientWebSocketResponse:
         kept = {name: headers[name] for name in ("Cookie", "Comfy-User", "User-Agent") if name in headers}

@@ -13,6 +13,12 @@ from wire.errors import WireError
 _PREVIEW, _TEXT, _PREVIEW_WITH_METADATA = 1, 3, 4
 _IMAGE_KINDS = {1: "image/jpeg", 2: "image/png"}
 
+RESULT_TYPE = "image/png"
+"""A frame of this type is no preview but a picture that a node delivers so, and must not be dropped.
+
+Source: ComfyUI custom_nodes/websocket_image_save.py; the previews of samplers are JPEG (latent_preview.py).
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -33,6 +39,11 @@ class PreviewFrame:
     display_node_id: str | None = None
     parent_node_id: str | None = None
     real_node_id: str | None = None
+
+    @property
+    def is_result(self) -> bool:
+        """Whether it must not be dropped."""
+        return self.image_type == RESULT_TYPE
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +133,7 @@ def render_preview(frame: PreviewFrame, *, with_metadata: bool) -> bytes:
     return struct.pack(">II", _PREVIEW_WITH_METADATA, len(metadata)) + metadata + frame.image
 
 
-def render_progress_text(frame: TextFrame, *, with_prompt_id: bool = False) -> bytes:
-    """Frame 3; *with_prompt_id* for clients and servers that both announced ``supports_progress_text_metadata``."""
+def render_progress_text(frame: TextFrame) -> bytes:
+    """Frame 3, in the form for clients and servers that did not announce ``supports_progress_text_metadata``."""
     node = frame.node_id.encode()
-    head = struct.pack(">I", _TEXT)
-    if with_prompt_id:
-        prompt = (frame.prompt_id or "").encode()
-        head += struct.pack(">I", len(prompt)) + prompt
-    return head + struct.pack(">I", len(node)) + node + frame.text.encode()
+    return struct.pack(">II", _TEXT, len(node)) + node + frame.text.encode()

@@ -43,7 +43,7 @@ class HistoryEntry(BaseModel):
 
 
 class WorkerState(_Event):
-    """Where the worker is before the prompt starts: ``starting`` (ComfyUI comes up), ``staging`` (inputs)."""
+    """What is waited for: ``starting`` (ComfyUI comes up), ``staging`` (inputs), ``loading`` (a model)."""
 
     kind: Literal["worker_state"] = "worker_state"
     phase: str
@@ -85,7 +85,7 @@ class StepProgress(_Event):
 
 
 class Preview(_Event):
-    """ComfyUI's binary frame 4: a preview image of a running node."""
+    """ComfyUI's binary frame 4: a preview image of a running node, or a picture that a node delivers as one."""
 
     kind: Literal["preview"] = "preview"
     node: str
@@ -93,8 +93,10 @@ class Preview(_Event):
     parent_node: str | None = None
     real_node: str | None = None
     image_type: str
-    data: str = Field(repr=False)
+    data: str = Field(default="", repr=False)
     """base64"""
+    transfer: int | None = Field(default=None, ge=0)
+    """the bytes came before, as FileChunk events with this transfer number"""
 
 
 class NodeText(_Event):
@@ -116,7 +118,7 @@ class NodeOutput(_Event):
 
 
 class FileChunk(_Event):
-    """Bytes of a file that a later NodeOutput names by *transfer*; in order, without gaps."""
+    """Bytes of a file that a later NodeOutput or Preview names by *transfer*; in order, without gaps."""
 
     kind: Literal["file_chunk"] = "file_chunk"
     transfer: int = Field(ge=0)

@@ -8,6 +8,7 @@ progress stay.
 from collections import deque
 from typing import Any
 
+from wire.comfy import RESULT_TYPE
 from wire.events import (
     FileChunk,
     NodeOutput,
@@ -37,6 +38,8 @@ def replaceable(event: WorkerEvent) -> Key | None:
     match event:
         case NodesProgressed() if all(map(is_step, event.nodes.values())):
             return (event.kind, "")
+        case Preview() if event.image_type == RESULT_TYPE:
+            return None
         case StepProgress() | Preview() | NodeText():
             return (event.kind, event.node)
         case _:

@@ -55,6 +55,11 @@ class PromptRun:
         self.announced = False
         """whether ComfyUI said the end: its history entry is there by then"""
 
+    @property
+    def node(self) -> str | None:
+        """The node that runs."""
+        return self._node
+
     def feed(self, message: ServerMessage) -> Iterator[WorkerEvent]:
         """The events that *message* tells of; none when it is not about this prompt."""
         match message:
@@ -111,7 +116,9 @@ class PromptRun:
     def _previewed(self, frame: PreviewFrame) -> Iterator[WorkerEvent]:
         """A frame without a prompt id is old style: it can only belong to the node that runs."""
         node = frame.node_id or self._node
-        if node is None or frame.prompt_id not in (None, self._prompt_id) or len(frame.image) > PREVIEW_MAX:
+        if node is None or frame.prompt_id not in (None, self._prompt_id):
+            return
+        if len(frame.image) > PREVIEW_MAX and not frame.is_result:
             return
         if frame.prompt_id is None and self._node is None:
             return

@@ -12,12 +12,13 @@ from typing import Any
 import aiohttp
 
 from wire.errors import WireError
-from wire.events import NodeOutput, PromptRejected, WorkerEvent, WorkerFailed, WorkerState
+from wire.events import NodeOutput, Preview, PromptRejected, WorkerEvent, WorkerFailed, WorkerState
 from wire.job import JobRequest, decode_request
 from worker.comfy_client import ComfyClient, ComfySocket, ComfyUnreachable, PromptRefused
 from worker.comfy_process import ComfyProcess, ComfyUIDied
 from worker.diagnostics import Versions, report
 from worker.folders import Folders
+from worker.loading import loading
 from worker.outbox import Outbox
 from worker.prompt_run import PromptRun
 from worker.staging import BadInput, InputStaging, OutputStaging
@@ -57,6 +58,8 @@ class Session:
         self._deaths = 0
         self._submission: asyncio.Task[None] | None = None
         self._prompt_id = ""
+        self._workflow: dict[str, Any] = {}
+        self._loading: str | None = None
         self._task: asyncio.Task[None] | None = None
         self.outbox = outbox
 
@@ -106,6 +109,7 @@ class Session:
     async def _job(self, comfy: ComfyClient) -> None:
         request = decode_request(self._input)
         self._prompt_id = request.prompt_id or self._new_id()
+        self._workflow = request.workflow
         await self._wait_for_comfy(comfy)
         if request.files:
             await self.outbox.put(WorkerState(phase="staging", message=f"Writing {len(request.files)} input files"))
@@ -156,15 +160,25 @@ class Session:
             if message is None:
                 if (entry := await self._ask(comfy)) is not None:
                     return entry
+                await self._say_what_loads(run)
                 continue
             try:
                 events = list(run.feed(message))
             except (KeyError, TypeError, ValueError):
                 logger.exception("%s: a message of ComfyUI is passed over", self._prompt_id)
                 continue
+            if events:
+                self._loading = None
             for event in events:
                 await self._deliver(event)
         return await self._ended(comfy)
+
+    async def _say_what_loads(self, run: PromptRun) -> None:
+        """ComfyUI is silent while it reads a model, which can take minutes."""
+        text = loading(self._workflow.get(run.node or ""), self._process.log_tail())
+        if text is not None and text != self._loading:
+            await self.outbox.put(WorkerState(phase="loading", message=text))
+        self._loading = text
 
     async def _ask(self, comfy: ComfyClient) -> dict[str, Any] | None:
         """The history entry, None while the prompt waits or runs."""
@@ -193,6 +207,9 @@ class Session:
         if isinstance(event, NodeOutput):
             async for piece in self._outputs.outgoing(event):
                 await self.outbox.put(piece)
+        elif isinstance(event, Preview):
+            for part in self._outputs.split(event):
+                await self.outbox.put(part)
         else:
             await self.outbox.put(event)
 

@@ -4,13 +4,13 @@ import asyncio
 import hashlib
 import logging
 import tempfile
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from wire.errors import WireError
-from wire.events import FileChunk, NodeOutput
+from wire.events import FileChunk, NodeOutput, Preview
 from wire.files import FileRef, Inline, Streamed, encode_bytes
 from wire.limits import FILE_CHUNK, INLINE_OUTPUT_MAX
 from worker.folders import Folders, UnsafeName, confined
@@ -20,6 +20,10 @@ logger = logging.getLogger(__name__)
 
 _INLINE_TOGETHER = 3 * INLINE_OUTPUT_MAX
 """raw bytes inside one NodeOutput: as base64 they must fit into one batch"""
+
+_INLINE_CHARACTERS = INLINE_OUTPUT_MAX // 3 * 4
+_CHUNK_CHARACTERS = FILE_CHUNK // 3 * 4
+"""base64 is cut between its groups of four"""
 
 
 class BadInput(Exception):
@@ -110,6 +114,21 @@ class OutputStaging:
                 yield piece
         yield event.model_copy(update={"files": tuple(refs)})
 
+    def split(self, event: Preview) -> Iterator[FileChunk | Preview]:
+        """A picture that is too large for one event: its bytes, then *event* without them."""
+        if len(event.data) <= _INLINE_CHARACTERS:
+            yield event
+            return
+        transfer = self._next_transfer()
+        for start in range(0, len(event.data), _CHUNK_CHARACTERS):
+            piece = event.data[start : start + _CHUNK_CHARACTERS]
+            yield FileChunk(transfer=transfer, offset=start // 4 * 3, data=piece)
+        yield event.model_copy(update={"data": "", "transfer": transfer})
+
+    def _next_transfer(self) -> int:
+        self._transfers += 1
+        return self._transfers - 1
+
     def _path(self, named: OutputFile) -> Path | None:
         try:
             path = confined(self._folders.root(named.folder), named.subfolder, named.filename)
@@ -123,8 +142,7 @@ class OutputStaging:
 
     async def _streamed(self, named: OutputFile, path: Path, refs: list[FileRef]) -> AsyncIterator[FileChunk]:
         """The chunks of the file; then its FileRef is in *refs*."""
-        transfer, offset, digest = self._transfers, 0, hashlib.sha256()
-        self._transfers += 1
+        transfer, offset, digest = self._next_transfer(), 0, hashlib.sha256()
         file = await asyncio.to_thread(path.open, "rb")
         try:
             while (piece := await asyncio.to_thread(_next_piece, file, digest)).size:

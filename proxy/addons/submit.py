@@ -8,10 +8,10 @@ from mitmproxy import http
 from proxy.addons.answers import comfy_error, json_response
 from proxy.addons.closed import closed
 from proxy.comfyui import ComfyUI, ComfyUIUnavailable
-from proxy.core.inputs import refusals
+from proxy.core.inputs import Infos, InputFile, Prompt, find_inputs, missing, refusals
 from proxy.core.lifecycle import ACTIVE
 from proxy.core.routing import Route, route
-from proxy.core.submission import Refused, classes, parse, submission
+from proxy.core.submission import Refused, classes, invalid, judged, parse, submission
 from proxy.dispatcher import Dispatcher
 from proxy.job_store import JobStore
 from wire.ids import PromptId
@@ -53,16 +53,21 @@ class Submit:
         infos = dict(zip(kinds, found, strict=True))
         taken = submission(body, infos, self._new_id(), self._now_ms())
         if node_errors := refusals(taken.prompt, infos):
-            error = {
-                "type": "prompt_outputs_failed_validation",
-                "message": "Prompt outputs failed validation",
-                "details": "",
-                "extra_info": {},
-            }
-            return json_response(400, {"error": error, "node_errors": node_errors})
+            raise invalid("", node_errors)
+        taken, node_errors = judged(taken, infos, missing(await self._missing(taken.prompt, infos)))
         known = self._store.find(taken.prompt_id)
         if known is not None and known.state in ACTIVE:
             raise Refused("invalid_prompt_id", "A prompt with this id is in the queue", taken.prompt_id)
         job = self._dispatcher.submit(taken)
         number = int(job.number) if job.number == int(job.number) else job.number
-        return json_response(200, {"prompt_id": job.prompt_id, "number": number, "node_errors": {}})
+        return json_response(200, {"prompt_id": job.prompt_id, "number": number, "node_errors": node_errors})
+
+    async def _missing(self, prompt: Prompt, infos: Infos) -> list[InputFile]:
+        """The files that the prompt names and ComfyUI does not have."""
+        files = find_inputs(prompt, infos)
+        there = await asyncio.gather(*(self._is_there(file) for file in files))
+        return [file for file, is_there in zip(files, there, strict=True) if not is_there]
+
+    async def _is_there(self, file: InputFile) -> bool:
+        subfolder, _, filename = file.path.rpartition("/")
+        return await self._comfyui.has_file(subfolder, filename, file.folder)

@@ -1,10 +1,37 @@
 """What a failure is called and what the person can do: the payload of ComfyUI's ``execution_error``."""
 
+import json
 from typing import Any
 
 from wire.events import PromptRejected, WorkerFailed
 from wire.ids import PromptId
 
+_LOOK_AT_LOGS = "The endpoint's worker logs say more; press Run to try again."
+_OUT_OF_MEMORY = (
+    "It was the memory of the endpoint's GPU. Choose one with more memory in the endpoint's settings, "
+    "or a smaller picture, batch or model."
+)
+_WORKER = {
+    "comfyui_died": "ComfyUI is started again on the worker; press Run to try once more. When it ends each time, "
+    "the GPU or the machine has too little memory for this graph, or a custom node crashes: see the log.",
+    "comfyui_unreachable": "ComfyUI on the worker hangs or is overloaded. Press Run to try once more.",
+    "prompt_vanished": "Most likely ComfyUI on the worker was restarted. Press Run to try once more.",
+    "bad_request": "Is the worker's version that of this proxy?",
+}
+"""what to do, by error type of WorkerFailed"""
+_STATUS = {
+    "TIMED_OUT": (
+        "TimedOut",
+        "The job waited in RunPod's queue until its time to live was over: no worker took it. Raise the endpoint's "
+        "maximum of workers, or allow more kinds of GPU.",
+    ),
+    "COMPLETED": (
+        "ResultLost",
+        "RunPod says that the job completed, but its result did not arrive: it was larger than the platform "
+        "delivers, or it expired before the proxy could read it.",
+    ),
+    "CANCELLED": ("Cancelled", "The job was cancelled at RunPod, not from here."),
+}
 _PLATFORM = {
     "executionTimeout exceeded": (
         "ExecutionTimeout",
@@ -40,31 +67,56 @@ def explain_platform(status: str, error: str | None) -> tuple[str, str]:
     """Error type and sentence for a job that ended at RunPod without the worker's own word."""
     if error in _PLATFORM:
         return _PLATFORM[error]
-    if status == "TIMED_OUT":
-        return "TimedOut", "The job waited in RunPod's queue until its time to live was over. No worker took it."
-    if status == "COMPLETED":
-        return (
-            "ResultLost",
-            "RunPod says that the job completed, but its result did not arrive: it was larger than the platform "
-            "delivers, or it expired before the proxy could read it.",
-        )
-    if status == "CANCELLED":
-        return "Cancelled", "The job was cancelled at RunPod, not from here."
-    return "EndpointFailed", error or f"RunPod reports {status} without a reason."
+    if status in _STATUS:
+        return _STATUS[status]
+    if error:
+        return "EndpointFailed", f"{_raised(error)}\n\n{_LOOK_AT_LOGS}"
+    return "EndpointFailed", f"RunPod reports {status} without a reason. {_LOOK_AT_LOGS}"
+
+
+def _raised(error: str) -> str:
+    """RunPod's SDK reports what a handler raised as a JSON text; its message and traceback, else *error* itself."""
+    try:
+        value = json.loads(error)
+        return f"{value['error_message']}\n{value.get('error_traceback', '')}".strip()
+    except (ValueError, KeyError, TypeError):
+        return error
 
 
 def explain_rejection(event: PromptRejected) -> tuple[str, str, str, str]:
-    """node id, node type, error type and sentence for a prompt that the worker's ComfyUI refused."""
+    """node id, node type, error type and text for a prompt that the worker's ComfyUI refused.
+
+    ComfyUI's page marks one node for an error while a prompt runs: the first; the text tells of all.
+    """
+    reasons = [_reason(node_id, problem) for node_id, problem in event.node_errors.items()]
     for node_id, problem in event.node_errors.items():
-        reasons = [f"{item.get('message', '')}: {item.get('details', '')}" for item in problem.get("errors", [])]
-        return node_id, str(problem.get("class_type", "")), "PromptRejected", "; ".join(reasons) or "refused"
+        return node_id, str(problem.get("class_type", "")), "PromptRejected", "\n".join(reasons)
     message = str(event.error.get("message", "refused"))
     details = str(event.error.get("details", ""))
     return "", "", "PromptRejected", f"{message}: {details}" if details else message
 
 
+def _reason(node_id: str, problem: dict[str, Any]) -> str:
+    told = "; ".join(f"{item.get('message', '')}: {item.get('details', '')}" for item in problem.get("errors", []))
+    return f"{problem.get('class_type', 'Node')} #{node_id}: {told or 'refused'}"
+
+
 def explain_worker(event: WorkerFailed) -> tuple[str, str]:
-    """Error type and text, with the tail of ComfyUI's log when the worker sent one."""
+    """Error type and text: what happened, what to do, and the tail of ComfyUI's log when the worker sent one."""
     tail = event.diagnostics.get("log_tail")
     lines = "\n".join(str(line) for line in tail[-20:]) if isinstance(tail, list) else ""
-    return event.error_type, f"{event.message}\n\n{lines}" if lines else event.message
+    return event.error_type, "\n\n".join(filter(None, (event.message, _WORKER.get(event.error_type), lines)))
+
+
+def advised(error: dict[str, Any]) -> dict[str, Any]:
+    """ComfyUI's ``execution_error``, with what to do where the endpoint and not the graph is the remedy."""
+    if str(error.get("exception_type", "")).rpartition(".")[2] != "OutOfMemoryError":
+        return error
+    return {**error, "exception_message": f"{error.get('exception_message', '').rstrip()}\n\n{_OUT_OF_MEMORY}\n"}
+
+
+def advised_status(status: dict[str, Any]) -> dict[str, Any]:
+    """The same for ``status`` of a history entry."""
+    messages = status.get("messages", [])
+    told = [[kind, advised(data) if kind == "execution_error" else data] for kind, data in messages]
+    return {**status, "messages": told}

@@ -3,11 +3,12 @@
 Source: ComfyUI folder_paths.py ``annotated_filepath`` and the specs of the loader nodes in object_info.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from proxy.core.confine import NameRefused, confined_path
+from proxy.core.validation import Error, error
 from wire.files import Folder
 
 _ANNOTATIONS: tuple[tuple[str, Folder], ...] = ((" [output]", "output"), (" [input]", "input"), (" [temp]", "temp"))
@@ -58,16 +59,27 @@ def refusals(prompt: Prompt, infos: Infos) -> dict[str, Any]:
     for node_id, input_name, value in _values(prompt, infos):
         try:
             confined_path(split_annotation(value)[0])
-        except NameRefused as error:
+        except NameRefused as reason:
             kind = prompt[node_id]["class_type"]
             problem = errors.setdefault(node_id, {"errors": [], "dependent_outputs": [], "class_type": kind})
-            problem["errors"].append({
-                "type": "custom_validation_failed",
-                "message": "Custom validation failed for node",
-                "details": f"{input_name} - {error}",
-                "extra_info": {"input_name": input_name, "received_value": value},
-            })  # fmt: skip
+            problem["errors"].append(_own_check(input_name, str(reason), value))
     return errors
+
+
+def missing(files: Iterable[InputFile]) -> dict[str, list[Error]]:
+    """The nodes' errors for *files* that ComfyUI does not have, as its loaders put them."""
+    errors: dict[str, list[Error]] = {}
+    for file in files:
+        reason = f"Invalid {file.input_name} file: {file.value}"
+        errors.setdefault(file.node_id, []).append(_own_check(file.input_name, reason, file.value))
+    return errors
+
+
+def _own_check(input_name: str, reason: str, value: str) -> Error:
+    details = f"{input_name} - {reason}"
+    return error(
+        "custom_validation_failed", "Custom validation failed for node", details, input_name, received_value=value
+    )
 
 
 def staged_prompt(prompt: Prompt, files: tuple[InputFile, ...]) -> dict[str, Any]:

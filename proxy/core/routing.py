@@ -24,6 +24,7 @@ class Route(Enum):
     JOBS_CANCEL = auto()
     SOCKET = auto()
     EXTENSIONS = auto()
+    FEATURES = auto()
     UPLOAD = auto()
     ASSET = auto()
     OURS = auto()
@@ -52,6 +53,7 @@ _TABLE: tuple[tuple[Route, frozenset[str], re.Pattern[str]], ...] = tuple(
         (Route.JOB_CANCEL, "POST", "/api/jobs/([^/]+)/cancel"),
         (Route.SOCKET, "GET", f"{_API}/ws"),
         (Route.EXTENSIONS, "GET", f"{_API}/extensions"),
+        (Route.FEATURES, "GET", f"{_API}/features"),
         (Route.UPLOAD, "POST", f"{_API}/upload/(image|mask)"),
         # Vite names its chunks <name>-<8 characters of the content's hash>.<type>
         (Route.ASSET, "GET HEAD", r"/assets/[^?]*-[A-Za-z0-9_-]{8}\.[a-z0-9]+"),
@@ -60,7 +62,10 @@ _TABLE: tuple[tuple[Route, frozenset[str], re.Pattern[str]], ...] = tuple(
 )
 
 MERGED = frozenset(
-    {Route.PROMPT_STATUS, Route.QUEUE, Route.HISTORY, Route.HISTORY_ITEM, Route.JOBS, Route.JOB, Route.EXTENSIONS}
+    {
+        *(Route.PROMPT_STATUS, Route.QUEUE, Route.HISTORY, Route.HISTORY_ITEM, Route.JOBS, Route.JOB),
+        *(Route.EXTENSIONS, Route.FEATURES),
+    }
 )
 """ComfyUI's answer is read and changed, so it cannot be streamed."""
 

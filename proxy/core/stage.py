@@ -11,6 +11,7 @@ from wire.comfy import Message, PreviewFrame, TextFrame
 Live = Message | PreviewFrame | TextFrame
 
 _DELIVERED_UNSEEN = frozenset({"executed", "execution_error"})
+_BROADCAST = frozenset({"progress_state", "progress", "execution_interrupted"})
 _KEPT = ("execution_start", "execution_cached", "progress_state", "executing")
 
 
@@ -35,6 +36,11 @@ def prompt_of(message: Live) -> str | None:
         prompt_id = message.data.get("prompt_id")
         return prompt_id if isinstance(prompt_id, str) else None
     return message.prompt_id
+
+
+def is_broadcast(message: Live) -> bool:
+    """Whether ComfyUI says *message* of a prompt without a client id to every socket (server.py, ``send``)."""
+    return not isinstance(message, Message) or message.type in _BROADCAST
 
 
 def begins(message: Live) -> bool:

@@ -5,11 +5,12 @@ Source: ComfyUI 0.3.64 and 0.8.0, server.py ``post_prompt`` and execution.py ``v
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from proxy.core.job import Submission
+from proxy.core.validation import Error, judge
 from wire.ids import ClientId, PromptId
 
 SECRETS = ("auth_token_comfy_org", "api_key_comfy_org")
@@ -23,11 +24,17 @@ class Refused(Exception):
     type: str
     message: str
     details: str = ""
+    node_errors: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def body(self) -> dict[str, Any]:
         error = {"type": self.type, "message": self.message, "details": self.details, "extra_info": {}}
-        return {"error": error, "node_errors": {}}
+        return {"error": error, "node_errors": dict(self.node_errors)}
+
+
+def invalid(details: str, node_errors: Mapping[str, Any]) -> Refused:
+    """No output of the prompt can run."""
+    return Refused("prompt_outputs_failed_validation", "Prompt outputs failed validation", details, node_errors)
 
 
 def parse(raw: bytes) -> dict[str, Any]:
@@ -91,6 +98,25 @@ def submission(
         front=bool(body.get("front")),
         number=_number(body.get("number")),
     )
+
+
+def judged(
+    taken: Submission, infos: Mapping[str, Mapping[str, Any] | None], known: Mapping[str, Sequence[Error]]
+) -> tuple[Submission, dict[str, Any]]:
+    """The submission for those outputs that can run, and ``node_errors`` for the others, as ComfyUI answers.
+
+    *known* are errors found before. Raises Refused when none can run. Classes that only the endpoint may know leave
+    the judgement to it.
+    """
+    described = {kind: info for kind, info in infos.items() if info is not None}
+    if len(described) < len(infos):
+        return taken, {}
+    verdict = judge(taken.prompt, described, taken.outputs_to_execute, known)
+    if not verdict.outputs:
+        raise invalid(verdict.details, verdict.node_errors)
+    if not verdict.node_errors:
+        return taken, {}
+    return replace(taken, outputs_to_execute=verdict.outputs, targets=verdict.outputs), verdict.node_errors
 
 
 def _targets(value: Any) -> tuple[str, ...] | None:

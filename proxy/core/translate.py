@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
-from proxy.core.failures import execution_error, explain_rejection, explain_worker
+from proxy.core.failures import advised, execution_error, explain_rejection, explain_worker
 from proxy.core.job import Entry
 from wire.comfy import Message, PreviewFrame, TextFrame
 from wire.events import (
@@ -38,6 +38,9 @@ class StatusDue:
 
 BrowserMessage = Message | PreviewFrame | TextFrame | StatusDue
 
+_STILL = (WorkerState, FileChunk, LogLine, Unknown)
+"""events after which the person waits for the same as before"""
+
 
 @dataclass(slots=True)
 class Display:
@@ -52,15 +55,31 @@ class Display:
     """the node that runs"""
     story: list[list[Any]] = field(default_factory=list)
     """``status.messages`` of the history entry"""
+    said: str = ""
+    """what the person reads while nothing moves"""
 
     @property
     def started(self) -> bool:
         return bool(self.story)
 
-    def messages(  # noqa: C901, PLR0912  one exhaustive table
+    def messages(self, event: WorkerEvent, now_ms: int) -> Iterator[BrowserMessage]:
+        """The messages for *event*; *now_ms* dates what the worker did not."""
+        if not isinstance(event, _STILL):
+            yield from self.waiting("")
+        yield from self._translated(event, now_ms)
+
+    def waiting(self, text: str) -> Iterator[Message]:
+        """Say what the prompt waits for; the empty *text* takes it back.
+
+        Frontends from 1.35 mark a prompt as initializing when the text has "Waiting for a machine" in it.
+        """
+        if text != self.said:
+            self.said = text
+            yield Message("notification", {"value": text, "id": self.prompt_id})
+
+    def _translated(  # noqa: C901, PLR0912  one exhaustive table
         self, event: WorkerEvent, now_ms: int
     ) -> Iterator[BrowserMessage]:
-        """The messages for *event*; *now_ms* dates what the worker did not."""
         match event:
             case PromptStarted():
                 yield self._told("execution_start", {"prompt_id": self.prompt_id, "timestamp": event.timestamp})
@@ -83,11 +102,11 @@ class Display:
             case NodeOutput():
                 yield from self._output(event)
             case WorkerState():
-                yield Message("notification", {"value": event.message, "id": self.prompt_id})
+                yield from self.waiting(event.message)
             case PromptFinished():
                 yield from self._ended("execution_success", {"prompt_id": self.prompt_id, "timestamp": event.timestamp})
             case PromptFailed():
-                yield from self._ended("execution_error", {**event.error, "prompt_id": self.prompt_id})
+                yield from self._ended("execution_error", {**advised(event.error), "prompt_id": self.prompt_id})
             case PromptInterrupted():
                 yield from self._ended("execution_interrupted", {**event.details, "prompt_id": self.prompt_id})
             case PromptRejected():
@@ -174,6 +193,7 @@ class Display:
         yield self._message("executed", node=event.node, display_node=shown, output=event.output)
 
     def _ended(self, kind: str, data: dict[str, Any]) -> Iterator[BrowserMessage]:
+        yield from self.waiting("")
         yield self._told(kind, data)
         yield StatusDue()
         yield self._message("executing", node=None)  # ComfyUI says the end twice; 1.27 hangs without it

@@ -57,7 +57,7 @@ class ComfyServer:
                 else [route.path, f"/api{route.path}"]
             )
             for path in paths:
-                self.app.router.add_route(route.method, path, route.handler)
+                web.RouteDef(route.method, path, route.handler, {}).register(self.app.router)  # GET answers HEAD too
         self.app.router.add_get("/", self._index)
         self.app.router.add_static("/", self._frontend)
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.support.page import opened_page
-from tests.support.prompts import inverted_file, inverted_image
+from tests.support.prompts import Prompt, inverted_file, inverted_image
 from tests.support.stack import Stack
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -157,20 +157,69 @@ async def test_only_the_chosen_outputs_run(stack: Stack) -> None:
     assert set((await stack.history(prompt_id))["outputs"]) == {"4"}
 
 
-async def test_a_prompt_that_the_worker_refuses_fails_on_its_node(stack: Stack) -> None:
-    prompt = inverted_image(color=7)
-    prompt["2"] = {
-        "class_type": "ImageScale",
-        "inputs": {"image": ["1", 0], "upscale_method": "bogus", "width": 8, "height": 8, "crop": "disabled"},
+def scaled(method: str = "lanczos", **more: object) -> Prompt:
+    """EmptyImage (1) → ImageScale (2) → SaveImage (3)."""
+    prompt = inverted_image(color=7, prefix="scaled")
+    inputs = {"image": ["1", 0], "upscale_method": method, "width": 8, "height": 8, "crop": "disabled", **more}
+    return {**prompt, "2": {"class_type": "ImageScale", "inputs": inputs}}
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        scaled("bogus"),
+        scaled(width=-1),
+        scaled(height="tall"),
+        scaled(image=["1"]),
+        {**scaled(), "1": {"class_type": "EmptyImage", "inputs": {"width": 8}}},
+        inverted_file("absent.png"),
+    ],
+)
+async def test_a_prompt_that_cannot_run_is_refused_as_comfyui_refuses_it_and_costs_nothing(
+    stack: Stack, prompt: Prompt
+) -> None:
+    before = await jobs_at_endpoint(stack)
+    status, ours = await stack.post("/api/prompt", {"prompt": prompt})
+    async with stack.session.post(stack.comfyui_url + "/prompt", json={"prompt": prompt}) as response:
+        theirs = await response.json()
+
+    assert (status, response.status) == (400, 400)
+    assert ours["error"] == theirs["error"]
+    assert without_traces(ours["node_errors"]) == without_traces(theirs["node_errors"])
+    assert await jobs_at_endpoint(stack) == before
+
+
+def without_traces(node_errors: dict[str, Any]) -> dict[str, Any]:
+    """Type, message and details of every error, in no order (ComfyUI goes through a set), and what depends on it."""
+    return {
+        node_id: {**entry, "errors": sorted((one["type"], one["message"], one["details"]) for one in entry["errors"])}
+        for node_id, entry in node_errors.items()
     }
+
+
+async def test_what_can_run_runs_and_what_cannot_is_told(stack: Stack) -> None:
+    prompt = {**scaled("bogus"), "4": {"class_type": "SaveImage", "inputs": {"images": ["1", 0]}}}
+    prompt["4"]["inputs"]["filename_prefix"] = "half"
+    _, body = await stack.post("/api/prompt", {"prompt": prompt})
+    entry = await stack.history(body["prompt_id"])
+
+    assert list(body["node_errors"]) == ["2"]
+    assert body["node_errors"]["2"]["dependent_outputs"] == ["3"]
+    assert set(entry["outputs"]) == {"4"}
+    assert entry["prompt"][4] == ["4"]
+
+
+async def test_a_prompt_that_only_the_worker_can_judge_fails_on_its_node(stack: Stack) -> None:
+    prompt = inverted_image(color=7)
+    prompt["2"] = {"class_type": "SandboxSlow", "inputs": {"image": ["1", 0], "steps": 0, "seconds_per_step": 0.1}}
     async with opened_page(stack.session, stack.url) as page:
         prompt_id = await stack.queue_prompt(prompt, client_id=page.sid)
         error = await page.heard("execution_error", prompt_id)
         await page.heard_end(prompt_id)
 
     assert error["node_id"] == "2"
-    assert error["node_type"] == "ImageScale"
-    assert "bogus" in error["exception_message"]
+    assert error["node_type"] == "SandboxSlow"
+    assert "smaller than min" in error["exception_message"]
     assert (await stack.history(prompt_id))["status"]["status_str"] == "error"
     assert (await stack.job(prompt_id))["state"] == "failed"
 

@@ -22,7 +22,7 @@ from proxy.job_store import JobStore
 from tests.support.comfyui import comfyui_process
 from tests.support.prompts import inverted_file, inverted_image
 from tests.support.until import until
-from wire.events import FileChunk, NodeOutput
+from wire.events import FileChunk, NodeOutput, Preview
 from wire.files import FileRef, Folder, Inline, Streamed, encode_bytes
 from wire.ids import PromptId
 
@@ -214,3 +214,14 @@ async def test_inputs_that_do_not_fit_are_refused_before_they_are_sent(bed: Bed)
         await bed.files.stage(inverted_file("huge.png"))
 
     assert caught.value.node_id == "1"
+
+
+async def test_a_picture_that_came_in_chunks_is_put_into_its_preview(bed: Bed) -> None:
+    prompt_id = bed.job("picture")
+    for offset, piece in ((0, b"one"), (3, b"two")):
+        await bed.files.add_chunk(prompt_id, RUN, FileChunk(transfer=4, offset=offset, data=encode_bytes(piece)))
+    whole = await bed.files.with_picture(prompt_id, RUN, Preview(node="1", image_type="image/png", transfer=4))
+
+    assert whole == Preview(node="1", image_type="image/png", data=encode_bytes(b"onetwo"))
+    with pytest.raises(FileDamaged):
+        await bed.files.with_picture(prompt_id, RUN, Preview(node="1", image_type="image/png", transfer=5))

@@ -180,3 +180,73 @@ async def test_a_page_that_comes_while_comfyui_is_down_gets_an_id_of_ours() -> N
         assert count_of(greeting) == 1
         assert (await heard(browser))["type"] == "execution_start"
         await sockets.stop()
+
+
+async def test_two_sockets_of_one_page_never_speak_with_comfyui_at_once(bed: Bed) -> None:
+    first = await bed.browser(SID)
+    await heard(first)
+    theirs = await bed.upstream.sockets.get()
+    second = await bed.browser(SID)
+    await heard(second)
+    newer = await bed.upstream.sockets.get()
+    bed.sockets.publish(P, SID, [Message("execution_start", {"prompt_id": P})])
+
+    assert theirs.closed
+    assert not newer.closed
+    assert (await heard(first))["type"] == (await heard(second))["type"] == "execution_start"
+
+
+async def test_the_older_socket_speaks_with_comfyui_again_when_the_newer_leaves(bed: Bed) -> None:
+    first = await bed.browser(SID)
+    await heard(first)
+    await bed.upstream.sockets.get()
+    second = await bed.browser(SID)
+    await heard(second)
+    newer = await bed.upstream.sockets.get()
+    await second.close()
+    again = await asyncio.wait_for(bed.upstream.sockets.get(), 5)
+    await again.send_str(json.dumps({"type": "logs", "data": {}}))
+
+    assert newer.closed
+    assert [(await heard(first))["type"] for _ in range(2)] == ["status", "logs"]
+    assert bed.restarts == []
+
+
+async def test_flags_whose_meaning_the_proxy_does_not_share_are_passed_on_to_neither_side(bed: Bed) -> None:
+    browser = await bed.browser()
+    await heard(browser)
+    told = {"supports_preview_metadata": True, "supports_progress_text_metadata": True}
+    await browser.send_str(json.dumps({"type": "feature_flags", "data": told}))
+    reached = json.loads(await asyncio.wait_for(bed.upstream.heard.get(), 5))
+    flags = {"supports_preview_metadata": True, "supports_progress_text_metadata": True, "assets": True}
+    upstream = await bed.upstream.sockets.get()
+    await upstream.send_str(json.dumps({"type": "feature_flags", "data": {**flags, "max_upload_size": 7}}))
+    shown = await heard(browser)
+
+    assert reached["data"] == {"supports_preview_metadata": True}
+    assert shown["data"] == {"supports_preview_metadata": True, "max_upload_size": 7}
+
+
+async def test_how_an_anonymous_prompt_goes_is_told_to_everybody_and_the_rest_to_nobody(bed: Bed) -> None:
+    pages = [await bed.browser(), await bed.browser("another-sid")]
+    for page in pages:
+        await heard(page)
+    running = Message("progress_state", {"prompt_id": P, "nodes": {}})
+    ending = Message("execution_success", {"prompt_id": P})
+    bed.sockets.publish(P, None, [Message("execution_start", {"prompt_id": P}), running, ending, StatusDue()])
+
+    for page in pages:
+        assert [(await heard(page))["type"] for _ in range(2)] == ["progress_state", "status"]
+
+
+async def test_a_page_that_comes_later_is_told_what_waits_until_it_does_not_any_more(bed: Bed) -> None:
+    waits = Message("notification", {"value": "Waiting for a machine", "id": P})
+    bed.sockets.publish(P, SID, [waits])
+    bed.sockets.publish(Q, SID, [Message("notification", {"value": "Waiting for a machine", "id": Q})])
+    bed.sockets.publish(Q, SID, [Message("notification", {"value": "", "id": Q})])
+    browser = await bed.browser(SID)
+    await heard(browser)
+    bed.sockets.publish_status()
+
+    assert (await heard(browser))["data"] == waits.data
+    assert (await heard(browser))["type"] == "status"

@@ -203,3 +203,9 @@ def test_a_last_step_is_not_overtaken_by_the_end() -> None:
     end = state("1", "finished", 9, 9)
 
     assert drained(filled(*steps, end)) == [*steps, end]
+
+
+def test_pictures_that_a_node_delivers_as_previews_are_all_told() -> None:
+    pictures = [Preview(node="1", image_type="image/png", data=data) for data in ("YQ==", "Yg==")]
+
+    assert drained(filled(*pictures)) == pictures

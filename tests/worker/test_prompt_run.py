@@ -192,7 +192,7 @@ def test_a_preview_without_a_node_belongs_to_the_node_that_runs() -> None:
 
 
 def test_a_preview_that_is_too_large_is_dropped() -> None:
-    frame = PreviewFrame(image=bytes(PREVIEW_MAX + 1), image_type="image/png", node_id="1", prompt_id="p")
+    frame = PreviewFrame(image=bytes(PREVIEW_MAX + 1), image_type="image/jpeg", node_id="1", prompt_id="p")
 
     assert list(PromptRun("p").feed(frame)) == []
 
@@ -222,3 +222,9 @@ def test_a_history_without_a_status_is_a_failure_without_a_reason() -> None:
 
     assert isinstance(end, PromptFailed)
     assert end.error["exception_message"] == "ComfyUI gave no reason"
+
+
+def test_a_picture_that_a_node_delivers_as_a_preview_is_never_too_large() -> None:
+    frame = PreviewFrame(image=bytes(PREVIEW_MAX + 1), image_type="image/png", node_id="1", prompt_id="p")
+
+    assert [type(event) for event in PromptRun("p").feed(frame)] == [Preview]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wire.events import FileChunk, NodeOutput
-from wire.files import FileRef, Inline, Stored, Streamed, decode_bytes
+from wire.events import FileChunk, NodeOutput, Preview
+from wire.files import FileRef, Inline, Stored, Streamed, decode_bytes, encode_bytes
 from wire.limits import FILE_CHUNK, INLINE_OUTPUT_MAX
 from worker.folders import Folders, UnsafeName, confined
 from worker.output_files import OutputFile, output_files
@@ -219,3 +219,17 @@ async def test_what_is_not_there_or_not_ours_is_not_sent(tmp_path: Path, name: s
     assert chunks == []
     assert event.files == ()
     assert event.output == {"images": [{"filename": name, "subfolder": "", "type": "output"}]}
+
+
+@pytest.mark.parametrize("size", [1, INLINE_OUTPUT_MAX - 2, INLINE_OUTPUT_MAX + 2, FILE_CHUNK, 2 * FILE_CHUNK + 1])
+def test_a_large_picture_of_a_preview_travels_in_chunks(tmp_path: Path, size: int) -> None:
+    content = bytes(itertools.islice(itertools.cycle(range(251)), size))
+    event = Preview(node="1", image_type="image/png", data=encode_bytes(content))
+    *chunks, last = OutputStaging(Folders(tmp_path)).split(event)
+    pieces = [chunk for chunk in chunks if isinstance(chunk, FileChunk)]
+
+    assert isinstance(last, Preview)
+    assert len(pieces) == len(chunks) == (0 if size <= INLINE_OUTPUT_MAX else -(-size // FILE_CHUNK))
+    assert b"".join(decode_bytes(part) for part in (*(chunk.data for chunk in pieces), last.data)) == content
+    assert [chunk.offset for chunk in pieces] == list(range(0, size, FILE_CHUNK))[: len(pieces)]
+    assert last.transfer == (0 if pieces else None)

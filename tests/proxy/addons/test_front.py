@@ -10,6 +10,7 @@ import pytest
 from mitmproxy import http
 
 from proxy.addons.closed import closed
+from proxy.addons.features import Features
 from proxy.addons.guard import Guard
 from proxy.addons.master import CannotListen, run_front
 from proxy.addons.panel import SCRIPT, Panel
@@ -190,3 +191,14 @@ async def test_a_taken_port_is_one_clear_sentence(upstream: Upstream) -> None:
                 ready=lambda: None,
                 stop=asyncio.Event(),
             )
+
+
+async def test_the_features_that_a_page_asks_for_are_those_that_the_websocket_tells(
+    upstream: Upstream, session: aiohttp.ClientSession
+) -> None:
+    flags = {"supports_preview_metadata": True, "assets": True, "supports_progress_text_metadata": True}
+    upstream.answers = {"/features": flags, "/api/features": flags}
+    async with running_front(upstream.url, [Features(), Streaming()]) as url:
+        for path in ("/features", "/api/features"):
+            async with session.get(url + path) as response:
+                assert await response.json() == {"supports_preview_metadata": True}

@@ -16,6 +16,7 @@ from wire.events import (
     PromptStarted,
     WorkerEvent,
     WorkerFailed,
+    WorkerState,
 )
 from wire.files import encode_bytes
 from wire.ids import PromptId
@@ -96,7 +97,7 @@ def test_a_rejection_lands_on_the_node_that_is_wrong() -> None:
 
     assert isinstance(error, Message)
     assert (error.data["node_id"], error.data["node_type"]) == ("7", "KSampler")
-    assert error.data["exception_message"] == "Value not in list: sampler"
+    assert error.data["exception_message"] == "KSampler #7: Value not in list: sampler"
 
 
 def test_a_failing_worker_has_no_node_but_a_log() -> None:
@@ -128,3 +129,15 @@ def test_what_was_kept_does_not_count_as_executed() -> None:
         list(display.messages(event, 0))
 
     assert display.executed == ["2"]
+
+
+def test_what_a_prompt_waits_for_is_said_once_and_taken_back_when_it_moves() -> None:
+    loading = WorkerState(phase="loading", message="Loading SDXL")
+    said = told(loading, loading, NodeStarted(node="1"), NodeStarted(node="2"))
+
+    assert said[:2] == [
+        Message("notification", {"value": "Loading SDXL", "id": P}),
+        Message("notification", {"value": "", "id": P}),
+    ]
+    assert [type(message) for message in said[2:]] == [Message, Message]
+    assert all(isinstance(message, Message) and message.type == "executing" for message in said[2:])
