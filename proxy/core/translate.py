@@ -10,6 +10,7 @@ from wire.comfy import Message, PreviewFrame, TextFrame
 from wire.events import (
     FileChunk,
     LogLine,
+    NodeBlocked,
     NodeOutput,
     NodesCached,
     NodesProgressed,
@@ -101,6 +102,8 @@ class Display:
                 yield TextFrame(node_id=event.node, text=event.text, prompt_id=self.prompt_id)
             case NodeOutput():
                 yield from self._output(event)
+            case NodeBlocked():
+                yield self._message("execution_error", **event.error)
             case WorkerState():
                 yield from self.waiting(event.message)
             case PromptFinished():

@@ -4,6 +4,7 @@ from proxy.core.translate import Display, StatusDue
 from wire.comfy import Message, PreviewFrame
 from wire.events import (
     HistoryEntry,
+    NodeBlocked,
     NodeOutput,
     NodeProgress,
     NodesCached,
@@ -107,6 +108,15 @@ def test_a_failing_worker_has_no_node_but_a_log() -> None:
     assert isinstance(error, Message)
     assert error.data["node_id"] == ""
     assert "CUDA out of memory" in error.data["exception_message"]
+
+
+def test_what_a_blocked_node_says_is_no_ending() -> None:
+    error = {"node_id": "4", "exception_message": "Execution Blocked: no"}
+    display = Display(P)
+    said = list(display.messages(NodeBlocked(error=error), 0))
+
+    assert said == [Message("execution_error", {**error, "prompt_id": P})]
+    assert display.story == []
 
 
 def inside(node: str, state: str) -> NodesProgressed:
