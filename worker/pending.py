@@ -90,7 +90,7 @@ class Pending:
             self._replace(key, event)
 
     def _replace(self, key: Key, event: WorkerEvent) -> None:
-        older = self._open.get(key)
+        older = self._open.pop(key, None)  # the newer one comes where it belongs: behind what was told before it
         if older is not None:
             self.weight -= weight(older)
         if isinstance(older, NodesProgressed) and isinstance(event, NodesProgressed):

@@ -198,6 +198,15 @@ def test_the_start_and_the_end_of_a_node_are_told_each_by_itself() -> None:
     assert drained(filled(*story)) == story
 
 
+def test_a_step_s_progress_stays_behind_its_state_also_when_a_batch_leaves_between_them() -> None:
+    pending = filled(progress("1", 1))
+    pending.take(0)
+    for event in (StepProgress(node="1", value=1, max=9), progress("1", 2), StepProgress(node="1", value=2, max=9)):
+        pending.add(event)
+
+    assert drained(pending) == [progress("1", 2), StepProgress(node="1", value=2, max=9)]
+
+
 def test_a_last_step_is_not_overtaken_by_the_end() -> None:
     steps = [progress("1", 9), StepProgress(node="1", value=9, max=9)]
     end = state("1", "finished", 9, 9)
