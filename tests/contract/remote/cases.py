@@ -20,7 +20,7 @@ class Post:
 
 @dataclass(frozen=True)
 class Case:
-    """Prompts that are posted one after the other, *together* without waiting for the end of each."""
+    """Prompts that are posted one after the other; *together*: the next as soon as the one before runs."""
 
     name: str
     posts: tuple[Post, ...]
@@ -135,5 +135,9 @@ CASES = (
     Case("posted by nobody", (Post(through(node("SandboxSlow", **_STEPS))),), client="nobody"),
     Case("stopped, posted by nobody", (Post(_waits),), client="nobody", stop="id"),
     Case("posted from elsewhere", (Post(through(node("SandboxSlow", **_STEPS))),), client="elsewhere"),
-    Case("two together", (Post(through(node("ImageInvert"))), Post(through(node("ImageInvert")))), together=True),
+    Case(
+        "two together",
+        (Post(through(node("SandboxSlow", **_STEPS))), Post(through(node("ImageInvert")))),
+        together=True,
+    ),
 )

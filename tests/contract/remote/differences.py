@@ -37,22 +37,13 @@ def cancelled(job: dict[str, Any]) -> dict[str, Any]:
     return job
 
 
-def without_errors(answer: dict[str, Any]) -> dict[str, Any]:
-    return {**answer, "node_errors": {}}
-
-
 STORY = (
     Difference(
         "Waiting for a machine is shown, as ComfyUI's own cloud does: locally there is nothing to wait for.",
         remote=without("notification", "runpod."),
     ),
 )
-ANSWERS = (
-    Difference(
-        "The answer comes before a machine has looked at the prompt: what is wrong with one output is found there.",
-        local=every(without_errors),
-    ),
-)
+ANSWERS: tuple[Difference, ...] = ()
 HISTORY: tuple[Difference, ...] = ()
 JOBS = (
     Difference(

@@ -67,8 +67,8 @@ async def recorded(side: Side, case: Case) -> Recording:
             assert status == 200, answer
             answers.append(answer)
             ids.append(answer["prompt_id"])
-            if not case.together and post is not case.posts[-1]:
-                await _ended(side, case, page, ids[-1])
+            if post is not case.posts[-1]:
+                await (_started(page, ids[-1]) if case.together else _ended(side, case, page, ids[-1]))
         if case.stop:
             await until(lambda: _runs(page, ids[-1], case.stop_at))
             await side.stop(case, ids[-1])
@@ -79,6 +79,10 @@ async def recorded(side: Side, case: Case) -> Recording:
     recording = Recording(normal.story(heard), [normal.value(answer) for answer in answers])
     await _read(side, ids, recording, normal.value)
     return recording
+
+
+async def _started(page: Page, prompt_id: str) -> None:
+    await until(lambda: _runs(page, prompt_id, "2"))
 
 
 async def _ended(side: Side, case: Case, page: Page, prompt_id: str) -> None:

@@ -14,8 +14,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 def require_equal(local: list[Any], remote: list[Any]) -> None:
     """Fails with the lines in which they differ."""
-    sides = [json.dumps(items, sort_keys=True, indent=1).splitlines() for items in (local, remote)]
-    unlike = "\n".join(difflib.unified_diff(*sides, "local", "remote", lineterm=""))
+    one, other = (json.dumps(items, sort_keys=True, indent=1).splitlines() for items in (local, remote))
+    unlike = "\n".join(difflib.unified_diff(one, other, "local", "remote", lineterm=""))
     if unlike:
         pytest.fail(unlike, pytrace=False)
 
