@@ -6,6 +6,7 @@ progress stay.
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from wire.comfy import RESULT_TYPE
@@ -31,6 +32,12 @@ ENVELOPE = 256
 _ROOM = BATCH_TARGET - ENVELOPE
 
 Key = tuple[str, str]
+_STEP = ("nodes_progressed", "preview", "step_progress")
+"""how ComfyUI tells of a step (main.py, ``hijack_progress``)"""
+
+
+def _place(key: Key) -> int:
+    return _STEP.index(key[0]) if key[0] in _STEP else -1
 
 
 def replaceable(event: WorkerEvent) -> Key | None:
@@ -90,7 +97,7 @@ class Pending:
             self._replace(key, event)
 
     def _replace(self, key: Key, event: WorkerEvent) -> None:
-        older = self._open.pop(key, None)  # the newer one comes where it belongs: behind what was told before it
+        older = self._open.get(key)
         if older is not None:
             self.weight -= weight(older)
         if isinstance(older, NodesProgressed) and isinstance(event, NodesProgressed):
@@ -98,8 +105,12 @@ class Pending:
         self._open[key] = event
 
     def _close(self) -> None:
-        self._told.extend(self._open.values())
-        self._open.clear()
+        self._tell(lambda _: True)
+
+    def _tell(self, wanted: Callable[[WorkerEvent], bool]) -> None:
+        """Those of the replaceable ones may go that are *wanted*, in the order in which ComfyUI tells of a step."""
+        for key in sorted((key for key, event in self._open.items() if wanted(event)), key=_place):
+            self._told.append(self._open.pop(key))
 
     def due_at(self, paced: float) -> float | None:
         """When the next batch should leave: *paced*, later for a preview too soon after another, else at once (0).
@@ -117,8 +128,7 @@ class Pending:
 
     def take(self, now: float) -> list[dict[str, Any]]:
         """The encoded events of the next batch, never over BATCH_TARGET bytes of JSON; empty when none is due."""
-        for key in [key for key, event in self._open.items() if self._not_before(event) <= now]:
-            self._told.append(self._open.pop(key))
+        self._tell(lambda event: self._not_before(event) <= now)
         room, batch = _ROOM, list[dict[str, Any]]()
         while self._encoded or self._told:
             if not self._encoded:
