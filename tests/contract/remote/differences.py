@@ -37,6 +37,11 @@ def cancelled(job: dict[str, Any]) -> dict[str, Any]:
     return job
 
 
+def with_create_time(entry: dict[str, Any]) -> dict[str, Any]:
+    number, prompt_id, graph, extra_data, outputs = entry["prompt"]
+    return {**entry, "prompt": [number, prompt_id, graph, {"create_time": "a time", **extra_data}, outputs]}
+
+
 STORY = (
     Difference(
         "Waiting for a machine is shown, as ComfyUI's own cloud does: locally there is nothing to wait for.",
@@ -44,7 +49,12 @@ STORY = (
     ),
 )
 ANSWERS: tuple[Difference, ...] = ()
-HISTORY: tuple[Difference, ...] = ()
+HISTORY = (
+    Difference(
+        "A job bears its create_time, as from ComfyUI 0.8.0 on, also beside an older one, which reads past it.",
+        local=every(with_create_time),
+    ),
+)
 JOBS = (
     Difference(
         "A stopped job is `cancelled`, as newer ComfyUIs say; 0.8.0 has no such status and says `failed`.",
