@@ -116,6 +116,12 @@ CASES = (
     Case("an error, and the same again", (Post(_failing_late), Post(_failing_late))),
     Case("stopped by id", (Post(_waits),), stop="id"),
     Case("stopped, whatever runs", (Post(_waits),), stop="whatever runs"),
+    Case(
+        "stopped after steps",
+        (Post(through(node("SandboxSlow", **_STEPS), node("SandboxSlow", steps=1, seconds_per_step=60.0))),),
+        stop="id",
+        stop_at="3",
+    ),
     Case("stopped as a job", (Post(_waits),), stop="job"),
     Case("a node that becomes several", (Post(_expanding),)),
     Case("a node that became several, again", (Post(_expanding), Post(_expanding))),
@@ -134,6 +140,7 @@ CASES = (
     Case("one output invalid", (Post(_half_invalid()),)),
     Case("posted by nobody", (Post(through(node("SandboxSlow", **_STEPS))),), client="nobody"),
     Case("stopped, posted by nobody", (Post(_waits),), client="nobody", stop="id"),
+    Case("posted by nobody, again", (Post(_same), Post(_same)), client="nobody"),
     Case("posted from elsewhere", (Post(through(node("SandboxSlow", **_STEPS))),), client="elsewhere"),
     Case(
         "two together",

@@ -19,7 +19,7 @@ from wire.comfy import Message, PreviewFrame, ServerMessage, TextFrame
 Told = dict[str, Any]
 
 _TIMES = frozenset({"timestamp", "create_time", "execution_start_time", "execution_end_time"})
-_SETS = frozenset({"executed", "current_outputs"})
+_SETS = frozenset({"executed", "current_outputs", "dependent_outputs"})
 """execution.py: ``set``s, told as lists"""
 _SIDE = re.compile(r"\bside[AB]\b")
 _LETTERS = re.compile(r"ComfyUI_temp_[a-z]{5}_")
@@ -45,8 +45,8 @@ class Normal:
         match value:
             case dict():
                 return {self._text(name): self.value(item, name) for name, item in value.items()}
-            case list():
-                return self._list(value, key)
+            case list() | tuple():
+                return self._list(list(value), key)
             case bool() | None:
                 return value
             case int() | float():

@@ -115,19 +115,22 @@ async def _read(side: Side, ids: list[str], recording: Recording, normal: Callab
         recording.listed = normal([job for job in listed if job["id"] in ids])
 
 
-async def seen(side: Side, prompts: list[dict[str, Any]], look: Callable[[Side, list[str]], Awaitable[Any]]) -> Any:
-    """What *look* sees while the first of *prompts* runs and the others wait; then all are stopped."""
+async def seen(
+    side: Side, prompts: list[dict[str, Any]], look: Callable[[Side, list[str]], Awaitable[Any]]
+) -> tuple[Any, list[Told]]:
+    """What *look* sees while the first of *prompts* runs and the others wait; then all are stopped. And the story."""
     page_id = uuid.uuid4().hex
     async with opened_page(side.session, side.url, page_id) as page:
+        start = len(page.heard_all)
         ids: list[str] = []
         for body in prompts:
             _, answer = await side.post("/api/prompt", {**body, "client_id": page.sid})
             ids.append(answer["prompt_id"])
-        await until(lambda: _runs(page, ids[0], "2"))
+            await until(lambda: _runs(page, ids[0], "2"))
         found = await look(side, ids)
         await side.post("/api/queue", {"clear": True})
         await side.post("/api/interrupt", {"prompt_id": ids[0]})
         await page.heard_end(ids[0])
         await page.heard_status(0)
     normal = Normal({page_id: "the page", **{prompt_id: f"prompt {at}" for at, prompt_id in enumerate(ids)}})
-    return normal.value(found)
+    return normal.value(found), normal.story(page.heard_all[start:])
