@@ -144,7 +144,8 @@ class BrowserSocket:
             case Message():
                 self._outbox.put(render_text(message))
             case PreviewFrame():
-                frame = render_preview(message, with_metadata=bool(self._flags.get("supports_preview_metadata")))
+                modern = bool(self._flags.get("supports_preview_metadata")) and message.node_id is not None
+                frame = render_preview(message, with_metadata=modern)
                 self._outbox.put(frame, droppable=not message.is_result)
             case TextFrame():
                 self._outbox.put(render_progress_text(message))

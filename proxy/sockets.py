@@ -17,7 +17,7 @@ import aiohttp
 from aiohttp import web
 
 from proxy.browser_socket import BrowserSocket
-from proxy.core.stage import Live, Snapshot, begins, ends, is_broadcast
+from proxy.core.stage import Live, Snapshot, as_broadcast, begins, ends, is_broadcast
 from proxy.core.translate import BrowserMessage, StatusDue
 from wire.comfy import Message
 from wire.ids import ClientId, PromptId
@@ -82,8 +82,9 @@ class Sockets:
                 self.publish_status()
                 continue
             self._remember(prompt_id, client_id, message)
+            shown = as_broadcast(message) if client_id is None else message
             for socket in self._listening(client_id, message):
-                socket.tell(message)
+                socket.tell(shown)
 
     def publish_status(self) -> None:
         """Tell every socket the queue's length: the queue or the history has changed."""

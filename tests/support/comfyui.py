@@ -13,6 +13,8 @@ from tests.support.stack import PROJECT, free_port, stop
 from tests.support.until import until
 
 SANDBOX = PROJECT / "sandbox" / "comfyui"
+OWN_NODES = ("--extra-model-paths-config", str(PROJECT / "tests" / "support" / "comfyui_nodes.yaml"))
+"""gives a real ComfyUI the nodes that the sandbox's has"""
 _START_S = 120.0
 
 
@@ -23,6 +25,7 @@ async def comfyui_process(
     data: Path = Path(),
     args: tuple[str, ...] = (),
     port: int = 0,
+    **environment: str,
 ) -> AsyncIterator[str]:
     """The address of a ComfyUI that answers; *data* holds its input, output, temp and user folders."""
     port = port or free_port()
@@ -31,7 +34,11 @@ async def comfyui_process(
     command = [str(python or sys.executable), "main.py", "--listen", "127.0.0.1", "--port", str(port)]
     with (data / "comfyui.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
-            *command, *folders, "--database-url", database, *args, cwd=home, env=_environ(), stdout=log, stderr=log
+            *(*command, *folders, "--database-url", database, *args),
+            cwd=home,
+            env=_environ() | environment,
+            stdout=log,
+            stderr=log,
         )
     url = f"http://127.0.0.1:{port}"
     try:
