@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -25,7 +25,7 @@ async def comfyui_process(
     data: Path = Path(),
     args: tuple[str, ...] = (),
     port: int = 0,
-    **environment: str,
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[str]:
     """The address of a ComfyUI that answers; *data* holds its input, output, temp and user folders."""
     port = port or free_port()
@@ -36,7 +36,7 @@ async def comfyui_process(
         process = await asyncio.create_subprocess_exec(
             *(*command, *folders, "--database-url", database, *args),
             cwd=home,
-            env=_environ() | environment,
+            env=_environ() | dict(environment or {}),
             stdout=log,
             stderr=log,
         )

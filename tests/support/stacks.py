@@ -28,7 +28,7 @@ async def stack_of(kind: str, folders: pytest.TempPathFactory) -> AsyncIterator[
         return
     checkout, python = Path(os.environ["COMFYUI_DIR"]), Path(os.environ["COMFYUI_PYTHON"])
     data = folders.mktemp("local")
-    async with comfyui_process(checkout, python, data, ("--cpu", *OWN_NODES), **SAME_ORDER) as url:
+    async with comfyui_process(checkout, python, data, ("--cpu", *OWN_NODES), environment=SAME_ORDER) as url:
         environment = {
             "COMFYUI_URL": url,
             "COMFYUI_DIR": str(checkout),
