@@ -75,6 +75,7 @@ async def frontend(site: Site) -> AsyncIterator[Frontend]:
     """A tab, which must report nothing unexpected while it is used; kept for the next test when it is left tidy."""
     tab = site.tab or await site.new_tab()
     await tab.page.bring_to_front()
+    await tab.close_panels()
     yield tab
     site.tab = tab if await tab.untouched() else None
     if site.tab is None:
@@ -126,7 +127,7 @@ async def test_cancel_stops_the_run_and_leaves_the_page_idle(site: Site, fronten
     await frontend.interrupt()
     idle = await frontend.idle(5)
     await frontend.shows(lambda moment: running.live in moment.ended)
-    await frontend.open_queue()
+    await frontend.open_jobs()
     await frontend.screenshot(f"{site.version}-cancel")
 
     assert (await site.stack.job(str(running.live)))["state"] == "cancelled"
@@ -193,9 +194,9 @@ async def test_five_runs_at_once_all_end_with_their_pictures(site: Site, fronten
     moments = await frontend.moments(lambda moment: moment.count == 0 and moment.idle, 60)
     ids = {job["prompt_id"] for job in (await site.jobs())[:5]}
     await frontend.shows(lambda moment: ids <= set(moment.ended))
-    await frontend.open_queue()
+    await frontend.open_jobs()
     for number in range(1, 6):
-        await frontend.queue_shows(f"five_0000{number}_.png")
+        await frontend.job(f"five_0000{number}_.png").wait_for()
     await frontend.screenshot(f"{site.version}-five")
 
     assert {moment.outlined for moment in moments} <= {(), ("1",), ("2",), ("3",)}

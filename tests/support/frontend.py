@@ -98,9 +98,11 @@ class Frontend:
         await self.page.locator(
             "[data-testid=queue-button] .p-splitbutton-dropdown, [data-testid=queue-mode-menu-trigger]"
         ).click()
-        await self.page.locator(
-            "[role=menuitem] button, [role=menuitemradio]", has_text=label
-        ).filter(has_not_text=f"{label} (").click()
+        await (
+            self.page.locator("[role=menuitem] button, [role=menuitemradio]", has_text=label)
+            .filter(has_not_text=f"{label} (")
+            .click()
+        )
 
     async def stop_instant(self) -> None:
         """Leave the mode in which Run repeats itself: by Run itself where it has become Stop."""
@@ -164,6 +166,33 @@ class Frontend:
         }"""
         await self.page.evaluate(script)
 
+    async def open_jobs(self) -> None:
+        """The list of jobs: the queue tab, or in newer frontends a panel below Run."""
+        if not await self._jobs_toggle().count():
+            await self.open_queue()
+        elif not await self._jobs_panel().is_visible():
+            await self._jobs_toggle().click()
+
+    async def close_panels(self) -> None:
+        script = """() => {
+            const sidebar = window.app.extensionManager.sidebarTab;
+            if (sidebar.activeSidebarTabId) sidebar.toggleSidebarTab(sidebar.activeSidebarTabId);
+        }"""
+        await self.page.evaluate(script)
+        if await self._jobs_panel().is_visible():
+            await self._jobs_toggle().click()
+
+    def _jobs_toggle(self) -> Locator:
+        return self.page.locator("[data-testid=queue-overlay-toggle], [aria-label='Expand job queue']").first
+
+    def _jobs_panel(self) -> Locator:
+        return self.page.get_by_text("Job Queue", exact=True)
+
+    def job(self, filename: str) -> Locator:
+        """The job in the list of jobs that made this picture."""
+        named = self.page.get_by_text(filename)
+        return named.or_(self.page.locator(".task-item", has=self.in_queue(filename))).first
+
     async def queue_shows(self, filename: str) -> None:
         """The picture is in the queue panel."""
         await self.in_queue(filename).wait_for(timeout=_SOON_MS)
@@ -184,15 +213,9 @@ class Frontend:
             await details.click()
 
     async def load_workflow_of(self, filename: str) -> None:
-        """Open the graph that made this picture, by the menu of its job in the list of jobs."""
-        toggle = self.page.locator("[data-testid=queue-overlay-toggle], [aria-label='Expand job queue']")
-        if await toggle.count():
-            await toggle.click()
-            job = self.page.get_by_text(filename).first
-        else:
-            await self.open_queue()
-            job = self.page.locator(".task-item", has=self.in_queue(filename)).first
-        await job.click(button="right")
+        """Open the graph that made this picture, by the menu of its job."""
+        await self.open_jobs()
+        await self.job(filename).click(button="right")
         await self.page.get_by_text(re.compile("^(Load Workflow|Open (as )?workflow in new tab)$")).click()
 
     async def untouched(self) -> bool:
