@@ -99,14 +99,15 @@ async def test_the_picture_is_on_the_node_in_the_queue_and_on_disk(site: Site, f
 
 
 def at_work(moment: Shown) -> bool:
-    """Node 2 is drawn as running, with a bar and a preview."""
-    return moment.outlined == ("2",) and 0 < moment.progress.get("2", 0) < 1 and bool(moment.previews["2"])
+    """Node 2 is drawn as running, with a bar that has gone some way and a preview."""
+    return moment.outlined == ("2",) and 0.05 < moment.progress.get("2", 0) < 1 and bool(moment.previews["2"])
 
 
 async def test_a_running_node_shows_its_progress_and_a_preview(site: Site, frontend: Frontend) -> None:
     await frontend.load_prompt(slow_image(3, "progress", color=0xC08040))
     await frontend.run()
     first = await frontend.shows(at_work)
+    await frontend.shows(lambda moment: moment.progress.get("2", 0) > 0.4)
     await frontend.screenshot(f"{site.version}-progress")
     later = await frontend.moments(lambda moment: moment.idle)
     values = [moment.progress["2"] for moment in (first, *later) if "2" in moment.progress]
@@ -121,7 +122,7 @@ async def test_a_running_node_shows_its_progress_and_a_preview(site: Site, front
 
 
 async def test_cancel_stops_the_run_and_leaves_the_page_idle(site: Site, frontend: Frontend) -> None:
-    await frontend.load_prompt(slow_image(60, "cancelled", color=0x40C080))
+    await frontend.load_prompt(slow_image(20, "cancelled", color=0x40C080))
     await frontend.run()
     running = await frontend.shows(at_work)
     await frontend.interrupt()
@@ -261,6 +262,7 @@ async def test_a_cold_start_is_not_silent(site: Site, tmp_path: Path) -> None:
         await frontend.load_prompt(inverted_image(color=10, prefix="cold"))
         await frontend.run()
         waiting = await frontend.shows(lambda moment: moment.waiting or site.version < "1.3")
+        await frontend.open_jobs()
         await frontend.screenshot(f"{site.version}-cold")
         started = await frontend.moments(lambda moment: moment.live)
         await frontend.image_on_node("3")

@@ -1,4 +1,4 @@
-"""What ComfyUI's page shows, read from its own state: the stores that its components render, the nodes on its canvas."""
+"""What ComfyUI's page shows, read from its own state: the stores that it renders, the nodes on its canvas."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,12 +15,13 @@ _READ = """() => {
     const states = Object.values(execution.nodeProgressStates);
     const strokes = (node) => Object.entries(node.strokeStyles ?? {})
         .filter(([, style]) => style.call(node)).map(([name]) => name);
+    const drawn = (image) => image.naturalWidth > 0 && image.src.startsWith("blob:");
     const nodes = window.app.graph.nodes.map((node) => ({
         id: String(node.id),
         progress: node.progress ?? null,
         strokes: strokes(node),
         failed: Boolean(node.has_errors) || strokes(node).includes("executionError"),
-        images: (node.imgs ?? []).filter((image) => image.naturalWidth > 0).map((image) => image.src),
+        previews: (node.imgs ?? []).filter(drawn).map((image) => image.src),
     }));
     return {
         title: document.title,
@@ -30,7 +31,7 @@ _READ = """() => {
         progress: Object.fromEntries(nodes.filter((node) => node.progress).map((node) => [node.id, node.progress])),
         outlined: nodes.filter((node) => node.strokes.includes("running")).map((node) => node.id),
         red: nodes.filter((node) => node.failed).map((node) => node.id),
-        previews: Object.fromEntries(nodes.map((node) => [node.id, node.images.filter((src) => src.startsWith("blob:"))])),
+        previews: Object.fromEntries(nodes.map((node) => [node.id, node.previews])),
         error: errors.lastExecutionError?.exception_message ?? null,
         waiting: [...(execution.initializingPromptIds ?? execution.initializingJobIds ?? [])],
         count: stores.get("queuePendingTaskCount").count,
