@@ -1,7 +1,7 @@
 """The stacks that the end-to-end tests run on: the sandbox always, a real ComfyUI when COMFYUI_DIR names one."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,9 @@ import pytest_asyncio
 
 from tests.support.comfyui import comfyui_process
 from tests.support.stack import Stack, running_stack
+
+FAILED = pytest.StashKey[bool]()
+"""set on a test whose body has failed, for fixtures that then keep a picture of the page"""
 
 REAL = bool(os.environ.get("COMFYUI_DIR") and os.environ.get("COMFYUI_PYTHON"))
 NO_REAL = "set COMFYUI_DIR and COMFYUI_PYTHON to run this on a real ComfyUI"
@@ -33,3 +36,10 @@ async def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
         async with running_stack(home, **environment) as real:
             real.output, real.kind = data / "output", "real"
             yield real
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    item.stash[FAILED] = report.failed
+    return report

@@ -10,6 +10,7 @@ import pytest_asyncio
 from PIL import Image
 from playwright.async_api import Browser, BrowserContext
 
+from tests.e2e.conftest import FAILED
 from tests.support.browser import chromium, opened_context, opened_tab, running_browser
 from tests.support.comfyui import comfyui_process
 from tests.support.frontend import Frontend
@@ -71,12 +72,14 @@ async def site(
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def frontend(site: Site) -> AsyncIterator[Frontend]:
+async def frontend(request: pytest.FixtureRequest, site: Site) -> AsyncIterator[Frontend]:
     """A tab, which must report nothing unexpected while it is used; kept for the next test when it is left tidy."""
     tab = site.tab or await site.new_tab()
     await tab.page.bring_to_front()
     await tab.close_panels()
     yield tab
+    if request.node.stash.get(FAILED, False):
+        await tab.screenshot(f"failed-{request.node.name}")
     site.tab = tab if await tab.untouched() else None
     if site.tab is None:
         await tab.page.close()
@@ -187,7 +190,7 @@ async def test_of_two_tabs_only_the_one_that_runs_shows_progress(site: Site, fro
 
 
 async def test_five_runs_at_once_all_end_with_their_pictures(site: Site, frontend: Frontend) -> None:
-    await frontend.load_prompt(slow_image(1.5, "five"))
+    await frontend.load_prompt(slow_image(2.5, "five"))
     for color in range(5):
         await frontend.set_widget("1", "color", 0x303030 * color)
         await frontend.run()
@@ -261,7 +264,9 @@ async def test_a_cold_start_is_not_silent(site: Site, tmp_path: Path) -> None:
         frontend = await opened_tab(site.context, cold.url)
         await frontend.load_prompt(inverted_image(color=10, prefix="cold"))
         await frontend.run()
-        waiting = await frontend.shows(lambda moment: moment.waiting or site.version < "1.3")
+        waiting = await frontend.shows(
+            lambda moment: moment.count == 1 and (moment.waiting or site.version == "1.27.10")
+        )
         await frontend.open_jobs()
         await frontend.screenshot(f"{site.version}-cold")
         started = await frontend.moments(lambda moment: moment.live)

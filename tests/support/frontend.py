@@ -174,9 +174,12 @@ class Frontend:
             await self._jobs_toggle().click()
 
     async def close_panels(self) -> None:
+        """What hides a part of the graph: the sidebar, the list of jobs, and in 1.58 the properties with the errors."""
         script = """() => {
             const sidebar = window.app.extensionManager.sidebarTab;
             if (sidebar.activeSidebarTabId) sidebar.toggleSidebarTab(sidebar.activeSidebarTabId);
+            const stores = document.getElementById("vue-app").__vue_app__.config.globalProperties.$pinia._s;
+            stores.get("rightSidePanel")?.closePanel();
         }"""
         await self.page.evaluate(script)
         if await self._jobs_panel().is_visible():
