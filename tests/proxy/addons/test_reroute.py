@@ -39,7 +39,7 @@ async def front(session: aiohttp.ClientSession) -> AsyncIterator[str]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     upstream = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    sockets = Sockets(upstream, session, lambda: 0, lambda: None)
+    sockets = Sockets(upstream, session, lambda: 0, lambda: None, lambda: None)
     await sockets.start()
     async with running_front(upstream, [Reroute(sockets, SECRET_HEADER), Streaming()]) as url:
         yield url
