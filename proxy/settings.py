@@ -155,9 +155,7 @@ class Settings(BaseSettings):
     comfyui_python: Annotated[Path, AfterValidator(_program)] | None = Field(
         None, description="its interpreter; without it, the one in the checkout's `.venv` or `venv`"
     )
-    runpod_api_key: Secret | None = Field(
-        None, description="your RunPod key; it never leaves the proxy but to RunPod"
-    )
+    runpod_api_key: Secret | None = Field(None, description="your RunPod key; it never leaves the proxy but to RunPod")
     runpod_endpoint_id: Annotated[str, AfterValidator(_endpoint_ids)] | None = Field(
         None, description="the serverless endpoint, or several separated by commas"
     )
