@@ -144,6 +144,7 @@ class PromptFailed(_Event):
     kind: Literal["prompt_failed"] = "prompt_failed"
     error: dict[str, Any]
     history: HistoryEntry
+    diagnostics: dict[str, Any] = {}
 
 
 class PromptInterrupted(_Event):
@@ -160,6 +161,7 @@ class PromptRejected(_Event):
     kind: Literal["prompt_rejected"] = "prompt_rejected"
     error: dict[str, Any]
     node_errors: dict[str, Any] = {}
+    diagnostics: dict[str, Any] = {}
 
 
 class WorkerFailed(_Event):

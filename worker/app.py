@@ -1,5 +1,6 @@
 """Composition root of the worker: settings in, objects out. The only place that knows every class."""
 
+import os
 import shlex
 import time
 import uuid
@@ -7,12 +8,16 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 from worker.comfy_process import ComfyProcess, free_port
+from worker.diagnostics import Diagnostics
 from worker.folders import Folders
 from worker.handler import Handler
 from worker.model_paths import write_model_paths
 from worker.outbox import Outbox
+from worker.redact import Redact
 from worker.session import Session
-from worker.settings import Settings, environment_for_comfyui
+from worker.settings import Settings, environment_for_comfyui, secrets
+from worker.shift import Shift
+from worker.watch import Watch
 
 HandlerFunction = (
     Callable[[dict[str, Any]], AsyncGenerator[dict[str, Any], None]]
@@ -20,17 +25,36 @@ HandlerFunction = (
 )
 
 
+def _nowhere() -> None:
+    """Where nobody ends the process."""
+
+
 class App:
     """:meth:`start` before the first job, :meth:`stop` after the last; *sdk_version* is RunPod's."""
 
-    def __init__(self, settings: Settings, sdk_version: str) -> None:
-        self._settings, self._sdk_version = settings, sdk_version
+    def __init__(self, settings: Settings, sdk_version: str, leave: Callable[[], None] = _nowhere) -> None:
+        """*leave* ends the process: it is called when the worker's time is over."""
+        self._settings = settings
         self._folders = Folders(settings.data_dir.resolve())
         self._port = settings.comfyui_port or free_port()
         self.comfy_url = f"http://127.0.0.1:{self._port}"
-        self.process = ComfyProcess(settings.comfyui_home, environment_for_comfyui())
-        handler = Handler(self.open_session)
+        user = settings.comfyui_user if os.geteuid() == 0 else None
+        self.process = ComfyProcess(settings.comfyui_home, environment_for_comfyui(user), user)
+        self._watch = Watch(self.process, settings.comfyui_hang_s)
+        self.redact = Redact(secrets())
+        model_roots = (settings.models_dir, settings.comfyui_home / "models")
+        self._diagnostics = Diagnostics(
+            sdk_version, self._folders.data, model_roots, self.process.log_tail, self.redact
+        )
+        self.sdk_config: dict[str, Any] = {}
+        self.shift = Shift(self.sdk_config, settings.worker_drain_s, leave)
+        handler = Handler(self.open_session, self.shift.began)
         self.handler: HandlerFunction = handler.stream if settings.worker_stream else handler.once
+        self.sdk_config |= {
+            "handler": self.handler,
+            "return_aggregate_stream": True,
+            "concurrency_modifier": self.shift.before_taking,
+        }
 
     def start(self) -> None:
         """Starts ComfyUI and returns at once. A worker without one still takes jobs: they say what is wrong."""
@@ -63,9 +87,10 @@ class App:
         return Session(
             job_input,
             comfy_url=self.comfy_url,
-            process=self.process,
+            watch=self._watch,
             folders=self._folders,
             outbox=Outbox(uuid.uuid4().hex, time.time_ns() // 1_000_000, time.monotonic),
-            sdk_version=self._sdk_version,
+            diagnostics=self._diagnostics,
+            replace=self.shift.replace,
             new_id=lambda: str(uuid.uuid4()),
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+_SECRET_NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
 _WITHHELD = ("RUNPOD_", "BUCKET_", "AWS_SECRET", "AWS_SESSION")
 
 
@@ -32,6 +33,13 @@ class Settings(BaseSettings):
     worker_data_dir: Path | None = None
     """what holds ComfyUI's input, output, temp and user folders; the checkout unless set"""
 
+    comfyui_user: str | None = None
+    """whom ComfyUI runs as when the worker is root: the nodes in it are other people's programs"""
+    comfyui_hang_s: float = Field(default=60, gt=0)
+    """seconds without an answer after which a ComfyUI that was ready is ended and started again"""
+    worker_drain_s: float = Field(default=300, ge=0)
+    """seconds that a running job still has when the worker is told to stop"""
+
     @property
     def data_dir(self) -> Path:
         return self.worker_data_dir or self.comfyui_home
@@ -52,6 +60,12 @@ def read_settings() -> Settings:
         raise SettingsError("\n".join(lines)) from error
 
 
-def environment_for_comfyui() -> dict[str, str]:
-    """Ours without the platform's keys: custom nodes run in ComfyUI and could read them."""
-    return {name: value for name, value in os.environ.items() if not name.upper().startswith(_WITHHELD)}
+def environment_for_comfyui(user: str | None = None) -> dict[str, str]:
+    """Ours without the platform's keys: custom nodes run in ComfyUI and could read them. *user* is whom it runs as."""
+    kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(_WITHHELD)}
+    return kept if user is None else kept | {"HOME": str(Path(f"~{user}").expanduser()), "USER": user}
+
+
+def secrets() -> frozenset[str]:
+    """Values of the environment that no log and no report may hold."""
+    return frozenset(value for name, value in os.environ.items() if any(word in name.upper() for word in _SECRET_NAMES))
