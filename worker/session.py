@@ -152,7 +152,9 @@ class Session:
             await self.outbox.put(WorkerState(phase="starting", message="ComfyUI is starting on the worker"))
             await self._process.wait_ready(comfy.answers)
             stats = await comfy.stats()
-        self._diagnostics.stats = stats or self._diagnostics.stats
+        if stats is not None:
+            self._watch.heard()
+            self._diagnostics.stats = stats
         self._deaths = self._process.deaths
 
     async def _execute(self, comfy: ComfyClient, request: JobRequest, run: PromptRun) -> dict[str, Any]:

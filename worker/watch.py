@@ -29,9 +29,13 @@ class Watch:
             answered, _ = await asyncio.gather(answers(self._pace_s), asyncio.sleep(self._pace_s))
             self._judge(life, answered=answered)
 
+    def heard(self) -> None:
+        """ComfyUI answered, whoever asked."""
+        self._known, self._unanswered = self.process.deaths, 0
+
     def _judge(self, life: int, *, answered: bool) -> None:
         if answered:
-            self._known, self._unanswered = life, 0
+            self.heard()
         elif self._known == life == self.process.deaths:
             self._unanswered += 1
         if self._unanswered >= _QUESTIONS:

@@ -1,7 +1,8 @@
 """A ComfyUI for the worker's failure tests: real routes and frames, and nodes that fail as one wishes.
 
-``Save`` writes a file of *size* bytes · ``Slow`` runs until it is interrupted · ``Deaf`` is Slow, but forgets the first
-interrupt · ``Die`` ends the process · ``DropSocket`` closes every websocket, then goes on · ``Vanish`` forgets itself.
+``Save`` writes a file of *size* bytes · ``Slow`` runs until it is interrupted · ``Deaf`` is Slow, but forgets the
+first interrupt · ``Sleep`` takes *seconds* · ``Fail`` fails with *message* · ``Die`` ends the process ·
+``DropSocket`` closes every websocket, then goes on · ``Vanish`` forgets itself.
 """
 
 import argparse
@@ -35,6 +36,7 @@ class Comfy:
         self.interrupts = 0
         self.interrupted = asyncio.Event()
         self.client = ""
+        self.message = ""
 
     async def stats(self, _: web.Request) -> web.Response:
         return web.json_response({"system": {"comfyui_version": "fake"}})
@@ -107,6 +109,9 @@ class Comfy:
             if result == "interrupted":
                 end = "execution_interrupted"
                 break
+            if result == "failed":
+                end = "execution_error"
+                break
             if result == "forgotten":
                 self.running = None
                 return
@@ -114,6 +119,8 @@ class Comfy:
                 outputs[node] = result
                 await self.send("executed", node=node, display_node=node, output=result)
         details = {**begin, "node_id": node, "node_type": content["class_type"], "executed": []}
+        if end == "execution_error":
+            details |= {"exception_message": self.message, "exception_type": "RuntimeError", "traceback": ["at node 1"]}
         await self.send(end, **({k: v for k, v in details.items() if k != "prompt_id"}))
         good = end == "execution_success"
         status = {"status_str": "success" if good else "error", "completed": good}
@@ -153,6 +160,13 @@ class Comfy:
         while self.interrupts < 2:
             await asyncio.sleep(0.01)
         return "interrupted"
+
+    async def Sleep(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
+        await asyncio.sleep(inputs["seconds"])
+
+    async def Fail(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
+        self.message = inputs["message"]
+        return "failed"
 
     async def Die(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
         print("CUDA error: out of luck", flush=True)
