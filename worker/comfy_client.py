@@ -69,6 +69,10 @@ class ComfyClient:
     async def answers(self, timeout_s: float = _PROBE_S) -> bool:
         return await self.stats(timeout_s) is not None
 
+    async def node_definitions(self) -> dict[str, Any]:
+        """ComfyUI's ``/object_info``: megabytes."""
+        return await self._json("GET", "/object_info")
+
     async def submit(self, request: JobRequest, prompt_id: str, client_id: str) -> None:
         """Queues the prompt; raises PromptRefused when ComfyUI does not accept it."""
         body: dict[str, Any] = {

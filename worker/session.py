@@ -23,6 +23,7 @@ from worker.outbox import Outbox
 from worker.poison import poison
 from worker.prompt_run import PromptRun
 from worker.staging import BadInput, InputStaging, OutputStaging
+from worker.suggestions import explained
 from worker.watch import Watch
 
 logger = logging.getLogger(__name__)
@@ -105,7 +106,7 @@ class Session:
                 raise
             await self._fail("worker_stopped", self._given_up)
         except PromptRefused as refusal:
-            await self.outbox.put(PromptRejected(error=refusal.error, node_errors=refusal.node_errors))
+            await self.outbox.put(await self._rejected(comfy, refusal))
         except (WireError, BadInput) as error:
             await self._fail("bad_request", str(error))
         except ComfyUIDied as error:
@@ -243,6 +244,14 @@ class Session:
                 await self.outbox.put(part)
         else:
             await self.outbox.put(event)
+
+    async def _rejected(self, comfy: ComfyClient, refusal: PromptRefused) -> PromptRejected:
+        try:
+            node_errors = explained(refusal.node_errors, self._workflow, await comfy.node_definitions())
+        except ComfyUnreachable:
+            node_errors = refusal.node_errors
+        report = await self._diagnostics.report(str(refusal.error.get("type")))
+        return PromptRejected(error=refusal.error, node_errors=node_errors, diagnostics=report)
 
     async def _reported(self, event: PromptFailed) -> PromptFailed:
         """*event* with its diagnostics; this worker is replaced when nothing can run on it after such an error."""

@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import psutil
@@ -17,6 +16,7 @@ import pytest
 from sandbox.endpoint.server import Running, running_endpoint
 from sandbox.endpoint.service import Options
 from sandbox.endpoint.workers import sdk_environment
+from tests.support.job_client import JobClient
 from tests.worker.conftest import FAKE
 
 PROJECT = Path(__file__).parents[2]
@@ -28,38 +28,11 @@ END_S = 3.0
 """from the signal to the end of an idle worker"""
 
 
-class Worker:
+class Worker(JobClient):
     def __init__(self, endpoint: Running, process: asyncio.subprocess.Process, http: aiohttp.ClientSession) -> None:
-        self.process, self._endpoint, self._http = process, endpoint, http
+        super().__init__(endpoint.url, http)
+        self.process, self.endpoint = process, endpoint
         self.family = psutil.Process(process.pid)
-
-    async def submit(self, workflow: dict[str, Any]) -> str:
-        url = f"{self._endpoint.url}/sandbox/run"
-        async with self._http.post(
-            url, json={"input": {"workflow": workflow}}, headers={"Authorization": "k"}
-        ) as answer:
-            return str((await answer.json())["id"])
-
-    async def status(self, job: str) -> dict[str, Any]:
-        url = f"{self._endpoint.url}/sandbox/status/{job}"
-        async with self._http.get(url, headers={"Authorization": "k"}) as answer:
-            value: dict[str, Any] = await answer.json()
-            return value
-
-    async def reaches(self, job: str, *statuses: str) -> dict[str, Any]:
-        async with asyncio.timeout(30):
-            while (answer := await self.status(job))["status"] not in statuses:
-                await asyncio.sleep(0.02)
-        return answer
-
-    async def runs(self, job: str) -> None:
-        """ComfyUI works on the job."""
-        url = f"{self._endpoint.url}/sandbox/stream/{job}?wait=1000"
-        async with asyncio.timeout(30):
-            while True:
-                async with self._http.get(url, headers={"Authorization": "k"}) as answer:
-                    if "node_started" in await answer.text():
-                        return
 
     async def ended_after(self, act: Callable[[], None]) -> float:
         """Seconds from *act* to the end of the worker; nothing that it started is left."""
@@ -157,7 +130,7 @@ async def test_after_an_error_that_poisons_the_gpu_the_platform_is_asked_for_ano
 
         await asyncio.wait_for(one.process.wait(), 20)
         answer = await one.status(job)
-        stopping = one._endpoint.service.state.is_stopping("w1")
+        stopping = one.endpoint.service.state.is_stopping("w1")
 
     ending = answer["output"][-1]["events"][-1]
     assert ending["kind"] == "prompt_failed"

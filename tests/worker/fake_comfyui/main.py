@@ -41,6 +41,9 @@ class Comfy:
     async def stats(self, _: web.Request) -> web.Response:
         return web.json_response({"system": {"comfyui_version": "fake"}})
 
+    async def definitions(self, _: web.Request) -> web.Response:
+        return web.json_response({name: {"input": {}} for name in ("Save", "Slow", "Unknow")})
+
     async def socket(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
@@ -191,7 +194,8 @@ def main() -> None:
     comfy = Comfy(options)
     app = web.Application()
     app.add_routes([
-        web.get("/system_stats", comfy.stats), web.get("/ws", comfy.socket), web.post("/prompt", comfy.prompt),
+        web.get("/system_stats", comfy.stats), web.get("/object_info", comfy.definitions),
+        web.get("/ws", comfy.socket), web.post("/prompt", comfy.prompt),
         web.get("/queue", comfy.get_queue), web.post("/queue", comfy.post_queue),
         web.post("/interrupt", comfy.interrupt), web.get("/history/{prompt_id}", comfy.get_history),
     ])  # fmt: skip
