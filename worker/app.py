@@ -38,8 +38,8 @@ class App:
         self._folders = Folders(settings.data_dir.resolve())
         self._port = settings.comfyui_port or free_port()
         self.comfy_url = f"http://127.0.0.1:{self._port}"
-        user = settings.comfyui_user if os.geteuid() == 0 else None
-        self.process = ComfyProcess(settings.comfyui_home, environment_for_comfyui(user), user)
+        self._user = settings.comfyui_user if os.geteuid() == 0 else None
+        self.process = ComfyProcess(settings.comfyui_home, environment_for_comfyui(self._user), self._user)
         self._watch = Watch(self.process, settings.comfyui_hang_s)
         self.redact = Redact(secrets())
         model_roots = (settings.models_dir, settings.comfyui_home / "models")
@@ -60,9 +60,9 @@ class App:
         """Starts ComfyUI and returns at once. A worker without one still takes jobs: they say what is wrong."""
         extra = list[str]()
         if self._settings.comfyui_home.is_dir():
-            self._folders.create()
+            self._folders.create(self._user)
             models = write_model_paths(self._settings.models_dir, self._folders.user / "model_paths.yaml")
-            extra = ["--extra-model-paths-config", str(models)] if models else []
+            extra = ["--extra-model-paths-config", str(models)]
         self.process.start([*self._command(), *extra, *shlex.split(self._settings.comfyui_args)])
 
     def stop(self) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from sandbox.endpoint.server import Running, running_endpoint
 from sandbox.endpoint.service import Options
@@ -99,7 +100,7 @@ async def container(*options: str) -> AsyncIterator[Container]:
             await docker("rm", "--force", "--volumes", name)
 
 
-@pytest.fixture(scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def one() -> AsyncIterator[Container]:
     async with container() as running:
         await running.ready()
