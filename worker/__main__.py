@@ -4,9 +4,8 @@ import logging
 import multiprocessing
 import os
 import sys
+from importlib.metadata import version
 from typing import NoReturn
-
-import runpod
 
 from worker.app import App
 from worker.log_lines import write_log
@@ -17,12 +16,14 @@ logger = logging.getLogger(__name__)
 
 def main() -> None:
     try:
-        app = App(read_settings(), sdk_version=runpod.__version__, leave=lambda: leave(app))
+        app = App(read_settings(), sdk_version=version("runpod"), leave=lambda: leave(app))
     except SettingsError as error:
         sys.exit(str(error))
     write_log(app.redact)
     app.start()
     try:
+        import runpod  # noqa: PLC0415  takes a second, in which ComfyUI already starts
+
         runpod.serverless.start(app.sdk_config)
     finally:
         app.stop()

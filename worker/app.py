@@ -9,12 +9,15 @@ from typing import Any
 
 from worker.comfy_process import ComfyProcess, free_port
 from worker.diagnostics import Diagnostics
+from worker.downloads import Downloads
 from worker.folders import Folders
 from worker.handler import Handler
 from worker.model_paths import write_model_paths
+from worker.model_shelf import ModelShelf
+from worker.model_sources import Sources
 from worker.outbox import Outbox
 from worker.redact import Redact
-from worker.session import Session
+from worker.session import Session, Workshop
 from worker.settings import Settings, environment_for_comfyui, secrets
 from worker.shift import Shift
 from worker.watch import Watch
@@ -23,6 +26,11 @@ HandlerFunction = (
     Callable[[dict[str, Any]], AsyncGenerator[dict[str, Any], None]]
     | Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 )
+
+
+def _shelf(settings: Settings) -> ModelShelf:
+    sources = Sources(settings.bucket, settings.tokens(), allow_private=settings.downloads_allow_private)
+    return ModelShelf(Downloads(settings.models_dir, sources), settings.models_dir, settings.models_manifest)
 
 
 def _nowhere() -> None:
@@ -40,14 +48,10 @@ class App:
         self.comfy_url = f"http://127.0.0.1:{self._port}"
         self._user = settings.comfyui_user if os.geteuid() == 0 else None
         self.process = ComfyProcess(settings.comfyui_home, environment_for_comfyui(self._user), self._user)
-        self._watch = Watch(self.process, settings.comfyui_hang_s)
         self.redact = Redact(secrets())
-        model_roots = (settings.models_dir, settings.comfyui_home / "models")
-        self._diagnostics = Diagnostics(
-            sdk_version, self._folders.data, model_roots, self.process.log_tail, self.redact
-        )
         self.sdk_config: dict[str, Any] = {}
         self.shift = Shift(self.sdk_config, settings.worker_drain_s, leave)
+        self._workshop = self._set_up(settings, sdk_version)
         handler = Handler(self.open_session, self.shift.began)
         self.handler: HandlerFunction = handler.stream if settings.worker_stream else handler.once
         self.sdk_config |= {
@@ -83,14 +87,17 @@ class App:
         start = [str(self._settings.python), "-u", "main.py", "--disable-auto-launch"]
         return [*start, *(word for option in options.items() for word in option)]
 
-    def open_session(self, job_input: object) -> Session:
-        return Session(
-            job_input,
+    def _set_up(self, settings: Settings, sdk_version: str) -> Workshop:
+        model_roots = (settings.models_dir, settings.comfyui_home / "models")
+        return Workshop(
             comfy_url=self.comfy_url,
-            watch=self._watch,
+            watch=Watch(self.process, settings.comfyui_hang_s),
             folders=self._folders,
-            outbox=Outbox(uuid.uuid4().hex, time.time_ns() // 1_000_000, time.monotonic),
-            diagnostics=self._diagnostics,
+            shelf=_shelf(settings),
+            diagnostics=Diagnostics(sdk_version, self._folders.data, model_roots, self.process.log_tail, self.redact),
             replace=self.shift.replace,
-            new_id=lambda: str(uuid.uuid4()),
         )
+
+    def open_session(self, job_input: object) -> Session:
+        outbox = Outbox(uuid.uuid4().hex, time.time_ns() // 1_000_000, time.monotonic)
+        return Session(job_input, self._workshop, outbox, new_id=lambda: str(uuid.uuid4()))

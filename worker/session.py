@@ -7,6 +7,7 @@ work is done in a task that we own, and whoever notices the cancellation first c
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -17,8 +18,10 @@ from wire.job import JobRequest, decode_request
 from worker.comfy_client import ComfyClient, ComfySocket, ComfyUnreachable, PromptRefused
 from worker.comfy_process import ComfyUIDied
 from worker.diagnostics import Diagnostics
+from worker.downloads import ModelUnavailable
 from worker.folders import Folders
 from worker.loading import loading
+from worker.model_shelf import ModelShelf
 from worker.outbox import Outbox
 from worker.poison import poison
 from worker.prompt_run import PromptRun
@@ -42,24 +45,24 @@ class PromptVanished(Exception):
     """ComfyUI lives, but the prompt is neither in its queue nor in its history."""
 
 
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What all sessions of a worker work with."""
+
+    comfy_url: str
+    watch: Watch
+    folders: Folders
+    shelf: ModelShelf
+    diagnostics: Diagnostics
+    replace: Callable[[str], None]
+    """called with the reason when this worker will not get well again"""
+
+
 class Session:
-    def __init__(
-        self,
-        job_input: object,
-        *,
-        comfy_url: str,
-        watch: Watch,
-        folders: Folders,
-        outbox: Outbox,
-        diagnostics: Diagnostics,
-        replace: Callable[[str], None],
-        new_id: Callable[[], str],
-    ) -> None:
-        """*replace* is called with the reason when this worker will not get well again."""
-        self._input, self._url, self._process = job_input, comfy_url, watch.process
-        self._inputs, self._outputs = InputStaging(folders), OutputStaging(folders)
+    def __init__(self, job_input: object, workshop: Workshop, outbox: Outbox, new_id: Callable[[], str]) -> None:
+        self._input, self._shop, self._process = job_input, workshop, workshop.watch.process
+        self._inputs, self._outputs = InputStaging(workshop.folders), OutputStaging(workshop.folders)
         self._new_id, self._client_id = new_id, new_id()
-        self._watch, self._diagnostics, self._replace = watch, diagnostics, replace
         self._given_up: str | None = None
         self._deaths = 0
         self._submission: asyncio.Task[None] | None = None
@@ -87,8 +90,8 @@ class Session:
     async def _run(self) -> None:
         try:
             async with aiohttp.ClientSession() as http:
-                comfy = ComfyClient(self._url, http)
-                watching = asyncio.create_task(self._watch.keep(comfy.answers))
+                comfy = ComfyClient(self._shop.comfy_url, http)
+                watching = asyncio.create_task(self._shop.watch.keep(comfy.answers))
                 try:
                     await self._guarded(comfy)
                 finally:
@@ -109,6 +112,8 @@ class Session:
             await self.outbox.put(await self._rejected(comfy, refusal))
         except (WireError, BadInput) as error:
             await self._fail("bad_request", str(error))
+        except ModelUnavailable as error:
+            await self._fail("model_unavailable", str(error))
         except ComfyUIDied as error:
             self._replace_if_beyond_help(error)
             await self._fail("comfyui_died", str(error))
@@ -122,13 +127,13 @@ class Session:
 
     async def _fail(self, error_type: str, message: str) -> None:
         logger.error("%s: %s: %s", self._prompt_id, error_type, message)
-        diagnostics = await self._diagnostics.report(error_type, self._running_node())
+        diagnostics = await self._shop.diagnostics.report(error_type, self._running_node())
         await self.outbox.put(WorkerFailed(error_type=error_type, message=message, diagnostics=diagnostics))
 
     def _replace_if_beyond_help(self, error: ComfyUIDied) -> None:
         reason = poison(self._process.log_tail()) or (str(error) if error.beyond_help else None)
         if reason is not None:
-            self._replace(reason)
+            self._shop.replace(reason)
 
     def _running_node(self) -> dict[str, Any] | None:
         node = None if self._prompt_run is None else self._prompt_run.node
@@ -138,6 +143,7 @@ class Session:
         request = decode_request(self._input)
         self._prompt_id = request.prompt_id or self._new_id()
         self._workflow = request.workflow
+        await self._shop.shelf.ensure(request.models, self._say_models)
         await self._wait_for_comfy(comfy)
         if request.files:
             await self.outbox.put(WorkerState(phase="staging", message=f"Writing {len(request.files)} input files"))
@@ -147,6 +153,9 @@ class Session:
         for event in run.finish(entry):
             await self._deliver(event)
 
+    async def _say_models(self, line: str) -> None:
+        await self.outbox.put(WorkerState(phase="models", message=line))
+
     async def _wait_for_comfy(self, comfy: ComfyClient) -> None:
         stats = await comfy.stats()
         if stats is None:
@@ -154,8 +163,8 @@ class Session:
             await self._process.wait_ready(comfy.answers)
             stats = await comfy.stats()
         if stats is not None:
-            self._watch.heard()
-            self._diagnostics.stats = stats
+            self._shop.watch.heard()
+            self._shop.diagnostics.stats = stats
         self._deaths = self._process.deaths
 
     async def _execute(self, comfy: ComfyClient, request: JobRequest, run: PromptRun) -> dict[str, Any]:
@@ -250,7 +259,7 @@ class Session:
             node_errors = explained(refusal.node_errors, self._workflow, await comfy.node_definitions())
         except ComfyUnreachable:
             node_errors = refusal.node_errors
-        report = await self._diagnostics.report(str(refusal.error.get("type")))
+        report = await self._shop.diagnostics.report(str(refusal.error.get("type")))
         return PromptRejected(error=refusal.error, node_errors=node_errors, diagnostics=report)
 
     async def _reported(self, event: PromptFailed) -> PromptFailed:
@@ -258,9 +267,9 @@ class Session:
         error = event.error
         traceback = [str(line) for line in error.get("traceback") or ()]
         if reason := poison((str(error.get("exception_message")), *traceback)):
-            self._replace(reason)
+            self._shop.replace(reason)
         node = {"id": error.get("node_id"), "class_type": error.get("node_type")}
-        report = await self._diagnostics.report(str(error.get("exception_type")), node, traceback)
+        report = await self._shop.diagnostics.report(str(error.get("exception_type")), node, traceback)
         return event.model_copy(update={"diagnostics": report})
 
     async def _abandon(self, comfy: ComfyClient) -> None:

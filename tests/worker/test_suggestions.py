@@ -1,10 +1,12 @@
 """What is added to ComfyUI's refusals."""
 
+from typing import Any
+
 import pytest
 
 from worker.suggestions import choices, explained, nearest
 
-NODES = {
+NODES: dict[str, Any] = {
     "CheckpointLoaderSimple": {"input": {"required": {"ckpt_name": [["sdxl/base-1.0.safetensors", "v1-5.ckpt"]]}}},
     "LoadImage": {"input": {"required": {"image": [["example.png", "portrait.png"], {"image_upload": True}]}}},
     "SaveImage": {"input": {"required": {"images": ["IMAGE"]}}},
