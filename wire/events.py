@@ -151,6 +151,7 @@ class PromptFailed(_Event):
     kind: Literal["prompt_failed"] = "prompt_failed"
     error: dict[str, Any]
     history: HistoryEntry
+    diagnostics: dict[str, Any] = {}
 
 
 class PromptInterrupted(_Event):
@@ -167,6 +168,7 @@ class PromptRejected(_Event):
     kind: Literal["prompt_rejected"] = "prompt_rejected"
     error: dict[str, Any]
     node_errors: dict[str, Any] = {}
+    diagnostics: dict[str, Any] = {}
 
 
 class WorkerFailed(_Event):

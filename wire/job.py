@@ -12,6 +12,7 @@ from wire.errors import WireError
 from wire.events import Batch, decode_batch
 from wire.files import FileRef, Inline
 from wire.limits import PROTOCOL
+from wire.models import ModelRef, decode_models
 
 
 class JobRequest(BaseModel):
@@ -27,6 +28,8 @@ class JobRequest(BaseModel):
     targets: tuple[str, ...] | None = None
     """ComfyUI's ``partial_execution_targets``"""
     return_base64: bool = True
+    models: tuple[ModelRef, ...] = ()
+    """what must be there before the prompt runs"""
 
 
 def encode_request(request: JobRequest) -> dict[str, Any]:
@@ -46,8 +49,9 @@ def decode_request(value: object) -> JobRequest:
         raise WireError("`input.workflow` must be a prompt in ComfyUI's API format")
     if value.get("protocol", PROTOCOL) != PROTOCOL:
         raise WireError(f"the request speaks protocol {value['protocol']!r}, this worker {PROTOCOL}")
+    models = decode_models(value.get("models"))
     try:
-        request = JobRequest.model_validate(value)
+        request = JobRequest.model_validate({**value, "models": models})
     except ValidationError as error:
         raise WireError(f"unreadable `input`: {error.errors()[0]['loc']}: {error.errors()[0]['msg']}") from error
     return request.model_copy(update={"files": request.files + _foreign_files(value)})

@@ -1,5 +1,6 @@
 """Composition root of the worker: settings in, objects out. The only place that knows every class."""
 
+import os
 import shlex
 import time
 import uuid
@@ -7,12 +8,19 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 from worker.comfy_process import ComfyProcess, free_port
+from worker.diagnostics import Diagnostics
+from worker.downloads import Downloads
 from worker.folders import Folders
 from worker.handler import Handler
 from worker.model_paths import write_model_paths
+from worker.model_shelf import ModelShelf
+from worker.model_sources import Sources
 from worker.outbox import Outbox
-from worker.session import Session
-from worker.settings import Settings, environment_for_comfyui
+from worker.redact import Redact
+from worker.session import Session, Workshop
+from worker.settings import Settings, environment_for_comfyui, secrets
+from worker.shift import Shift
+from worker.watch import Watch
 
 HandlerFunction = (
     Callable[[dict[str, Any]], AsyncGenerator[dict[str, Any], None]]
@@ -20,25 +28,45 @@ HandlerFunction = (
 )
 
 
+def _shelf(settings: Settings) -> ModelShelf:
+    sources = Sources(settings.bucket, settings.tokens(), allow_private=settings.downloads_allow_private)
+    return ModelShelf(Downloads(settings.models_dir, sources), settings.models_dir, settings.models_manifest)
+
+
+def _nowhere() -> None:
+    """Where nobody ends the process."""
+
+
 class App:
     """:meth:`start` before the first job, :meth:`stop` after the last; *sdk_version* is RunPod's."""
 
-    def __init__(self, settings: Settings, sdk_version: str) -> None:
-        self._settings, self._sdk_version = settings, sdk_version
+    def __init__(self, settings: Settings, sdk_version: str, leave: Callable[[], None] = _nowhere) -> None:
+        """*leave* ends the process: it is called when the worker's time is over."""
+        self._settings = settings
         self._folders = Folders(settings.data_dir.resolve())
         self._port = settings.comfyui_port or free_port()
         self.comfy_url = f"http://127.0.0.1:{self._port}"
-        self.process = ComfyProcess(settings.comfyui_home, environment_for_comfyui())
-        handler = Handler(self.open_session)
+        self._user = settings.comfyui_user if os.geteuid() == 0 else None
+        self.process = ComfyProcess(settings.comfyui_home, environment_for_comfyui(self._user), self._user)
+        self.redact = Redact(secrets())
+        self.sdk_config: dict[str, Any] = {}
+        self.shift = Shift(self.sdk_config, settings.worker_drain_s, leave)
+        self._workshop = self._set_up(settings, sdk_version)
+        handler = Handler(self.open_session, self.shift.began)
         self.handler: HandlerFunction = handler.stream if settings.worker_stream else handler.once
+        self.sdk_config |= {
+            "handler": self.handler,
+            "return_aggregate_stream": True,
+            "concurrency_modifier": self.shift.before_taking,
+        }
 
     def start(self) -> None:
         """Starts ComfyUI and returns at once. A worker without one still takes jobs: they say what is wrong."""
         extra = list[str]()
         if self._settings.comfyui_home.is_dir():
-            self._folders.create()
+            self._folders.create(self._user)
             models = write_model_paths(self._settings.models_dir, self._folders.user / "model_paths.yaml")
-            extra = ["--extra-model-paths-config", str(models)] if models else []
+            extra = ["--extra-model-paths-config", str(models)]
         self.process.start([*self._command(), *extra, *shlex.split(self._settings.comfyui_args)])
 
     def stop(self) -> None:
@@ -59,13 +87,17 @@ class App:
         start = [str(self._settings.python), "-u", "main.py", "--disable-auto-launch"]
         return [*start, *(word for option in options.items() for word in option)]
 
-    def open_session(self, job_input: object) -> Session:
-        return Session(
-            job_input,
+    def _set_up(self, settings: Settings, sdk_version: str) -> Workshop:
+        model_roots = (settings.models_dir, settings.comfyui_home / "models")
+        return Workshop(
             comfy_url=self.comfy_url,
-            process=self.process,
+            watch=Watch(self.process, settings.comfyui_hang_s),
             folders=self._folders,
-            outbox=Outbox(uuid.uuid4().hex, time.time_ns() // 1_000_000, time.monotonic),
-            sdk_version=self._sdk_version,
-            new_id=lambda: str(uuid.uuid4()),
+            shelf=_shelf(settings),
+            diagnostics=Diagnostics(sdk_version, self._folders.data, model_roots, self.process.log_tail, self.redact),
+            replace=self.shift.replace,
         )
+
+    def open_session(self, job_input: object) -> Session:
+        outbox = Outbox(uuid.uuid4().hex, time.time_ns() // 1_000_000, time.monotonic)
+        return Session(job_input, self._workshop, outbox, new_id=lambda: str(uuid.uuid4()))

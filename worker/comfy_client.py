@@ -16,7 +16,7 @@ from wire.job import JobRequest
 logger = logging.getLogger(__name__)
 
 _TIMEOUT = aiohttp.ClientTimeout(total=30)
-_PROBE_TIMEOUT = aiohttp.ClientTimeout(total=5)
+_PROBE_S = 5.0
 _SUBMIT_TIMEOUT = aiohttp.ClientTimeout(total=300)
 """ComfyUI validates before it answers: it opens input files, and may wait for a busy interpreter"""
 _CLOSED = (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
@@ -59,16 +59,19 @@ class ComfyClient:
     def __init__(self, url: str, http: aiohttp.ClientSession) -> None:
         self._url, self._http = url, http
 
-    async def version(self) -> str | None:
-        """ComfyUI's version, ``"unknown"`` when it has none; None while it does not answer."""
+    async def stats(self, timeout_s: float = _PROBE_S) -> dict[str, Any] | None:
+        """ComfyUI's versions and devices; None while it does not answer."""
         try:
-            stats = await self._json("GET", "/system_stats", timeout=_PROBE_TIMEOUT)
-            return str(stats.get("system", {}).get("comfyui_version", "unknown"))
-        except (ComfyUnreachable, AttributeError):
+            return await self._json("GET", "/system_stats", timeout=aiohttp.ClientTimeout(total=timeout_s))
+        except ComfyUnreachable:
             return None
 
-    async def answers(self) -> bool:
-        return await self.version() is not None
+    async def answers(self, timeout_s: float = _PROBE_S) -> bool:
+        return await self.stats(timeout_s) is not None
+
+    async def node_definitions(self) -> dict[str, Any]:
+        """ComfyUI's ``/object_info``: megabytes."""
+        return await self._json("GET", "/object_info")
 
     async def submit(self, request: JobRequest, prompt_id: str, client_id: str) -> None:
         """Queues the prompt; raises PromptRefused when ComfyUI does not accept it."""

@@ -7,6 +7,7 @@ Linux ends a tethered child with the *thread* that started it.
 import asyncio
 import logging
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -18,9 +19,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
+comfyui_log = logging.getLogger("comfyui")
+"""what ComfyUI itself writes"""
 
 _BACKOFF_S, _BACKOFF_MAX_S = 1.0, 30.0
-_STOP_S = 5.0
+_STOP_S = 2.0
+"""for ComfyUI to end by itself; `docker stop` and RunPod are in a hurry"""
 _SPAWN_S = 30.0
 _POLL_S = 0.1
 _ATTEMPTS = 2
@@ -31,7 +35,11 @@ _TETHER = Path(__file__).with_name("tether.py")
 
 
 class ComfyUIDied(Exception):
-    """ComfyUI is not there and does not come back by itself."""
+    """ComfyUI is not there; when it is *beyond_help* it does not come back either."""
+
+    def __init__(self, message: str, *, beyond_help: bool = False) -> None:
+        super().__init__(message)
+        self.beyond_help = beyond_help
 
 
 def free_port() -> int:
@@ -41,10 +49,10 @@ def free_port() -> int:
 
 
 class ComfyProcess:
-    """*home* is ComfyUI's checkout, where it runs."""
+    """*home* is ComfyUI's checkout, where it runs; *user* is whom it runs as, when the worker is root."""
 
-    def __init__(self, home: Path, environ: Mapping[str, str] | None = None) -> None:
-        self._home = home
+    def __init__(self, home: Path, environ: Mapping[str, str] | None = None, user: str | None = None) -> None:
+        self._home, self._user = home, user
         self._command: tuple[str, ...] = ()
         self._log: deque[str] = deque(maxlen=_LOG_LINES)
         self._environ = environ
@@ -55,6 +63,7 @@ class ComfyProcess:
         self._settled = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="comfyui", daemon=True)
         self._problem: str | None = None
+        self._blame: str | None = None
         self.deaths = 0
         """how often it has ended, or could not be started"""
 
@@ -79,6 +88,13 @@ class ComfyProcess:
         if self._thread.ident is not None:
             self._thread.join(_STOP_S)
 
+    def kill(self, reason: str) -> None:
+        """Ends a ComfyUI that is of no use any more; it is started again. *reason* is what happened, as a sentence."""
+        with self._lock:
+            if self._child is not None and self._child.poll() is None:
+                self._blame = reason
+                self._child.kill()
+
     def log_tail(self, lines: int = 40) -> list[str]:
         return list(self._log)[-lines:]
 
@@ -92,7 +108,8 @@ class ComfyProcess:
         self._wanted.set()
         while not (self._child is not None and await answers()):
             if self.deaths - before >= _ATTEMPTS:
-                raise ComfyUIDied(self.what_happened())
+                sentence = f"{self.what_happened()}. Starting it again did not help."
+                raise ComfyUIDied(sentence, beyond_help=True)
             if self.deaths > before:
                 self._wanted.set()
             await asyncio.sleep(_POLL_S)
@@ -113,13 +130,14 @@ class ComfyProcess:
 
     def _run_once(self) -> int | None:
         """The exit status, or None when it could not be started."""
-        child = self._spawn() if self._startable() else None
+        child = self._spawned() if self._startable() else None
         self._settled.set()
         if child is None:
             return None
         self._forward(child)
         status = child.wait()
-        self._problem = _explained(status)
+        with self._lock:
+            self._problem, self._blame = self._blame or _explained(status), None
         return status
 
     def _startable(self) -> bool:
@@ -129,7 +147,17 @@ class ComfyProcess:
         if shutil.which(self._command[0]) is None:
             self._problem = f"ComfyUI cannot be started: there is no {self._command[0]} (COMFYUI_PYTHON)"
             return False
+        if self._user is not None and not _exists(self._user):
+            self._problem = f"ComfyUI cannot be started: there is no user {self._user} (COMFYUI_USER)"
+            return False
         return True
+
+    def _spawned(self) -> subprocess.Popen[str] | None:
+        try:
+            return self._spawn()
+        except (OSError, subprocess.SubprocessError) as error:
+            self._problem = f"ComfyUI cannot be started: {error}"
+            return None
 
     def _spawn(self) -> subprocess.Popen[str] | None:
         with self._lock:
@@ -139,6 +167,9 @@ class ComfyProcess:
                 [sys.executable, str(_TETHER), str(os.getpid()), *self._command],
                 cwd=self._home,
                 env=self._environ,
+                user=self._user,
+                group=None if self._user is None else pwd.getpwnam(self._user).pw_gid,
+                extra_groups=None if self._user is None else (),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -152,9 +183,9 @@ class ComfyProcess:
         assert child.stdout is not None  # noqa: S101  asked for above
         with child.stdout as lines:
             for line in lines:
-                self._log.append(line.rstrip()[:_LOG_LINE_MAX])
-                sys.stderr.write(line)
-                sys.stderr.flush()
+                text = line.rstrip()[:_LOG_LINE_MAX]
+                self._log.append(text)
+                comfyui_log.info("%s", text)
 
 
 def _end(child: subprocess.Popen[str]) -> None:
@@ -164,6 +195,14 @@ def _end(child: subprocess.Popen[str]) -> None:
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait(_STOP_S)
+
+
+def _exists(user: str) -> bool:
+    try:
+        pwd.getpwnam(user)
+    except KeyError:
+        return False
+    return True
 
 
 def _explained(status: int) -> str:

@@ -1,28 +1,98 @@
-"""What a failure report of the worker contains, and how the worker writes its log."""
+"""What a failure report of the worker contains: enough to see what is wrong, no secret, and never the whole prompt."""
 
-import json
-import logging
-from dataclasses import dataclass
+import asyncio
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
+from worker.redact import Redact
 
-@dataclass(frozen=True, slots=True)
-class Versions:
-    sdk: str
-    """of RunPod's SDK"""
-    comfyui: str | None = None
-
-
-def report(versions: Versions, log_tail: list[str]) -> dict[str, Any]:
-    """No secrets, no environment: versions and the last lines of ComfyUI's log."""
-    return {"comfyui_version": versions.comfyui, "runpod_sdk": versions.sdk, "log_tail": log_tail}
+_COUNT_MAX = 10_000
+"""files in a model folder; a network volume lists slowly"""
+_TRACEBACK_LINES, _LINE_MAX = 40, 500
 
 
-class JsonLines(logging.Formatter):
-    """One JSON object a line."""
+class Diagnostics:
+    """*model_roots* hold a folder for each kind of model; *log_tail* are ComfyUI's last lines."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        line = {"level": record.levelname, "logger": record.name, "message": record.getMessage()}
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+    def __init__(
+        self,
+        sdk_version: str,
+        data: Path,
+        model_roots: Iterable[Path],
+        log_tail: Callable[[], list[str]],
+        redact: Redact,
+    ) -> None:
+        self._sdk_version, self._data, self._roots = sdk_version, data, tuple(model_roots)
+        self._log_tail, self._redact = log_tail, redact
+        self.stats: Mapping[str, Any] = {}
+        """ComfyUI's last answer to ``/system_stats``"""
+
+    async def report(
+        self, error_type: str, node: Mapping[str, Any] | None = None, traceback: Iterable[str] = ()
+    ) -> dict[str, Any]:
+        """JSON. *node* is an id and a class, nothing of its inputs."""
+        facts = {
+            "error_type": error_type,
+            "node": dict(node) if node else None,
+            "traceback": [line.rstrip()[:_LINE_MAX] for line in traceback][-_TRACEBACK_LINES:],
+            **versions(self.stats, self._sdk_version),
+            "gpus": gpus(self.stats),
+            "disk": await asyncio.to_thread(disks, (self._data, *self._roots)),
+            "models": await asyncio.to_thread(model_counts, self._roots),
+            "log_tail": self._log_tail(),
+        }
+        return dict(self._redact.value(facts))
+
+
+def versions(stats: Mapping[str, Any], sdk: str) -> dict[str, Any]:
+    system = stats.get("system") or {}
+    return {
+        "comfyui_version": system.get("comfyui_version"),
+        "python_version": str(system.get("python_version") or "").partition(" ")[0] or None,
+        "torch_version": system.get("pytorch_version"),
+        "runpod_sdk": sdk,
+    }
+
+
+def gpus(stats: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Name and memory in bytes of each device that ComfyUI uses (``server.py``, ``/system_stats``)."""
+    wanted = ("name", "type", "vram_total", "vram_free", "torch_vram_total", "torch_vram_free")
+    return [{key: device.get(key) for key in wanted} for device in stats.get("devices") or ()]
+
+
+def disks(folders: Iterable[Path]) -> dict[str, dict[str, int]]:
+    """Bytes of the file systems that hold *folders*, each named once by the first folder on it."""
+    found, seen = dict[str, dict[str, int]](), set[int]()
+    for folder in folders:
+        try:
+            device = folder.stat().st_dev
+            usage = shutil.disk_usage(folder)
+        except OSError:
+            continue
+        if device not in seen:
+            seen.add(device)
+            found[str(folder)] = {"total": usage.total, "free": usage.free}
+    return found
+
+
+def model_counts(roots: Iterable[Path]) -> dict[str, dict[str, int]]:
+    """How many files each kind of model has, for each of *roots*; folders without any are left out."""
+    return {str(root): _counts(root) for root in roots if root.is_dir()}
+
+
+def _counts(root: Path) -> dict[str, int]:
+    counted = {entry.name: _files(entry) for entry in sorted(root.iterdir()) if entry.is_dir()}
+    return {name: count for name, count in counted.items() if count}
+
+
+def _files(folder: Path) -> int:
+    """Not over _COUNT_MAX; links to folders are not followed, and what cannot be read counts nothing."""
+    count = 0
+    for _, _, names in os.walk(folder):
+        count += sum(1 for name in names if not name.startswith((".", "put_")))
+        if count >= _COUNT_MAX:
+            return _COUNT_MAX
+    return count

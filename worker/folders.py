@@ -1,5 +1,7 @@
 """Where ComfyUI keeps its files, and the one function through which every name from outside becomes a path."""
 
+import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
@@ -24,9 +26,13 @@ class Folders:
         """``temp`` is where ComfyUI puts it for ``--temp-directory data`` (main.py adds the last part)."""
         return self.data / folder
 
-    def create(self) -> None:
-        for folder in (self.root("input"), self.root("output"), self.user):
+    def create(self, owner: str | None = None) -> None:
+        """*owner* is the user that ComfyUI runs as, when that is another one."""
+        for folder in (self.root("input"), self.root("output"), self.root("temp"), self.user):
             folder.mkdir(parents=True, exist_ok=True)
+            if owner is not None:
+                with suppress(LookupError):  # who starts ComfyUI says that there is no such user
+                    shutil.chown(folder, owner)
 
 
 def confined(root: Path, subfolder: str, filename: str) -> Path:

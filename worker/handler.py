@@ -16,8 +16,13 @@ class Chunk(dict[str, Any]):
 
 
 class Handler:
-    def __init__(self, open_session: Callable[[object], Session]) -> None:
-        self._open_session = open_session
+    def __init__(
+        self,
+        open_session: Callable[[object], Session],
+        began: Callable[[asyncio.Task[Any], Callable[[str], None]], None],
+    ) -> None:
+        """*began* is told the task in which RunPod's SDK runs a job, and how to give that job up."""
+        self._open_session, self._began = open_session, began
         self._running = set[asyncio.Task[None]]()
 
     async def stream(self, job: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
@@ -49,4 +54,5 @@ class Handler:
         assert reader is not None  # noqa: S101  we are in a coroutine
         # a generator that is suspended at its yield is not told of a cancellation; the task that reads it ends
         reader.add_done_callback(lambda _: session.cancel())
+        self._began(reader, session.give_up)
         return session

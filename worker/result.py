@@ -61,11 +61,12 @@ class Result:
             case PromptFailed():
                 error = event.error
                 self._ending = _error(str(error.get("exception_message", "failed")).strip(), error)
+                self._ending["diagnostics"] = event.diagnostics
             case PromptInterrupted():
                 self._ending = _error("the prompt was interrupted", {"exception_type": "interrupted"})
             case PromptRejected():
                 self._ending = _error(str(event.error.get("message", "refused")), {"exception_type": "prompt_rejected"})
-                self._ending["node_errors"] = event.node_errors
+                self._ending |= {"node_errors": event.node_errors, "diagnostics": event.diagnostics}
             case WorkerFailed():
                 self._ending = _error(event.message, {"exception_type": event.error_type})
                 self._ending["diagnostics"] = event.diagnostics

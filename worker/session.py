@@ -7,21 +7,27 @@ work is done in a task that we own, and whoever notices the cancellation first c
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 
 from wire.errors import WireError
-from wire.events import NodeOutput, Preview, PromptRejected, WorkerEvent, WorkerFailed, WorkerState
+from wire.events import NodeOutput, Preview, PromptFailed, PromptRejected, WorkerEvent, WorkerFailed, WorkerState
 from wire.job import JobRequest, decode_request
 from worker.comfy_client import ComfyClient, ComfySocket, ComfyUnreachable, PromptRefused
-from worker.comfy_process import ComfyProcess, ComfyUIDied
-from worker.diagnostics import Versions, report
+from worker.comfy_process import ComfyUIDied
+from worker.diagnostics import Diagnostics
+from worker.downloads import ModelUnavailable
 from worker.folders import Folders
 from worker.loading import loading
+from worker.model_shelf import ModelShelf
 from worker.outbox import Outbox
+from worker.poison import poison
 from worker.prompt_run import PromptRun
 from worker.staging import BadInput, InputStaging, OutputStaging
+from worker.suggestions import explained
+from worker.watch import Watch
 
 logger = logging.getLogger(__name__)
 
@@ -39,26 +45,30 @@ class PromptVanished(Exception):
     """ComfyUI lives, but the prompt is neither in its queue nor in its history."""
 
 
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What all sessions of a worker work with."""
+
+    comfy_url: str
+    watch: Watch
+    folders: Folders
+    shelf: ModelShelf
+    diagnostics: Diagnostics
+    replace: Callable[[str], None]
+    """called with the reason when this worker will not get well again"""
+
+
 class Session:
-    def __init__(
-        self,
-        job_input: object,
-        *,
-        comfy_url: str,
-        process: ComfyProcess,
-        folders: Folders,
-        outbox: Outbox,
-        sdk_version: str,
-        new_id: Callable[[], str],
-    ) -> None:
-        self._input, self._url, self._process = job_input, comfy_url, process
-        self._inputs, self._outputs = InputStaging(folders), OutputStaging(folders)
+    def __init__(self, job_input: object, workshop: Workshop, outbox: Outbox, new_id: Callable[[], str]) -> None:
+        self._input, self._shop, self._process = job_input, workshop, workshop.watch.process
+        self._inputs, self._outputs = InputStaging(workshop.folders), OutputStaging(workshop.folders)
         self._new_id, self._client_id = new_id, new_id()
-        self._versions = Versions(sdk=sdk_version)
+        self._given_up: str | None = None
         self._deaths = 0
         self._submission: asyncio.Task[None] | None = None
         self._prompt_id = ""
         self._workflow: dict[str, Any] = {}
+        self._prompt_run: PromptRun | None = None
         self._loading: str | None = None
         self._task: asyncio.Task[None] | None = None
         self.outbox = outbox
@@ -72,10 +82,20 @@ class Session:
         if self._task is not None and not self._task.done() and not self._task.cancelling():
             self._task.cancel()
 
+    def give_up(self, reason: str) -> None:
+        """Ends the session, whose last event then says why; the worker is about to end."""
+        self._given_up = reason
+        self.cancel()
+
     async def _run(self) -> None:
         try:
             async with aiohttp.ClientSession() as http:
-                await self._guarded(ComfyClient(self._url, http))
+                comfy = ComfyClient(self._shop.comfy_url, http)
+                watching = asyncio.create_task(self._shop.watch.keep(comfy.answers))
+                try:
+                    await self._guarded(comfy)
+                finally:
+                    watching.cancel()
         finally:
             self.outbox.close()
 
@@ -84,13 +104,18 @@ class Session:
         try:
             await self._job(comfy)
         except asyncio.CancelledError:
-            await self._abandon(comfy)
-            raise
+            if self._given_up is None:
+                await self._abandon(comfy)
+                raise
+            await self._fail("worker_stopped", self._given_up)
         except PromptRefused as refusal:
-            await self.outbox.put(PromptRejected(error=refusal.error, node_errors=refusal.node_errors))
+            await self.outbox.put(await self._rejected(comfy, refusal))
         except (WireError, BadInput) as error:
             await self._fail("bad_request", str(error))
+        except ModelUnavailable as error:
+            await self._fail("model_unavailable", str(error))
         except ComfyUIDied as error:
+            self._replace_if_beyond_help(error)
             await self._fail("comfyui_died", str(error))
         except PromptVanished as error:
             await self._fail("prompt_vanished", str(error))
@@ -102,30 +127,44 @@ class Session:
 
     async def _fail(self, error_type: str, message: str) -> None:
         logger.error("%s: %s: %s", self._prompt_id, error_type, message)
-        log_tail = [] if error_type == "bad_request" else self._process.log_tail()
-        diagnostics = report(self._versions, log_tail)
+        diagnostics = await self._shop.diagnostics.report(error_type, self._running_node())
         await self.outbox.put(WorkerFailed(error_type=error_type, message=message, diagnostics=diagnostics))
+
+    def _replace_if_beyond_help(self, error: ComfyUIDied) -> None:
+        reason = poison(self._process.log_tail()) or (str(error) if error.beyond_help else None)
+        if reason is not None:
+            self._shop.replace(reason)
+
+    def _running_node(self) -> dict[str, Any] | None:
+        node = None if self._prompt_run is None else self._prompt_run.node
+        return None if node is None else {"id": node, "class_type": self._workflow.get(node, {}).get("class_type")}
 
     async def _job(self, comfy: ComfyClient) -> None:
         request = decode_request(self._input)
         self._prompt_id = request.prompt_id or self._new_id()
         self._workflow = request.workflow
+        await self._shop.shelf.ensure(request.models, self._say_models)
         await self._wait_for_comfy(comfy)
         if request.files:
             await self.outbox.put(WorkerState(phase="staging", message=f"Writing {len(request.files)} input files"))
             await self._inputs.write(request.files)
-        run = PromptRun(self._prompt_id)
+        self._prompt_run = run = PromptRun(self._prompt_id)
         entry = await self._execute(comfy, request, run)
         for event in run.finish(entry):
             await self._deliver(event)
 
+    async def _say_models(self, line: str) -> None:
+        await self.outbox.put(WorkerState(phase="models", message=line))
+
     async def _wait_for_comfy(self, comfy: ComfyClient) -> None:
-        version = await comfy.version()
-        if version is None:
+        stats = await comfy.stats()
+        if stats is None:
             await self.outbox.put(WorkerState(phase="starting", message="ComfyUI is starting on the worker"))
             await self._process.wait_ready(comfy.answers)
-            version = await comfy.version()
-        self._versions = Versions(sdk=self._versions.sdk, comfyui=version)
+            stats = await comfy.stats()
+        if stats is not None:
+            self._shop.watch.heard()
+            self._shop.diagnostics.stats = stats
         self._deaths = self._process.deaths
 
     async def _execute(self, comfy: ComfyClient, request: JobRequest, run: PromptRun) -> dict[str, Any]:
@@ -207,11 +246,31 @@ class Session:
         if isinstance(event, NodeOutput):
             async for piece in self._outputs.outgoing(event):
                 await self.outbox.put(piece)
+        elif isinstance(event, PromptFailed):
+            await self.outbox.put(await self._reported(event))
         elif isinstance(event, Preview):
             for part in self._outputs.split(event):
                 await self.outbox.put(part)
         else:
             await self.outbox.put(event)
+
+    async def _rejected(self, comfy: ComfyClient, refusal: PromptRefused) -> PromptRejected:
+        try:
+            node_errors = explained(refusal.node_errors, self._workflow, await comfy.node_definitions())
+        except ComfyUnreachable:
+            node_errors = refusal.node_errors
+        report = await self._shop.diagnostics.report(str(refusal.error.get("type")))
+        return PromptRejected(error=refusal.error, node_errors=node_errors, diagnostics=report)
+
+    async def _reported(self, event: PromptFailed) -> PromptFailed:
+        """*event* with its diagnostics; this worker is replaced when nothing can run on it after such an error."""
+        error = event.error
+        traceback = [str(line) for line in error.get("traceback") or ()]
+        if reason := poison((str(error.get("exception_message")), *traceback)):
+            self._shop.replace(reason)
+        node = {"id": error.get("node_id"), "class_type": error.get("node_type")}
+        report = await self._shop.diagnostics.report(str(error.get("exception_type")), node, traceback)
+        return event.model_copy(update={"diagnostics": report})
 
     async def _abandon(self, comfy: ComfyClient) -> None:
         """Withdraws the prompt and waits until ComfyUI has let go of it."""
@@ -224,7 +283,8 @@ class Session:
                     await self._drop(comfy)
             logger.info("%s: cancelled", self._prompt_id)
         except (ComfyUnreachable, TimeoutError) as error:
-            logger.warning("%s: cancelled, but ComfyUI may still run it: %s", self._prompt_id, error)
+            logger.warning("%s: cancelled, but ComfyUI does not let go of it: %s", self._prompt_id, error)
+            self._process.kill("ComfyUI was ended: it did not let go of a cancelled prompt")
 
     async def _drop(self, comfy: ComfyClient) -> None:
         retry_s = _DROP_RETRY_S

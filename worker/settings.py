@@ -2,12 +2,23 @@
 
 import os
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-_WITHHELD = ("RUNPOD_", "BUCKET_", "AWS_SECRET", "AWS_SESSION")
+_SECRET_NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
+_WITHHELD = ("RUNPOD_", "BUCKET_", "AWS_SECRET", "AWS_SESSION", "HF_TOKEN", "CIVITAI_TOKEN")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """For S3; *endpoint_url* is Amazon's when it is None."""
+
+    endpoint_url: str | None
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
 
 
 class SettingsError(Exception):
@@ -32,6 +43,39 @@ class Settings(BaseSettings):
     worker_data_dir: Path | None = None
     """what holds ComfyUI's input, output, temp and user folders; the checkout unless set"""
 
+    comfyui_user: str | None = None
+    """whom ComfyUI runs as when the worker is root: the nodes in it are other people's programs"""
+    comfyui_hang_s: float = Field(default=60, gt=0)
+    """seconds without an answer after which a ComfyUI that was ready is ended and started again"""
+    worker_drain_s: float = Field(default=300, ge=0)
+    """seconds that a running job still has when the worker is told to stop"""
+
+    models_manifest: str | None = None
+    """models that must be there: YAML or JSON, or the path of a file with it; also MODELS_DIR/models.yaml"""
+    hf_token: SecretStr | None = None
+    """for gated models of Hugging Face"""
+    civitai_token: SecretStr | None = None
+    """for models that Civitai gives to its members only"""
+    downloads_allow_private: bool = False
+    """lets models come over plain http and from private addresses"""
+    bucket_endpoint_url: str | None = None
+    """the S3 server; Amazon's unless set"""
+    bucket_access_key_id: str | None = None
+    bucket_secret_access_key: SecretStr | None = None
+
+    @property
+    def bucket(self) -> Credentials | None:
+        """None unless both keys are set."""
+        if self.bucket_access_key_id is None or self.bucket_secret_access_key is None:
+            return None
+        secret = self.bucket_secret_access_key.get_secret_value()
+        return Credentials(self.bucket_endpoint_url, self.bucket_access_key_id, secret)
+
+    def tokens(self) -> dict[str, str]:
+        """By the host's short name."""
+        known = {"hf": self.hf_token, "civitai": self.civitai_token}
+        return {name: token.get_secret_value() for name, token in known.items() if token is not None}
+
     @property
     def data_dir(self) -> Path:
         return self.worker_data_dir or self.comfyui_home
@@ -52,6 +96,12 @@ def read_settings() -> Settings:
         raise SettingsError("\n".join(lines)) from error
 
 
-def environment_for_comfyui() -> dict[str, str]:
-    """Ours without the platform's keys: custom nodes run in ComfyUI and could read them."""
-    return {name: value for name, value in os.environ.items() if not name.upper().startswith(_WITHHELD)}
+def environment_for_comfyui(user: str | None = None) -> dict[str, str]:
+    """Ours without the platform's keys: custom nodes run in ComfyUI and could read them. *user* is whom it runs as."""
+    kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(_WITHHELD)}
+    return kept if user is None else kept | {"HOME": str(Path(f"~{user}").expanduser()), "USER": user}
+
+
+def secrets() -> frozenset[str]:
+    """Values of the environment that no log and no report may hold."""
+    return frozenset(value for name, value in os.environ.items() if any(word in name.upper() for word in _SECRET_NAMES))

@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 _INLINE_TOGETHER = 3 * INLINE_OUTPUT_MAX
 """raw bytes inside one NodeOutput: as base64 they must fit into one batch"""
 
+_READABLE = 0o644
+"""ComfyUI may run as another user; a temporary file is its writer's alone"""
+
 _INLINE_CHARACTERS = INLINE_OUTPUT_MAX // 3 * 4
 _CHUNK_CHARACTERS = FILE_CHUNK // 3 * 4
 """base64 is cut between its groups of four"""
@@ -75,6 +78,7 @@ def _write_whole(path: Path, content: bytes) -> None:
         try:
             part.write(content)
             part.close()
+            Path(part.name).chmod(_READABLE)
             Path(part.name).replace(path)
         except OSError:
             Path(part.name).unlink(missing_ok=True)

@@ -1,12 +1,10 @@
 """The worker's settings, ComfyUI's command line, and the models outside its checkout."""
 
-import json
 import sys
 from pathlib import Path
 
 import pytest
 
-from worker.model_paths import write_model_paths
 from worker.settings import Settings, SettingsError, environment_for_comfyui, read_settings
 
 
@@ -42,30 +40,6 @@ def test_a_wrong_value_is_one_line_that_names_the_variable(monkeypatch: pytest.M
 
     with pytest.raises(SettingsError, match=r"^COMFYUI_PORT: .*integer"):
         read_settings()
-
-
-def test_model_folders_outside_the_checkout_are_told(tmp_path: Path) -> None:
-    for kind in ("loras", "checkpoints", "custom_nodes"):
-        (tmp_path / "models" / kind).mkdir(parents=True)
-
-    target = write_model_paths(tmp_path / "models", tmp_path / "user" / "model_paths.yaml")
-
-    assert target is not None
-    assert json.loads(target.read_text(encoding="utf-8")) == {
-        "comfy_runpod": {
-            "base_path": str(tmp_path / "models"),
-            "checkpoints": "checkpoints",
-            "loras": "loras",
-        }
-    }
-
-
-@pytest.mark.parametrize("exists", [True, False])
-def test_without_model_folders_nothing_is_told(tmp_path: Path, exists: bool) -> None:
-    if exists:
-        (tmp_path / "models").mkdir()
-
-    assert write_model_paths(tmp_path / "models", tmp_path / "model_paths.yaml") is None
 
 
 def test_comfyui_does_not_inherit_the_platforms_keys(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,8 @@
 """A ComfyUI for the worker's failure tests: real routes and frames, and nodes that fail as one wishes.
 
-``Save`` writes a file of *size* bytes · ``Slow`` runs until it is interrupted · ``Deaf`` is Slow, but forgets the first
-interrupt · ``Die`` ends the process · ``DropSocket`` closes every websocket, then goes on · ``Vanish`` forgets itself.
+``Save`` writes a file of *size* bytes · ``Slow`` runs until it is interrupted · ``Deaf`` is Slow, but forgets the
+first interrupt · ``Sleep`` takes *seconds* · ``Fail`` fails with *message* · ``Die`` ends the process ·
+``DropSocket`` closes every websocket, then goes on · ``Vanish`` forgets itself.
 """
 
 import argparse
@@ -35,9 +36,13 @@ class Comfy:
         self.interrupts = 0
         self.interrupted = asyncio.Event()
         self.client = ""
+        self.message = ""
 
     async def stats(self, _: web.Request) -> web.Response:
         return web.json_response({"system": {"comfyui_version": "fake"}})
+
+    async def definitions(self, _: web.Request) -> web.Response:
+        return web.json_response({name: {"input": {}} for name in ("Save", "Slow", "Unknow")})
 
     async def socket(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
@@ -107,6 +112,9 @@ class Comfy:
             if result == "interrupted":
                 end = "execution_interrupted"
                 break
+            if result == "failed":
+                end = "execution_error"
+                break
             if result == "forgotten":
                 self.running = None
                 return
@@ -114,6 +122,8 @@ class Comfy:
                 outputs[node] = result
                 await self.send("executed", node=node, display_node=node, output=result)
         details = {**begin, "node_id": node, "node_type": content["class_type"], "executed": []}
+        if end == "execution_error":
+            details |= {"exception_message": self.message, "exception_type": "RuntimeError", "traceback": ["at node 1"]}
         await self.send(end, **({k: v for k, v in details.items() if k != "prompt_id"}))
         good = end == "execution_success"
         status = {"status_str": "success" if good else "error", "completed": good}
@@ -154,6 +164,13 @@ class Comfy:
             await asyncio.sleep(0.01)
         return "interrupted"
 
+    async def Sleep(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
+        await asyncio.sleep(inputs["seconds"])
+
+    async def Fail(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
+        self.message = inputs["message"]
+        return "failed"
+
     async def Die(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
         print("CUDA error: out of luck", flush=True)
         os._exit(3)
@@ -177,7 +194,8 @@ def main() -> None:
     comfy = Comfy(options)
     app = web.Application()
     app.add_routes([
-        web.get("/system_stats", comfy.stats), web.get("/ws", comfy.socket), web.post("/prompt", comfy.prompt),
+        web.get("/system_stats", comfy.stats), web.get("/object_info", comfy.definitions),
+        web.get("/ws", comfy.socket), web.post("/prompt", comfy.prompt),
         web.get("/queue", comfy.get_queue), web.post("/queue", comfy.post_queue),
         web.post("/interrupt", comfy.interrupt), web.get("/history/{prompt_id}", comfy.get_history),
     ])  # fmt: skip

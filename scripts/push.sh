@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Pushes the worker's image to its registry.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/image.sh
+
+usage() {
+    cat <<'END'
+Usage: scripts/push.sh [--registry R] [--image I] [--tag T] [--dry-run]
+
+Pushes R/I:T, with the name's defaults of scripts/build.sh. An image that was built under the default registry or tag is
+given the other name first. Log in before with 'docker login'; this script asks for no password.
+END
+}
+
+main() {
+    read_options "$@"
+    need_docker
+    warn_if_dirty
+    name_it
+    run docker push "$reference" || fail "the registry did not take it: 'docker login ${registry%%/*}' first?"
+    [ -n "$dry_run" ] && return
+    echo "pushed $reference"
+    echo "image  $(digest)"
+}
+
+# Gives the image that was built under the default name the name to push.
+name_it() {
+    local built
+    built=$(setting DOCKER_REGISTRY curryberto)/$(setting DOCKER_IMAGE comfyui-serverless):$(setting DOCKER_TAG latest)
+    [ "$built" = "$reference" ] && return
+    if [ -n "$dry_run" ]; then
+        run docker tag "$built" "$reference"
+    elif ! docker image inspect "$reference" >/dev/null 2>&1; then
+        docker image inspect "$built" >/dev/null 2>&1 || fail "there is neither $reference nor $built: run scripts/build.sh"
+        run docker tag "$built" "$reference"
+    fi
+}
+
+main "$@"
