@@ -105,7 +105,14 @@ class JobRun:
         self._patience = Patience(job.prompt_id, tools.publisher.notice, tools.sleep)
 
     def want_cancel(self) -> None:
+        """Stop the job; before a worker has begun it is out of the queue at once. Whoever calls this says so."""
+        if self._job.state is JobState.QUEUED:
+            self._withdraw()
         self._cancel_wanted.set()
+
+    def _withdraw(self) -> None:
+        self._job = self._store.move(self.prompt_id, JobState.WITHDRAWING)
+        self._publish(self._display.waiting(""))
 
     async def run(self) -> None:
         """Bring the job to its end. Raises only what is our own bug."""
@@ -295,9 +302,9 @@ class JobRun:
     async def _cancel(self) -> None:
         if self._job.state is JobState.RUNNING:
             self._job = self._store.move(self.prompt_id, JobState.CANCELLING)
-        elif self._job.state is JobState.QUEUED:
-            self._job = self._store.move(self.prompt_id, JobState.WITHDRAWING)
-            self._publish([*self._display.waiting(""), StatusDue()])
+        elif self._job.state is JobState.QUEUED:  # wanted while it was submitted
+            self._withdraw()
+            self._publish([StatusDue()])
         runpod_id = self._runpod_id()
         while True:
             try:
@@ -316,8 +323,8 @@ class JobRun:
         await self._tools.files.discard(self.prompt_id)
 
     def _cancelled(self) -> None:
-        if not self._display.started:  # as ComfyUI: a pending prompt leaves no history
-            self._finish(JobState.CANCELLED, None, [StatusDue()])
+        if self._job.state is JobState.WITHDRAWING:  # gone already; as in ComfyUI, it leaves no history
+            self._finish(JobState.CANCELLED, None, [])
             return
         messages = list(self._display.interrupted(self._job.prompt, self._tools.now_ms()))
         self._finish(JobState.CANCELLED, self._display.entry(completed=False), messages)

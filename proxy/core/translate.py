@@ -59,10 +59,6 @@ class Display:
     said: str = ""
     """what the person reads while nothing moves"""
 
-    @property
-    def started(self) -> bool:
-        return bool(self.story)
-
     def messages(self, event: WorkerEvent, now_ms: int) -> Iterator[BrowserMessage]:
         """The messages for *event*; *now_ms* dates what the worker did not."""
         if not isinstance(event, _STILL):

@@ -9,13 +9,11 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
-from PIL import Image
-
 from sandbox.comfyui.dynamic import DynamicPrompt
 from sandbox.comfyui.folders import Folders
 from sandbox.comfyui.graph import Classes, is_link, order, signatures
 from sandbox.comfyui.node import Blocked, Context, Interrupted, NodeClass, Result
-from sandbox.comfyui.story import Outcome, Send, Story, jpeg
+from sandbox.comfyui.story import Outcome, Picture, Send, Story, jpeg, png
 
 _WAIT_S = 30
 
@@ -141,7 +139,10 @@ class _Run:
             node_id=node,
             prompt=self._prompt.posted,
             extra_pnginfo=self._extra_data.get("extra_pnginfo"),
-            progress=lambda value, most, preview: self._progress(node, value, most, preview),
+            progress=lambda value, most, image: self._progress(
+                node, value, most, None if image is None else jpeg(image)
+            ),
+            deliver=lambda value, most, image: self._progress(node, value, most, png(image)),
             text=lambda text: self._wait(self._story.text(node, text)),
             check=self._check,
         )
@@ -150,10 +151,10 @@ class _Run:
         if self._executor._interrupt.is_set():
             raise Interrupted
 
-    def _progress(self, node: str, value: float, most: float, preview: Image.Image | None) -> None:
+    def _progress(self, node: str, value: float, most: float, picture: Picture | None) -> None:
         """Called in the node's thread."""
         self._check()
-        self._wait(self._story.step(node, value, most, None if preview is None else jpeg(preview)))
+        self._wait(self._story.step(node, value, most, picture))
 
     def _wait(self, saying: Any) -> None:
         asyncio.run_coroutine_threadsafe(saying, self._loop).result(timeout=_WAIT_S)

@@ -32,6 +32,8 @@ class Context:
     extra_pnginfo: Mapping[str, Any] | None
     progress: Callable[[float, float, Image.Image | None], None]
     """value, max, preview; raises Interrupted"""
+    deliver: Callable[[float, float, Image.Image], None]
+    """value, max, a picture that is sent whole, as PNG; raises Interrupted"""
     text: Callable[[str], None]
     """shown on the node while it runs"""
     check: Callable[[], None]

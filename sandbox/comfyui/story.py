@@ -16,6 +16,8 @@ from sandbox.comfyui.node import Blocked, Result
 from wire.comfy import Message, PreviewFrame, TextFrame
 
 Said = Message | PreviewFrame | TextFrame
+Picture = tuple[bytes, str]
+"""an encoded image and its type"""
 Send = Callable[[Said], Awaitable[None]]
 _PREVIEW_SIDE = 512
 
@@ -50,12 +52,12 @@ class Story:
         await self._state(node, 0.0, 1.0, "running")
         await self._say("executing", {"node": node, "display_node": self._prompt.real(node)})
 
-    async def step(self, node: str, value: float, most: float, preview: bytes | None) -> None:
+    async def step(self, node: str, value: float, most: float, picture: Picture | None) -> None:
         """State, picture, progress: the page that wants its pictures the old way gets them last."""
         await self._state(node, value, most, "running")
-        if preview is not None:
+        if picture is not None:
             real, parent = self._prompt.real(node), self._prompt.parent(node)
-            await self._send(PreviewFrame(preview, "image/jpeg", node, self._prompt_id, real, parent, real))
+            await self._send(PreviewFrame(*picture, node, self._prompt_id, real, parent, real))
         await self._say("progress", {"value": value, "max": most, "node": node})
 
     async def text(self, node: str, text: str) -> None:
@@ -118,10 +120,19 @@ class Story:
         await self._send(Message(kind, {**data, "prompt_id": self._prompt_id}))
 
 
-def jpeg(image: Image.Image) -> bytes:
+def jpeg(image: Image.Image) -> Picture:
     """As the server sends a preview: scaled to fit, quality 95."""
     scale = _PREVIEW_SIDE / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return _encoded(image.convert("RGB").resize(size), "JPEG", quality=95)
+
+
+def png(image: Image.Image) -> Picture:
+    """As the server sends a picture that is no preview but the result: as it is."""
+    return _encoded(image, "PNG", compress_level=1)
+
+
+def _encoded(image: Image.Image, kind: str, **options: int) -> Picture:
     buffer = io.BytesIO()
-    image.convert("RGB").resize(size).save(buffer, "JPEG", quality=95)
-    return buffer.getvalue()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue(), f"image/{kind.lower()}"
