@@ -104,7 +104,7 @@ HISTORY = (
 )
 CLEARED = (
     Difference(
-        "Prompts that are cleared from the queue are withdrawn one by one, and each is told; the last count is equal.",
+        "A cleared queue is told by us and by ComfyUI, which clears its own, empty or not: the same count twice.",
         local=with_last_count,
         remote=with_last_count,
     ),
