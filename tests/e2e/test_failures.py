@@ -2,13 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
 import pytest
-import pytest_asyncio
 
 from sandbox.endpoint.server import running_endpoint
 from sandbox.endpoint.service import Options
@@ -28,12 +26,6 @@ def slow(seconds: float, prefix: str = "slow", color: int = 0) -> Prompt:
         "inputs": {"image": ["1", 0], "steps": int(seconds * 10), "seconds_per_step": 0.1},
     }
     return prompt
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    async with running_stack(tmp_path_factory.mktemp("home")) as running:
-        yield running
 
 
 async def set_faults(stack: Stack, **points: int) -> None:
