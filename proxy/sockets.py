@@ -86,6 +86,11 @@ class Sockets:
             for socket in self._listening(client_id, message):
                 socket.tell(shown)
 
+    @property
+    def listeners(self) -> int:
+        """How many browser sockets are open."""
+        return len(self._open)
+
     def publish_status(self) -> None:
         """Tell every socket the queue's length: the queue or the history has changed."""
         for socket in self._open:
@@ -137,7 +142,9 @@ class Sockets:
         self._open.append(socket)
         try:
             await asyncio.gather(*(other.yield_upstream() for other in older))
-            await socket.run()
+            if not await socket.run() and request.transport is not None:
+                logger.warning("%s has not read for long and is let go", socket.sid)
+                request.transport.abort()  # closing in peace would wait for it
         finally:
             self._open.remove(socket)
             self._pass_on(socket.sid)

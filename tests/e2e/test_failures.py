@@ -2,13 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
 import pytest
-import pytest_asyncio
 
 from sandbox.endpoint.server import running_endpoint
 from sandbox.endpoint.service import Options
@@ -28,12 +26,6 @@ def slow(seconds: float, prefix: str = "slow", color: int = 0) -> Prompt:
         "inputs": {"image": ["1", 0], "steps": int(seconds * 10), "seconds_per_step": 0.1},
     }
     return prompt
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    async with running_stack(tmp_path_factory.mktemp("home")) as running:
-        yield running
 
 
 async def set_faults(stack: Stack, **points: int) -> None:
@@ -86,16 +78,22 @@ async def test_a_prompt_deleted_while_it_waits_leaves_no_trace(stack: Stack) -> 
     running = await stack.queue_prompt(slow(30, color=4))
     waiting = await stack.queue_prompt(inverted_image(color=5))
     await until(lambda: is_running(stack, running))
+    await stack.post("/api/interrupt", {"prompt_id": waiting})
+    interrupted = await stack.get("/queue")
     await stack.post("/api/queue", {"delete": [waiting]})
+    deleted = await stack.get("/queue")
+    count = (await stack.get("/prompt"))["exec_info"]["queue_remaining"]
 
-    async def gone() -> bool:
-        queue = await stack.get("/queue")
-        return waiting not in [item[1] for item in queue["queue_pending"]]
+    async def confirmed() -> bool:
+        return not await stack.job(waiting)
 
-    await until(gone)
+    await until(confirmed)
     await stack.post("/api/interrupt", {})
     await stack.history(running)
 
+    assert [item[1] for item in interrupted["queue_pending"]] == [waiting]
+    assert deleted["queue_pending"] == []
+    assert count == 1
     assert waiting not in await stack.get("/history")
 
 

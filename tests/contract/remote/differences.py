@@ -45,6 +45,20 @@ def with_create_time(entry: dict[str, Any]) -> dict[str, Any]:
     return {**entry, "prompt": [number, prompt_id, graph, {"create_time": "a time", **extra_data}, outputs]}
 
 
+def with_last_count(story: list[Told]) -> list[Told]:
+    """Of several counts in a row the last one."""
+    pairs = zip(story, [*story[1:], None], strict=True)
+    return [told for told, after in pairs if told["type"] != "status" or after is None or after["type"] != "status"]
+
+
+def without_kept(item: dict[str, Any]) -> dict[str, Any]:
+    """A history entry or a job, without what the second prompt shows again."""
+    if "prompt 0" in (item.get("id"), item.get("prompt", ["", ""])[1]):
+        return item
+    hidden = ("outputs", "meta", "outputs_count", "preview_output")
+    return {key: value for key, value in item.items() if key not in hidden}
+
+
 def with_create_times(seen: dict[str, Any]) -> dict[str, Any]:
     def dated(item: list[Any]) -> list[Any]:
         return [*item[:3], {"create_time": "a time", **item[3]}, item[4]]
@@ -88,6 +102,21 @@ HISTORY = (
         local=every(with_create_time),
     ),
 )
+CLEARED = (
+    Difference(
+        "A cleared queue is told by us and by ComfyUI, which clears its own, empty or not: the same count twice.",
+        local=with_last_count,
+        remote=with_last_count,
+    ),
+)
+KEPT_FOR_NOBODY = (
+    Difference(
+        "A program without a client id learns of kept results too; 0.8.0 leaves them out of the history then.",
+        local=every(without_kept),
+        remote=every(without_kept),
+    ),
+)
+"""for the second run of a prompt that was posted without a client id"""
 QUEUE = (
     Difference(
         "A job that waits or runs has its workflow, as from newer ComfyUIs; 0.8.0 shows it when the job has ended.",
