@@ -5,7 +5,8 @@ import contextlib
 import json
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
 import aiohttp
 from aiohttp import web
@@ -61,7 +62,7 @@ class BrowserSocket:
         self,
         *,
         browser: web.WebSocketResponse,
-        upstream: Callable[[str | None], Awaitable[aiohttp.ClientWebSocketResponse]],
+        upstream: Callable[[str | None], AbstractAsyncContextManager[aiohttp.ClientWebSocketResponse]],
         sid: str | None,
         new_sid: Callable[[], str],
         remote_count: Callable[[], int],
@@ -143,7 +144,8 @@ class BrowserSocket:
             case Message():
                 self._outbox.put(render_text(message))
             case PreviewFrame():
-                frame = render_preview(message, with_metadata=bool(self._flags.get("supports_preview_metadata")))
+                modern = bool(self._flags.get("supports_preview_metadata")) and message.node_id is not None
+                frame = render_preview(message, with_metadata=modern)
                 self._outbox.put(frame, droppable=not message.is_result)
             case TextFrame():
                 self._outbox.put(render_progress_text(message))
@@ -190,13 +192,10 @@ class BrowserSocket:
 
     async def _speak_with_comfyui(self) -> None:
         """One connection, from its start to its end."""
-        self._upstream = await self._connect(self.sid)
-        try:
+        async with self._connect(self.sid) as self._upstream:
             if self._turn.is_set():
                 with contextlib.suppress(aiohttp.ClientError, OSError):  # it has just gone: as if it had said so
                     await self._relay(self._upstream)
-        finally:
-            await self._upstream.close()
         if self._turn.is_set():
             self._lost_upstream()
 

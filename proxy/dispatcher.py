@@ -45,31 +45,35 @@ class Dispatcher:
         job = self._store.find(prompt_id)
         if job is None or job.state in ENDED:
             return False
-        run, task = self._runs.get(prompt_id, (None, None))
-        if job.state is JobState.PENDING:
-            if task is not None:
-                task.cancel()
-            self._store.end(job.prompt_id, JobState.CANCELLED, None, self._tools.now_ms())
-            self._tools.publisher.publish_status()
-            logger.info("%s cancelled before it was submitted", prompt_id)
-        elif run is not None:
-            self._store.update(job.prompt_id, cancel_requested=1)
-            run.want_cancel()
+        self._cancel_all([job])
         return True
 
     def cancel_running(self) -> None:
         """What /interrupt without an id means: whatever runs."""
-        self._cancel_all(SHOWN_RUNNING)
+        self._cancel_all(job for job in self._store.active() if job.state in SHOWN_RUNNING)
 
     def cancel_pending(self) -> None:
         """What clearing the queue means; running jobs go on."""
-        self._cancel_all(SHOWN_PENDING)
+        self._cancel_all(job for job in self._store.active() if job.state in SHOWN_PENDING)
 
-    def _cancel_all(self, states: Iterable[JobState]) -> None:
-        wanted = frozenset(states)
-        for job in self._store.active():
-            if job.state in wanted:
-                self.cancel(job.prompt_id)
+    def _cancel_all(self, jobs: Iterable[Job]) -> None:
+        """One message tells of all that are gone at once, as in ComfyUI."""
+        gone = [job for job in jobs if self._stop_job(job)]
+        if gone:
+            self._tools.publisher.publish_status()
+
+    def _stop_job(self, job: Job) -> bool:
+        """True when that takes it out of the queue."""
+        run, task = self._runs.get(job.prompt_id, (None, None))
+        if job.state is JobState.PENDING:
+            if task is not None:
+                task.cancel()
+            self._store.end(job.prompt_id, JobState.CANCELLED, None, self._tools.now_ms())
+            logger.info("%s cancelled before it was submitted", job.prompt_id)
+        elif run is not None:
+            self._store.update(job.prompt_id, cancel_requested=1)
+            run.want_cancel()
+        return job.state in (JobState.PENDING, JobState.QUEUED)
 
     # -- the loop
 

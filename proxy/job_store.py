@@ -5,86 +5,49 @@ One transaction a method. Methods are short (well under a millisecond for one jo
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 from proxy.core.intake import Progress
-from proxy.core.job import Entry, Job, Submission
-from proxy.core.lifecycle import ACTIVE, ENDED, JobState, require_transition
+from proxy.core.job import Entry, Job, Submission, workflow_id
+from proxy.core.job_view import duration_ms, job_view
+from proxy.core.lifecycle import JobState, require_transition
+from proxy.core.naming import ItemKey, without
+from proxy.core.schema import ACTIVE_STATES, ENDED_STATES, FUNCTIONS, MIGRATIONS, SHOWN_STATES, entry_text
+from proxy.core.views import complete_entry
+from proxy.job_lists import JobLists
 from wire.events import Numbered, encode_event
 from wire.ids import ClientId, PromptId, RunPodJobId
 
-ItemKey = tuple[str, str, str]
-
-_MIGRATIONS = (
-    """
-    CREATE TABLE jobs (
-        prompt_id TEXT PRIMARY KEY,
-        number REAL NOT NULL,
-        state TEXT NOT NULL,
-        prompt TEXT NOT NULL,
-        extra_data TEXT NOT NULL,
-        outputs_to_execute TEXT NOT NULL,
-        targets TEXT,
-        client_id TEXT,
-        created_ms INTEGER NOT NULL,
-        endpoint_id TEXT,
-        runpod_id TEXT,
-        started_ms INTEGER,
-        ended_ms INTEGER,
-        delay_ms INTEGER,
-        execution_ms INTEGER,
-        cancel_requested INTEGER NOT NULL DEFAULT 0,
-        error TEXT,
-        entry TEXT,
-        hidden INTEGER NOT NULL DEFAULT 0,
-        run TEXT NOT NULL DEFAULT '',
-        run_started INTEGER NOT NULL DEFAULT 0,
-        next_seq INTEGER NOT NULL DEFAULT 0
-    ) STRICT;
-    CREATE INDEX jobs_by_state ON jobs (state, number);
-    CREATE TABLE events (
-        prompt_id TEXT NOT NULL REFERENCES jobs ON DELETE CASCADE,
-        seq INTEGER NOT NULL,
-        body TEXT NOT NULL,
-        PRIMARY KEY (prompt_id, seq)
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE files (
-        prompt_id TEXT NOT NULL REFERENCES jobs ON DELETE CASCADE,
-        worker_item TEXT NOT NULL,
-        sha256 TEXT NOT NULL,
-        local_item TEXT NOT NULL,
-        PRIMARY KEY (prompt_id, worker_item, sha256)
-    ) STRICT, WITHOUT ROWID;
-    CREATE INDEX files_by_content ON files (sha256);
-    CREATE TABLE completions (
-        place INTEGER PRIMARY KEY AUTOINCREMENT,
-        prompt_id TEXT NOT NULL UNIQUE
-    ) STRICT;
-    """,
-)
+MAXIMUM_HISTORY = 10_000
+"""ended jobs that are kept; source: ComfyUI 0.8.0, execution.py MAXIMUM_HISTORY_SIZE"""
+_CACHE_KIB = 16_000
+"""what a queue of a thousand jobs is read from; SQLite's own default holds a third of it"""
 
 _COLUMNS = (
-    "jobs.prompt_id, number, state, prompt, extra_data, outputs_to_execute, created_ms, targets, client_id, "
-    "endpoint_id, runpod_id, started_ms, ended_ms, delay_ms, execution_ms, cancel_requested, error, entry, place"
+    "prompt_id, number, state, prompt, extra_data, outputs_to_execute, created_ms, targets, client_id, "
+    "endpoint_id, runpod_id, started_ms, ended_ms, delay_ms, execution_ms, cancel_requested, error, entry, completion"
 )
-_SELECT = f"SELECT {_COLUMNS} FROM jobs LEFT JOIN completions USING (prompt_id)"  # noqa: S608  no input in it
-_ACTIVE = ", ".join(f"'{state.value}'" for state in sorted(ACTIVE, key=lambda state: state.value))
-_ENDED = ", ".join(f"'{state.value}'" for state in sorted(ENDED, key=lambda state: state.value))
+_IN_TEMP = """local_item LIKE '["temp"%' AND NOT gone"""
+_SELECT = f"SELECT {_COLUMNS} FROM jobs JOIN documents USING (prompt_id)"  # noqa: S608  no input in it
 
 
 class JobStore:
-    """All jobs of this proxy, over restarts."""
+    """All jobs of this proxy, over restarts; of those that ended, the newest *history*."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, history: int = MAXIMUM_HISTORY) -> None:
+        self._history = history
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("PRAGMA foreign_keys = ON")
+        self._db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         self._migrate()
+        self.lists = JobLists(lambda query, values: self._db.execute(query, values).fetchall())
 
     def close(self) -> None:
         self._db.close()
@@ -97,7 +60,9 @@ class JobStore:
 
     def _migrate(self) -> None:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        for number, script in enumerate(_MIGRATIONS[version:], version + 1):
+        for name, (arguments, function) in FUNCTIONS.items():
+            self._db.create_function(name, arguments, function)
+        for number, script in enumerate(MIGRATIONS[version:], version + 1):
             self._db.executescript(f"BEGIN; {script} PRAGMA user_version = {number}; COMMIT;")
 
     def _transaction(self) -> AbstractContextManager[object]:
@@ -112,19 +77,22 @@ class JobStore:
             self._db.execute("DELETE FROM jobs WHERE prompt_id = ?", (submission.prompt_id,))
             self._db.execute("DELETE FROM completions WHERE prompt_id = ?", (submission.prompt_id,))
             self._db.execute(
-                "INSERT INTO jobs (prompt_id, number, state, prompt, extra_data, outputs_to_execute, targets,"
-                " client_id, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO jobs (prompt_id, number, state, outputs_to_execute, targets, client_id, created_ms,"
+                " workflow_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     submission.prompt_id,
                     self._number(submission),
                     JobState.PENDING.value,
-                    json.dumps(submission.prompt),
-                    json.dumps(submission.extra_data),
                     json.dumps(submission.outputs_to_execute),
                     None if submission.targets is None else json.dumps(submission.targets),
                     submission.client_id,
                     now_ms,
+                    workflow_id(submission.extra_data),
                 ),
+            )
+            self._db.execute(
+                "INSERT INTO documents (prompt_id, prompt, extra_data) VALUES (?, ?, ?)",
+                (submission.prompt_id, json.dumps(submission.prompt), json.dumps(submission.extra_data)),
             )
         return self.get(submission.prompt_id)
 
@@ -143,16 +111,17 @@ class JobStore:
         return job
 
     def find(self, prompt_id: str) -> Job | None:
-        row = self._db.execute(f"{_SELECT} WHERE jobs.prompt_id = ?", (prompt_id,)).fetchone()
+        row = self._db.execute(f"{_SELECT} WHERE prompt_id = ?", (prompt_id,)).fetchone()
         return _job(row) if row else None
 
     def active(self) -> list[Job]:
         """Jobs that have not ended, in queue order."""
-        rows = self._db.execute(f"{_SELECT} WHERE state IN ({_ACTIVE}) ORDER BY number, created_ms")
+        rows = self._db.execute(f"{_SELECT} WHERE state IN ({ACTIVE_STATES}) ORDER BY number, created_ms")
         return [_job(row) for row in rows]
 
     def count_active(self) -> int:
-        (count,) = self._db.execute(f"SELECT count(*) FROM jobs WHERE state IN ({_ACTIVE})").fetchone()  # noqa: S608
+        """How many jobs a person sees in the queue."""
+        (count,) = self._db.execute(f"SELECT count(*) FROM jobs WHERE state IN ({SHOWN_STATES})").fetchone()  # noqa: S608
         return int(count)
 
     def pending_ids(self) -> list[PromptId]:
@@ -161,14 +130,6 @@ class JobStore:
             "SELECT prompt_id FROM jobs WHERE state = ? ORDER BY number, created_ms", (JobState.PENDING.value,)
         )
         return [PromptId(prompt_id) for (prompt_id,) in rows]
-
-    def ended(self, limit: int | None = None) -> list[Job]:
-        """Jobs with a history entry, in completion order, oldest first; the last *limit* of them."""
-        rows = self._db.execute(
-            f"{_SELECT} WHERE state IN ({_ENDED}) AND NOT hidden ORDER BY place DESC LIMIT ?",
-            (-1 if limit is None else limit,),
-        ).fetchall()
-        return [_job(row) for row in reversed(rows)]
 
     def counts(self) -> dict[JobState, int]:
         rows = self._db.execute("SELECT state, count(*) FROM jobs GROUP BY state")
@@ -189,13 +150,36 @@ class JobStore:
         with self._transaction():
             (current,) = self._db.execute("SELECT state FROM jobs WHERE prompt_id = ?", (prompt_id,)).fetchone()
             require_transition(JobState(current), target)
-            body = None if entry is None else _entry_text(entry)
-            values = {"state": target.value, "ended_ms": now_ms, "entry": body, "hidden": int(entry is None)}
-            self._set(prompt_id, {**values, **columns})
+            self._set(prompt_id, {"state": target.value, "ended_ms": now_ms, "hidden": int(entry is None), **columns})
             self._db.execute("DELETE FROM events WHERE prompt_id = ?", (prompt_id,))
             if entry is not None:
-                self._db.execute("INSERT OR IGNORE INTO completions (prompt_id) VALUES (?)", (prompt_id,))
-        return self.get(prompt_id)
+                self._keep(prompt_id, complete_entry(entry, completed=target is JobState.COMPLETED))
+            job = self._keep_view(prompt_id)
+            self._forget_oldest()
+        return job
+
+    def _keep(self, prompt_id: PromptId, entry: Entry) -> None:
+        """The job is the newest of the history."""
+        self._db.execute("UPDATE documents SET entry = ? WHERE prompt_id = ?", (entry_text(entry), prompt_id))
+        self._db.execute("INSERT OR IGNORE INTO completions (prompt_id) VALUES (?)", (prompt_id,))
+        (place,) = self._db.execute("SELECT place FROM completions WHERE prompt_id = ?", (prompt_id,)).fetchone()
+        self._set(prompt_id, {"completion": place})
+
+    def _keep_view(self, prompt_id: PromptId) -> Job:
+        """What lists show of the job, once and for all."""
+        job = self.get(prompt_id)
+        view = job_view(job)
+        self._db.execute("UPDATE documents SET view = ? WHERE prompt_id = ?", (json.dumps(view), prompt_id))
+        self._set(prompt_id, {"duration_ms": duration_ms(view)})
+        return job
+
+    def _forget_oldest(self) -> None:
+        for kept, order in (("completion IS NOT NULL", "completion"), ("hidden = 1", "ended_ms")):
+            self._db.execute(
+                "DELETE FROM jobs WHERE prompt_id IN"  # noqa: S608  no input in it
+                f" (SELECT prompt_id FROM jobs WHERE {kept} ORDER BY {order} DESC LIMIT -1 OFFSET ?)",
+                (self._history,),
+            )
 
     def update(self, prompt_id: PromptId, **columns: Any) -> None:
         """Set columns other than the state."""
@@ -210,11 +194,11 @@ class JobStore:
         """Take ended jobs out of the history; their files stay."""
         with self._transaction():
             for prompt_id in prompt_ids:
-                self._db.execute(f"DELETE FROM jobs WHERE prompt_id = ? AND state IN ({_ENDED})", (prompt_id,))  # noqa: S608
+                self._db.execute(f"DELETE FROM jobs WHERE prompt_id = ? AND state IN ({ENDED_STATES})", (prompt_id,))  # noqa: S608
 
     def forget_all(self) -> None:
         with self._transaction():
-            self._db.execute(f"DELETE FROM jobs WHERE state IN ({_ENDED})")  # noqa: S608
+            self._db.execute(f"DELETE FROM jobs WHERE state IN ({ENDED_STATES})")  # noqa: S608
 
     # -- what was received
 
@@ -252,7 +236,7 @@ class JobStore:
     def remember_file(self, prompt_id: PromptId, worker_item: ItemKey, sha256: str, local_item: ItemKey) -> None:
         with self._transaction():
             self._db.execute(
-                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO files (prompt_id, worker_item, sha256, local_item) VALUES (?, ?, ?, ?)",
                 (prompt_id, json.dumps(worker_item), sha256, json.dumps(local_item)),
             )
 
@@ -270,27 +254,65 @@ class JobStore:
         rows = self._db.execute("SELECT worker_item, local_item FROM files WHERE prompt_id = ?", (prompt_id,))
         return {_item(worker): _item(local) for worker, local in rows}
 
+    def local_files(self, prompt_id: PromptId) -> dict[ItemKey, bool]:
+        """The local name of each stored file, and whether it is gone."""
+        rows = self._db.execute("SELECT local_item, gone FROM files WHERE prompt_id = ?", (prompt_id,))
+        return {_item(local): bool(gone) for local, gone in rows}
+
+    def newest_temp_file(self) -> ItemKey | None:
+        """The temp file that was stored last, of those that are not known to be gone."""
+        row = self._db.execute(
+            "SELECT local_item FROM files JOIN jobs USING (prompt_id)"  # noqa: S608  no input in it
+            f" WHERE {_IN_TEMP} ORDER BY created_ms DESC LIMIT 1"
+        ).fetchone()
+        return _item(row[0]) if row else None
+
+    def with_temp_files(self) -> list[PromptId]:
+        """Jobs with temp files that are not known to be gone."""
+        rows = self._db.execute(f"SELECT DISTINCT prompt_id FROM files WHERE {_IN_TEMP}")  # noqa: S608
+        return [PromptId(prompt_id) for (prompt_id,) in rows]
+
+    def lose_temp_files(self, prompt_id: PromptId) -> None:
+        """The job's temp files are gone: its history shows them no more."""
+        with self._transaction():
+            self._db.execute(f"UPDATE files SET gone = 1 WHERE prompt_id = ? AND {_IN_TEMP}", (prompt_id,))  # noqa: S608
+            job = self.get(prompt_id)
+            if job.entry is None:
+                return
+            gone = {item for item, is_gone in self.local_files(prompt_id).items() if is_gone}
+            outputs = {node: without(output, gone) for node, output in job.entry.outputs.items()}
+            text = entry_text(replace(job.entry, outputs=outputs))
+            self._db.execute("UPDATE documents SET entry = ? WHERE prompt_id = ?", (text, prompt_id))
+            self._keep_view(prompt_id)
+
     # -- the one order of completions
 
     def completions(self, prompt_ids: Iterable[str]) -> dict[str, int]:
-        """Each prompt's place in the common order of completions; those not seen before come last, in this order."""
+        """Each local prompt's place in the common order of completions; those not seen before come last, in this order.
+
+        Those of *prompt_ids* that are in our own history are left out.
+        """
         wanted = list(prompt_ids)
-        with self._transaction():
-            self._db.executemany("INSERT OR IGNORE INTO completions (prompt_id) VALUES (?)", [(w,) for w in wanted])
+        known = self._known_completions(wanted)
+        new = [(prompt_id,) for prompt_id in wanted if prompt_id not in known]
+        if new:
+            with self._transaction():
+                self._db.executemany("INSERT OR IGNORE INTO completions (prompt_id) VALUES (?)", new)
+            known = self._known_completions(wanted)
+        return {prompt_id: place for prompt_id, (place, ours) in known.items() if not ours}
+
+    def _known_completions(self, prompt_ids: Sequence[str]) -> dict[str, tuple[int, bool]]:
         rows = self._db.execute(
-            "SELECT prompt_id, place FROM completions WHERE prompt_id IN (SELECT value FROM json_each(?))",
-            (json.dumps(wanted),),
+            "SELECT prompt_id, place, completion IS NOT NULL FROM completions LEFT JOIN jobs USING (prompt_id)"
+            " WHERE prompt_id IN (SELECT value FROM json_each(?))",
+            (json.dumps(prompt_ids),),
         )
-        return dict(rows.fetchall())
+        return {prompt_id: (place, bool(ours)) for prompt_id, place, ours in rows}
 
 
 def _item(text: str) -> ItemKey:
     folder, subfolder, filename = json.loads(text)
     return folder, subfolder, filename
-
-
-def _entry_text(entry: Entry) -> str:
-    return json.dumps({"outputs": entry.outputs, "status": entry.status, "meta": entry.meta})
 
 
 def _job(row: tuple[Any, ...]) -> Job:

@@ -9,7 +9,12 @@ _JSON = {"Content-Type": "application/json; charset=utf-8", "Cache-Control": "no
 
 
 def json_response(status: int, value: Any) -> http.Response:
-    return http.Response.make(status, json.dumps(value), _JSON)
+    return json_text_response(status, json.dumps(value))
+
+
+def json_text_response(status: int, text: str) -> http.Response:
+    """*text* is JSON."""
+    return http.Response.make(status, text, _JSON)
 
 
 def comfy_error(status: int, error_type: str, message: str, details: str = "") -> http.Response:

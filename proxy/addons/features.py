@@ -1,5 +1,7 @@
 """GET /features: the flags that the page may rely on, the same as those told by the websocket."""
 
+import json
+
 from mitmproxy import http
 
 from proxy.addons.closed import closed
@@ -14,4 +16,4 @@ class Features:
         if route(flow.request.method, flow.request.path).route is not Route.FEATURES:
             return
         if (flags := upstream_object(flow)) is not None:
-            replace_body(flow, announced(flags))
+            replace_body(flow, json.dumps(announced(flags)))

@@ -1,16 +1,18 @@
 """The history: GET and POST /history, GET /history/{id}, in completion order over local and remote prompts."""
 
+from collections.abc import Iterable
+
 from mitmproxy import http
 
-from proxy.addons.answers import json_response
+from proxy.addons.answers import json_text_response
 from proxy.addons.closed import closed
 from proxy.addons.merging import body_object, replace_body, upstream_object
-from proxy.core.lifecycle import ENDED
+from proxy.core.json_text import object_text
 from proxy.core.routing import Route, route
-from proxy.core.views import history_item, merged_history
+from proxy.core.views import Place, Window, history_item, history_page, merged_history
 from proxy.job_store import JobStore
 
-_ASKED = "history_window"
+_ASKED, _ONE = "history_window", "history_item_of_comfyui"
 
 
 class History:
@@ -22,6 +24,7 @@ class History:
         matched = route(flow.request.method, flow.request.path)
         if matched.route is Route.HISTORY_ITEM:
             flow.response = self._item(matched.argument)
+            flow.metadata[_ONE] = flow.response is None
         elif matched.route is Route.HISTORY and flow.request.method == "POST":
             body = body_object(flow)
             if body.get("clear"):
@@ -34,14 +37,14 @@ class History:
         job = self._store.find(prompt_id or "")
         if job is None:
             return None
-        shown = job.state in ENDED and job.entry is not None
-        return json_response(200, {job.prompt_id: history_item(job)} if shown else {})
+        ended = self._store.lists.stored([job.prompt_id])
+        return json_text_response(200, object_text((found, [history_item(one)]) for found, one in ended.items()))
 
     def _widen(self, flow: http.HTTPFlow) -> None:
         """An offset counts over the merged list, so ComfyUI is asked for its whole one."""
         query = flow.request.query
         try:
-            asked = tuple(int(query[name]) if name in query else None for name in ("max_items", "offset"))
+            asked = Window(*(int(query[name]) if name in query else None for name in ("max_items", "offset")))
         except ValueError:
             return  # ComfyUI answers that as it does
         flow.metadata[_ASKED] = asked
@@ -50,8 +53,18 @@ class History:
 
     @closed
     def response(self, flow: http.HTTPFlow) -> None:
-        if _ASKED not in flow.metadata or (upstream := upstream_object(flow)) is None:
+        single = flow.metadata.get(_ONE, False)
+        window = Window() if single else flow.metadata.get(_ASKED)
+        if window is None or (upstream := upstream_object(flow)) is None:
             return
-        max_items, offset = flow.metadata[_ASKED]
-        jobs = self._store.ended(None if offset is not None else max_items)
-        replace_body(flow, merged_history(upstream, self._store.completions(upstream), jobs, max_items, offset))
+        page = self._page(upstream, window, single=single)
+        stored = self._store.lists.stored(prompt_id for _, prompt_id in page)
+        replace_body(flow, merged_history(upstream, page, stored))
+
+    def _page(self, upstream: Iterable[str], window: Window, *, single: bool) -> list[Place]:
+        local = self._store.completions(upstream)
+        if single:
+            return history_page(local, [], window)
+        skipped = window.surely_before(len(local))
+        rest = window.without(skipped)
+        return history_page(local, self._store.lists.places(rest, skipped), rest)

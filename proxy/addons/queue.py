@@ -1,5 +1,6 @@
 """The queue: GET /prompt, GET and POST /queue, POST /interrupt, over local and remote prompts."""
 
+import json
 from typing import Any
 
 from mitmproxy import http
@@ -49,7 +50,8 @@ class Queue:
             return
         matched = route(flow.request.method, flow.request.path).route
         if matched is Route.QUEUE and (upstream := upstream_object(flow)) is not None:
-            replace_body(flow, merged_queue(upstream, self._store.active()))
+            replace_body(flow, merged_queue(upstream, self._store.lists.queue()))
         elif matched is Route.PROMPT_STATUS and (upstream := upstream_object(flow)) is not None:
             remaining = int(upstream.get("exec_info", {}).get("queue_remaining", 0)) + self._store.count_active()
-            replace_body(flow, {**upstream, "exec_info": {**upstream["exec_info"], "queue_remaining": remaining}})
+            info = {**upstream.get("exec_info", {}), "queue_remaining": remaining}
+            replace_body(flow, json.dumps({**upstream, "exec_info": info}))

@@ -4,6 +4,7 @@ Source: ComfyUI 0.3.64 and 0.8.0, server.py ``post_prompt`` and execution.py ``v
 """
 
 import json
+import math
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -131,9 +132,12 @@ def _number(value: Any) -> float | None:
     if value is None:
         return None
     try:
-        return float(value)
-    except (TypeError, ValueError) as error:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError) as error:
         raise Refused("invalid_prompt", "number is not a number") from error
+    if not math.isfinite(number):
+        raise Refused("invalid_prompt", "number is not a number")  # JSON has no way to show it in the queue
+    return number
 
 
 def _prompt_id(value: Any, new_id: PromptId) -> PromptId:

@@ -1,9 +1,10 @@
 import json
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
-from bench.report import Limit, Row, table, write
+from bench.report import Limit, Row, percentile, table, write
 
 SLOW = Row("GET", "ms", [2.0, 4.0, 60.0], {"bare": [1.0, 2.0, 20.0]}, Limit(1.5, "bare"))
 QUICK = Row("answer", "ms", [3.0, 5.0], {}, Limit(50))
@@ -39,3 +40,8 @@ def test_the_file_holds_every_sample(tmp_path: Path) -> None:
 
     assert written["rows"][0]["samples"] == {"proxy": [2.0, 4.0, 60.0], "bare": [1.0, 2.0, 20.0]}
     assert written["rows"][1] == {"name": "pages", "skipped": "needs Chromium"}
+
+
+@pytest.mark.parametrize(("percent", "expected"), [(0, 1.0), (50, 50.0), (99, 99.0), (100, 100.0)])
+def test_a_percentile_is_one_of_the_samples(percent: float, expected: float) -> None:
+    assert percentile([float(n) for n in range(100, 0, -1)], percent) == expected

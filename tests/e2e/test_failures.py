@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
@@ -11,6 +12,7 @@ import pytest_asyncio
 
 from sandbox.endpoint.server import running_endpoint
 from sandbox.endpoint.service import Options
+from tests.support.comfyui import comfyui_process
 from tests.support.page import opened_page
 from tests.support.prompts import Prompt, inverted_image
 from tests.support.stack import Stack, free_port, running_stack, start_proxy
@@ -225,6 +227,34 @@ async def test_while_comfyui_is_down_a_prompt_is_refused_in_its_shape(tmp_path: 
     assert (status, body["error"]["type"]) == (503, "comfyui_unavailable")
     assert page.status == 503
     assert "ComfyUI does not answer" in text
+
+
+async def test_when_comfyui_was_restarted_its_temp_files_are_marked_and_the_rest_is_kept(tmp_path: Path) -> None:
+    prompt = inverted_image(prefix="kept")
+    prompt["4"] = {"class_type": "PreviewImage", "inputs": {"images": ["2", 0]}}
+    data, port = tmp_path / "comfyui", free_port()
+    data.mkdir()
+    async with AsyncExitStack() as first, AsyncExitStack() as exits:
+        url = await first.enter_async_context(comfyui_process(data=data, port=port))
+        stack = await exits.enter_async_context(running_stack(tmp_path, COMFYUI_URL=url))
+        page = await exits.enter_async_context(opened_page(stack.session, stack.url))
+        prompt_id = await stack.queue_prompt(prompt)
+        before = (await stack.history(prompt_id))["outputs"]
+        await first.aclose()
+        await exits.enter_async_context(comfyui_process(data=data, port=port))
+
+        async def marked() -> bool:
+            return any(file.get("gone") for file in (await stack.job(prompt_id))["files"])
+
+        await until(marked)
+        after = (await stack.history(prompt_id))["outputs"]
+        jobs = (await stack.get("/api/jobs?status=completed&limit=9&offset=0"))["jobs"]
+        open_still = not page.socket.closed
+
+    assert [item["type"] for item in before["4"]["images"]] == ["temp"]
+    assert after == {**before, "4": {"images": []}}
+    assert jobs[0]["outputs_count"] == 1
+    assert open_still
 
 
 async def end_comfyui(stack: Stack) -> None:

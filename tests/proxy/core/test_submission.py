@@ -80,3 +80,9 @@ def test_u64_seeds_stay_whole() -> None:
     body = parse(json.dumps({"prompt": {"1": {"class_type": "A", "inputs": {"seed": 18446744073709551615}}}}).encode())
 
     assert body["prompt"]["1"]["inputs"]["seed"] == 18446744073709551615
+
+
+@pytest.mark.parametrize("bad", ["x", [], "nan", float("inf"), 10**400])
+def test_a_number_that_the_queue_cannot_show_is_refused(bad: object) -> None:
+    with pytest.raises(Refused, match="invalid_prompt"):
+        submission({"prompt": PROMPT, "number": bad}, INFOS, NEW, 7)
