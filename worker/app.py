@@ -12,6 +12,7 @@ from worker.diagnostics import Diagnostics
 from worker.downloads import Downloads
 from worker.folders import Folders
 from worker.handler import Handler
+from worker.hygiene import Hygiene
 from worker.model_paths import write_model_paths
 from worker.model_shelf import ModelShelf
 from worker.model_sources import Sources
@@ -94,6 +95,7 @@ class App:
             watch=Watch(self.process, settings.comfyui_hang_s),
             folders=self._folders,
             shelf=_shelf(settings),
+            hygiene=Hygiene(self._folders, settings.output_max_age_s, settings.output_max_bytes, time.time),
             diagnostics=Diagnostics(sdk_version, self._folders.data, model_roots, self.process.log_tail, self.redact),
             replace=self.shift.replace,
         )

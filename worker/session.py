@@ -20,6 +20,7 @@ from worker.comfy_process import ComfyUIDied
 from worker.diagnostics import Diagnostics
 from worker.downloads import ModelUnavailable
 from worker.folders import Folders
+from worker.hygiene import Hygiene
 from worker.loading import loading
 from worker.model_shelf import ModelShelf
 from worker.outbox import Outbox
@@ -53,6 +54,7 @@ class Workshop:
     watch: Watch
     folders: Folders
     shelf: ModelShelf
+    hygiene: Hygiene
     diagnostics: Diagnostics
     replace: Callable[[str], None]
     """called with the reason when this worker will not get well again"""
@@ -69,6 +71,7 @@ class Session:
         self._prompt_id = ""
         self._workflow: dict[str, Any] = {}
         self._prompt_run: PromptRun | None = None
+        self._outputs_named: dict[str, Any] | None = None
         self._loading: str | None = None
         self._task: asyncio.Task[None] | None = None
         self.outbox = outbox
@@ -96,8 +99,12 @@ class Session:
                     await self._guarded(comfy)
                 finally:
                     watching.cancel()
+                    await self._tidy()
         finally:
             self.outbox.close()
+
+    async def _tidy(self) -> None:
+        await asyncio.to_thread(self._shop.hygiene.after, self._inputs.written, self._outputs_named)
 
     async def _guarded(self, comfy: ComfyClient) -> None:
         """The job; whatever goes wrong becomes its last event."""
@@ -150,6 +157,8 @@ class Session:
             await self._inputs.write(request.files)
         self._prompt_run = run = PromptRun(self._prompt_id)
         entry = await self._execute(comfy, request, run)
+        if (entry.get("status") or {}).get("status_str") == "success":
+            self._outputs_named = entry.get("outputs") or {}
         for event in run.finish(entry):
             await self._deliver(event)
 

@@ -50,6 +50,10 @@ class Settings(BaseSettings):
     worker_drain_s: float = Field(default=300, ge=0)
     """seconds that a running job still has when the worker is told to stop"""
 
+    output_max_age_s: float = Field(default=86_400, gt=0)
+    """seconds for which the worker keeps outputs that were sent"""
+    output_max_bytes: int = Field(default=10 * 1024**3, ge=0)
+    """bytes of all outputs that it keeps; the oldest go first"""
     models_manifest: str | None = None
     """models that must be there: YAML or JSON, or the path of a file with it; also MODELS_DIR/models.yaml"""
     hf_token: SecretStr | None = None

@@ -38,6 +38,8 @@ class InputStaging:
 
     def __init__(self, folders: Folders) -> None:
         self._folders = folders
+        self.written: list[Path] = []
+        """what the job brought along, and takes with it"""
 
     async def write(self, files: Iterable[FileRef]) -> None:
         """Every file whole, or BadInput; a file that is there already with the same bytes is left alone."""
@@ -51,6 +53,7 @@ class InputStaging:
             if path.is_file() and path.stat().st_size == file.size and _digest(path) == file.sha256:
                 return
             path.parent.mkdir(parents=True, exist_ok=True)
+            self.written.append(path)
             _write_whole(path, content)
         except (UnsafeName, WireError) as error:
             raise BadInput(f"input file {file.filename!r}: {error}") from error

@@ -103,7 +103,7 @@ async def test_a_text_larger_than_a_batch_is_cut_and_says_so(read: Read) -> None
     assert isinstance(reader.events[-1], PromptFinished)
 
 
-async def test_input_files_are_there_when_the_prompt_runs(read: Read) -> None:
+async def test_input_files_are_there_when_the_prompt_runs_and_gone_after_it(read: Read, data: Path) -> None:
     content = b"from afar"
     file = FileRef(
         filename="a.txt",
@@ -120,6 +120,7 @@ async def test_input_files_are_there_when_the_prompt_runs(read: Read) -> None:
 
     (output,) = [event for event in reader.events if isinstance(event, NodeOutput)]
     assert output.output == {"text": ["from afar"]}
+    assert list((data / "input").rglob("*.txt")) == []
 
 
 async def test_the_prompt_keeps_the_callers_id(read: Read) -> None:
