@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from wire.errors import WireError
-from wire.files import FileRef
+from wire.files import FileRef, Sha256
 from wire.limits import PROTOCOL
 
 
@@ -134,6 +134,26 @@ class FileChunk(_Event):
     """base64"""
 
 
+class FilesKept(_Event):
+    """Input files that this worker keeps: next time it is enough to name them."""
+
+    kind: Literal["files_kept"] = "files_kept"
+    sha256: tuple[Sha256, ...]
+
+
+class FilesMissing(_Event):
+    """Input files that were only named and are not there. Nothing ran: the job is to be sent again with their bytes."""
+
+    kind: Literal["files_missing"] = "files_missing"
+    sha256: tuple[Sha256, ...]
+
+
+class Omitted(_Event):
+    """In a job's output: an event with bytes that only the stream delivered, for all would be too much to repeat."""
+
+    kind: Literal["omitted"] = "omitted"
+
+
 class LogLine(_Event):
     kind: Literal["log_line"] = "log_line"
     text: str
@@ -187,7 +207,7 @@ class Unknown(_Event):
     name: str
 
 
-Ending = PromptFinished | PromptFailed | PromptInterrupted | PromptRejected | WorkerFailed
+Ending = PromptFinished | PromptFailed | PromptInterrupted | PromptRejected | WorkerFailed | FilesMissing
 """Exactly one of these is the last event of a run."""
 
 WorkerEvent = (
@@ -202,6 +222,8 @@ WorkerEvent = (
     | NodeOutput
     | NodeBlocked
     | FileChunk
+    | FilesKept
+    | Omitted
     | LogLine
     | Ending
     | Unknown
@@ -212,8 +234,8 @@ _KNOWN = frozenset(
     model.model_fields["kind"].default
     for model in (
         WorkerState, PromptStarted, NodesCached, NodeStarted, NodesProgressed, StepProgress, Preview, NodeText,
-        NodeOutput, NodeBlocked, FileChunk, LogLine, PromptFinished, PromptFailed, PromptInterrupted, PromptRejected,
-        WorkerFailed,
+        NodeOutput, NodeBlocked, FileChunk, FilesKept, Omitted, LogLine, PromptFinished, PromptFailed,
+        PromptInterrupted, PromptRejected, WorkerFailed, FilesMissing,
     )
 )  # fmt: skip
 

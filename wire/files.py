@@ -11,6 +11,9 @@ from wire.errors import WireError
 Folder = Literal["input", "output", "temp"]
 """ComfyUI's three folders (``folder_paths.py``); the ``type`` of its file items."""
 
+INPUTS_FOLDER, OUTPUTS_FOLDER = "comfy-runpod/inputs", "comfy-runpod/outputs"
+"""in the bucket, and on the volume"""
+
 
 class _Source(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -39,13 +42,38 @@ class Streamed(_Source):
 
 
 class Stored(_Source):
-    """The bytes are to be fetched from a bucket or volume."""
+    """The bytes are to be fetched from a bucket. The signed address is a secret while it is valid."""
 
     kind: Literal["url"] = "url"
-    url: str
+    url: str = Field(repr=False)
 
 
-Source = Annotated[Inline | Streamed | Stored, Field(discriminator="kind")]
+class OnVolume(_Source):
+    """The bytes lie on the endpoint's network volume; *path* is relative to its root: confine before use."""
+
+    kind: Literal["volume"] = "volume"
+    path: str
+
+
+class Held(_Source):
+    """The bytes were sent before: who gets this has them by their SHA-256, or says that they are missing."""
+
+    kind: Literal["held"] = "held"
+
+
+Source = Annotated[Inline | Streamed | Stored | OnVolume | Held, Field(discriminator="kind")]
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def input_key(sha256: str) -> str:
+    """Where an input file lies in the bucket, and on the volume: there it is in the worker's cache at once."""
+    return f"{INPUTS_FOLDER}/{sha256}"
+
+
+def output_key(prompt_id: str, sha256: str) -> str:
+    """Where an output file lies in the bucket or on the volume until it was fetched."""
+    return f"{OUTPUTS_FOLDER}/{prompt_id}/{sha256}"
 
 
 class FileRef(BaseModel):
@@ -56,7 +84,7 @@ class FileRef(BaseModel):
     filename: str
     subfolder: str = ""
     type: Folder
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    sha256: Sha256
     size: int = Field(ge=0)
     source: Source
 

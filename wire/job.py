@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from wire.errors import WireError
 from wire.events import Batch, decode_batch
-from wire.files import FileRef, Inline
-from wire.limits import PROTOCOL
+from wire.files import FileRef, Inline, Streamed
+from wire.limits import PROTOCOL, PROTOCOL_SOURCES
 from wire.models import ModelRef, decode_models
 
 
@@ -30,12 +30,19 @@ class JobRequest(BaseModel):
     return_base64: bool = True
     models: tuple[ModelRef, ...] = ()
     """what must be there before the prompt runs"""
+    fetches: tuple[str, ...] = ()
+    """the sources (``url``, ``volume``) from which whoever sent this can fetch large outputs; else they are streamed"""
 
 
 def encode_request(request: JobRequest) -> dict[str, Any]:
     """RunPod's ``input`` in this project's own spelling."""
     body = request.model_dump(mode="json", exclude_none=True, exclude={"return_base64"})
-    return {"protocol": PROTOCOL, **body}
+    return {"protocol": _needed_protocol(request), **body}
+
+
+def _needed_protocol(request: JobRequest) -> int:
+    plain = all(isinstance(file.source, Inline | Streamed) for file in request.files)
+    return PROTOCOL if plain else PROTOCOL_SOURCES
 
 
 def decode_request(value: object) -> JobRequest:
@@ -47,8 +54,8 @@ def decode_request(value: object) -> JobRequest:
         raise WireError("`input` must be an object")
     if not isinstance(value.get("workflow"), dict) or not value["workflow"]:
         raise WireError("`input.workflow` must be a prompt in ComfyUI's API format")
-    if value.get("protocol", PROTOCOL) != PROTOCOL:
-        raise WireError(f"the request speaks protocol {value['protocol']!r}, this worker {PROTOCOL}")
+    if value.get("protocol", PROTOCOL) not in (PROTOCOL, PROTOCOL_SOURCES):
+        raise WireError(f"the request speaks protocol {value['protocol']!r}, this worker {PROTOCOL_SOURCES}")
     models = decode_models(value.get("models"))
     try:
         request = JobRequest.model_validate({**value, "models": models})

@@ -5,6 +5,9 @@ MIB = 1024 * 1024
 PROTOCOL = 1
 """Version of the contract in this package: the worker refuses another one, the proxy says that they differ."""
 
+PROTOCOL_SOURCES = 2
+"""Announced by a request whose files come from elsewhere (held, url, volume): a worker of version 1 cannot read it."""
+
 RUN_BODY_MAX = 10 * MIB
 """RunPod, "Send requests": a larger POST /run, or a larger job-done, is answered with 400."""
 
@@ -25,6 +28,12 @@ INLINE_OUTPUT_MAX = 128 * 1024
 
 INLINE_INPUTS_MAX = 7 * MIB
 """Raw bytes of all inputs inside one /run: 9.4 MiB as base64, which leaves room for the prompt."""
+
+KEPT_MIN = 64 * 1024
+"""An input file from this size on is kept by the worker and only named next time; smaller ones always travel."""
+
+STORED_OUTPUT_MIN = 8 * MIB
+"""An output file from this size on goes through the bucket or the volume, if there is one that both sides reach."""
 
 PREVIEW_MAX = 100 * 1024
 """Raw bytes of one preview image; a larger one is dropped, the next one may be smaller."""

@@ -7,12 +7,17 @@ import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
+from wire.files import INPUTS_FOLDER
 from worker.comfy_process import ComfyProcess, free_port
+from worker.depot import Depot
 from worker.diagnostics import Diagnostics
 from worker.downloads import Downloads
 from worker.folders import Folders
 from worker.handler import Handler
 from worker.hygiene import Hygiene
+from worker.input_cache import InputCache
+from worker.input_fetch import InputFetch
+from worker.input_staging import InputPlaces
 from worker.model_paths import write_model_paths
 from worker.model_shelf import ModelShelf
 from worker.model_sources import Sources
@@ -32,6 +37,18 @@ HandlerFunction = (
 def _shelf(settings: Settings) -> ModelShelf:
     sources = Sources(settings.bucket, settings.tokens(), allow_private=settings.downloads_allow_private)
     return ModelShelf(Downloads(settings.models_dir, sources), settings.models_dir, settings.models_manifest)
+
+
+def _input_places(settings: Settings) -> InputPlaces:
+    """A cache on the volume is there for all workers, and for those that come later."""
+    root = settings.volume / INPUTS_FOLDER if settings.volume else settings.data_dir.resolve() / "input-cache"
+    fetch = InputFetch(settings.bucket_endpoint_url, allow_private=settings.downloads_allow_private)
+    return InputPlaces(InputCache(root, settings.input_cache_max_bytes, time.time), fetch, settings.volume)
+
+
+def _depot(settings: Settings) -> Depot:
+    bucket = settings.bucket_name if settings.bucket else None
+    return Depot(settings.volume, settings.bucket, bucket, settings.output_max_age_s)
 
 
 def _nowhere() -> None:
@@ -95,6 +112,8 @@ class App:
             watch=Watch(self.process, settings.comfyui_hang_s),
             folders=self._folders,
             shelf=_shelf(settings),
+            inputs=_input_places(settings),
+            depot=_depot(settings),
             hygiene=Hygiene(self._folders, settings.output_max_age_s, settings.output_max_bytes, time.time),
             diagnostics=Diagnostics(sdk_version, self._folders.data, model_roots, self.process.log_tail, self.redact),
             replace=self.shift.replace,

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
+from worker.aggregate import Aggregate
 from worker.result import Result
 from worker.session import Session
 
@@ -28,9 +29,12 @@ class Handler:
     async def stream(self, job: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
         """Batches of WorkerEvents while the prompt runs."""
         session = self._start(job)
+        aggregate = Aggregate()
         try:
             async for batch in session.outbox.batches():
-                yield Chunk(batch)
+                chunk = Chunk(batch)
+                yield chunk
+                aggregate.posted(chunk)
         finally:
             session.cancel()
 

@@ -13,20 +13,32 @@ from typing import Any
 import aiohttp
 
 from wire.errors import WireError
-from wire.events import NodeOutput, Preview, PromptFailed, PromptRejected, WorkerEvent, WorkerFailed, WorkerState
+from wire.events import (
+    FilesKept,
+    FilesMissing,
+    NodeOutput,
+    Preview,
+    PromptFailed,
+    PromptRejected,
+    WorkerEvent,
+    WorkerFailed,
+    WorkerState,
+)
 from wire.job import JobRequest, decode_request
 from worker.comfy_client import ComfyClient, ComfySocket, ComfyUnreachable, PromptRefused
 from worker.comfy_process import ComfyUIDied
+from worker.depot import Depot
 from worker.diagnostics import Diagnostics
 from worker.downloads import ModelUnavailable
 from worker.folders import Folders
 from worker.hygiene import Hygiene
+from worker.input_staging import BadInput, FilesLacking, InputPlaces, InputStaging
 from worker.loading import loading
 from worker.model_shelf import ModelShelf
 from worker.outbox import Outbox
 from worker.poison import poison
 from worker.prompt_run import PromptRun
-from worker.staging import BadInput, InputStaging, OutputStaging
+from worker.staging import OutputStaging
 from worker.suggestions import explained
 from worker.watch import Watch
 
@@ -46,6 +58,16 @@ class PromptVanished(Exception):
     """ComfyUI lives, but the prompt is neither in its queue nor in its history."""
 
 
+_FAILURES: dict[type[Exception], str] = {
+    WireError: "bad_request",
+    BadInput: "bad_request",
+    ModelUnavailable: "model_unavailable",
+    PromptVanished: "prompt_vanished",
+    ComfyUnreachable: "comfyui_unreachable",
+}
+"""what a job cannot go on after, and how it is called"""
+
+
 @dataclass(frozen=True, slots=True)
 class Workshop:
     """What all sessions of a worker work with."""
@@ -54,6 +76,8 @@ class Workshop:
     watch: Watch
     folders: Folders
     shelf: ModelShelf
+    inputs: InputPlaces
+    depot: Depot
     hygiene: Hygiene
     diagnostics: Diagnostics
     replace: Callable[[str], None]
@@ -63,7 +87,7 @@ class Workshop:
 class Session:
     def __init__(self, job_input: object, workshop: Workshop, outbox: Outbox, new_id: Callable[[], str]) -> None:
         self._input, self._shop, self._process = job_input, workshop, workshop.watch.process
-        self._inputs, self._outputs = InputStaging(workshop.folders), OutputStaging(workshop.folders)
+        self._inputs, self._outputs = InputStaging(workshop.folders, workshop.inputs), OutputStaging(workshop.folders)
         self._new_id, self._client_id = new_id, new_id()
         self._given_up: str | None = None
         self._deaths = 0
@@ -117,17 +141,14 @@ class Session:
             await self._fail("worker_stopped", self._given_up)
         except PromptRefused as refusal:
             await self.outbox.put(await self._rejected(comfy, refusal))
-        except (WireError, BadInput) as error:
-            await self._fail("bad_request", str(error))
-        except ModelUnavailable as error:
-            await self._fail("model_unavailable", str(error))
+        except FilesLacking as error:
+            logger.info("%s: %s", self._prompt_id, error)
+            await self.outbox.put(FilesMissing(sha256=error.sha256))
         except ComfyUIDied as error:
             self._replace_if_beyond_help(error)
             await self._fail("comfyui_died", str(error))
-        except PromptVanished as error:
-            await self._fail("prompt_vanished", str(error))
-        except ComfyUnreachable as error:
-            await self._fail("comfyui_unreachable", str(error))
+        except tuple(_FAILURES) as error:
+            await self._fail(_FAILURES[type(error)], str(error))
         except Exception:
             logger.exception("%s: the worker failed", self._prompt_id)
             await self._fail("worker_bug", "The worker failed; its log has the details.")
@@ -150,11 +171,14 @@ class Session:
         request = decode_request(self._input)
         self._prompt_id = request.prompt_id or self._new_id()
         self._workflow = request.workflow
+        self._outputs = OutputStaging(self._shop.folders, self._shop.depot.leaver(self._prompt_id, request.fetches))
+        await self._inputs.check(request.files)
         await self._shop.shelf.ensure(request.models, self._say_models)
         await self._wait_for_comfy(comfy)
         if request.files:
             await self.outbox.put(WorkerState(phase="staging", message=f"Writing {len(request.files)} input files"))
-            await self._inputs.write(request.files)
+            if kept := await self._inputs.write(request.files):
+                await self.outbox.put(FilesKept(sha256=kept))
         self._prompt_run = run = PromptRun(self._prompt_id)
         entry = await self._execute(comfy, request, run)
         if (entry.get("status") or {}).get("status_str") == "success":

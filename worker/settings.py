@@ -66,6 +66,12 @@ class Settings(BaseSettings):
     """the S3 server; Amazon's unless set"""
     bucket_access_key_id: str | None = None
     bucket_secret_access_key: SecretStr | None = None
+    bucket_name: str | None = None
+    """where large outputs are left for the proxy"""
+    volume_dir: Path = Path("/runpod-volume")
+    """where the endpoint's network volume is, if it has one"""
+    input_cache_max_bytes: int = Field(default=4 * 1024**3, ge=0)
+    """bytes of input files that are kept so that they need not be sent again"""
 
     @property
     def bucket(self) -> Credentials | None:
@@ -79,6 +85,10 @@ class Settings(BaseSettings):
         """By the host's short name."""
         known = {"hf": self.hf_token, "civitai": self.civitai_token}
         return {name: token.get_secret_value() for name, token in known.items() if token is not None}
+
+    @property
+    def volume(self) -> Path | None:
+        return self.volume_dir if self.volume_dir.is_dir() else None
 
     @property
     def data_dir(self) -> Path:

@@ -1,19 +1,19 @@
-"""Input files in, output files out: between FileRefs and ComfyUI's folders. Never a large file whole in memory."""
+"""Output files out: from ComfyUI's folders to FileRefs and FileChunks. Never a large file whole in memory."""
 
 import asyncio
 import hashlib
 import logging
-import tempfile
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from wire.errors import WireError
 from wire.events import FileChunk, NodeOutput, Preview
-from wire.files import FileRef, Inline, Streamed, encode_bytes
-from wire.limits import FILE_CHUNK, INLINE_OUTPUT_MAX
+from wire.files import FileRef, Inline, OnVolume, Stored, Streamed, encode_bytes
+from wire.limits import FILE_CHUNK, INLINE_OUTPUT_MAX, STORED_OUTPUT_MIN
+from worker.depot import Leave
 from worker.folders import Folders, UnsafeName, confined
+from worker.input_cache import digest
 from worker.output_files import OutputFile, output_files
 
 logger = logging.getLogger(__name__)
@@ -21,71 +21,9 @@ logger = logging.getLogger(__name__)
 _INLINE_TOGETHER = 3 * INLINE_OUTPUT_MAX
 """raw bytes inside one NodeOutput: as base64 they must fit into one batch"""
 
-_READABLE = 0o644
-"""ComfyUI may run as another user; a temporary file is its writer's alone"""
-
 _INLINE_CHARACTERS = INLINE_OUTPUT_MAX // 3 * 4
 _CHUNK_CHARACTERS = FILE_CHUNK // 3 * 4
 """base64 is cut between its groups of four"""
-
-
-class BadInput(Exception):
-    """An input file that cannot be staged; the request is wrong."""
-
-
-class InputStaging:
-    """Writes a job's input files to where ComfyUI looks for them."""
-
-    def __init__(self, folders: Folders) -> None:
-        self._folders = folders
-        self.written: list[Path] = []
-        """what the job brought along, and takes with it"""
-
-    async def write(self, files: Iterable[FileRef]) -> None:
-        """Every file whole, or BadInput; a file that is there already with the same bytes is left alone."""
-        for file in files:
-            await asyncio.to_thread(self._write, file)
-
-    def _write(self, file: FileRef) -> None:
-        try:
-            path = confined(self._folders.root(file.type), file.subfolder, file.filename)
-            content = _content(file)
-            if path.is_file() and path.stat().st_size == file.size and _digest(path) == file.sha256:
-                return
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self.written.append(path)
-            _write_whole(path, content)
-        except (UnsafeName, WireError) as error:
-            raise BadInput(f"input file {file.filename!r}: {error}") from error
-        except OSError as error:
-            raise BadInput(f"input file {file.filename!r} cannot be written: {error.strerror or error}") from error
-
-
-def _content(file: FileRef) -> bytes:
-    if not isinstance(file.source, Inline):
-        raise WireError(f"this worker cannot fetch from {file.source.kind!r}")
-    content = file.source.content()
-    if len(content) != file.size or hashlib.sha256(content).hexdigest() != file.sha256:
-        raise WireError("its bytes are not those that were announced (size or SHA-256)")
-    return content
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """ComfyUI sees the old file or the new one, never a part."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".part-", delete=False) as part:
-        try:
-            part.write(content)
-            part.close()
-            Path(part.name).chmod(_READABLE)
-            Path(part.name).replace(path)
-        except OSError:
-            Path(part.name).unlink(missing_ok=True)
-            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +35,9 @@ class _Piece:
 class OutputStaging:
     """Turns the files that a NodeOutput names into FileRefs and FileChunks; one for each run."""
 
-    def __init__(self, folders: Folders) -> None:
-        self._folders = folders
+    def __init__(self, folders: Folders, leave: Leave | None = None) -> None:
+        """*leave* puts a large file where whoever sent the job fetches it; without it all go in chunks."""
+        self._folders, self._leave = folders, leave
         self._transfers = 0
 
     async def outgoing(self, event: NodeOutput) -> AsyncIterator[FileChunk | NodeOutput]:
@@ -116,6 +55,9 @@ class OutputStaging:
             if small is not None:
                 room -= len(small)
                 refs.append(_inline_ref(named, small))
+                continue
+            if (stored := await self._stored(named, path)) is not None:
+                refs.append(stored)
                 continue
             async for piece in self._streamed(named, path, refs):
                 yield piece
@@ -147,6 +89,15 @@ class OutputStaging:
             return None
         return path
 
+    async def _stored(self, named: OutputFile, path: Path) -> FileRef | None:
+        """None when the file is small, or has to go in chunks."""
+        size = path.stat().st_size  # noqa: ASYNC240  one stat
+        if self._leave is None or size < STORED_OUTPUT_MIN:
+            return None
+        sha256 = await asyncio.to_thread(digest, path)
+        source = await asyncio.to_thread(self._leave, path, sha256)
+        return None if source is None else _ref(named, sha256, size, source)
+
     async def _streamed(self, named: OutputFile, path: Path, refs: list[FileRef]) -> AsyncIterator[FileChunk]:
         """The chunks of the file; then its FileRef is in *refs*."""
         transfer, offset, digest = self._next_transfer(), 0, hashlib.sha256()
@@ -177,7 +128,7 @@ def _inline_ref(named: OutputFile, content: bytes) -> FileRef:
     return _ref(named, hashlib.sha256(content).hexdigest(), len(content), Inline.of(content))
 
 
-def _ref(named: OutputFile, sha256: str, size: int, source: Inline | Streamed) -> FileRef:
+def _ref(named: OutputFile, sha256: str, size: int, source: Inline | Streamed | Stored | OnVolume) -> FileRef:
     return FileRef(
         filename=named.filename,
         subfolder=named.subfolder,

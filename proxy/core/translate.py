@@ -9,6 +9,8 @@ from proxy.core.job import Entry
 from wire.comfy import Message, PreviewFrame, TextFrame
 from wire.events import (
     FileChunk,
+    FilesKept,
+    FilesMissing,
     LogLine,
     NodeBlocked,
     NodeOutput,
@@ -16,6 +18,7 @@ from wire.events import (
     NodesProgressed,
     NodeStarted,
     NodeText,
+    Omitted,
     Preview,
     PromptFailed,
     PromptFinished,
@@ -39,7 +42,7 @@ class StatusDue:
 
 BrowserMessage = Message | PreviewFrame | TextFrame | StatusDue
 
-_STILL = (WorkerState, FileChunk, LogLine, Unknown)
+_STILL = (WorkerState, FileChunk, FilesKept, LogLine, Omitted, Unknown)
 """events after which the person waits for the same as before"""
 
 
@@ -114,7 +117,7 @@ class Display:
             case WorkerFailed():
                 error_type, text = explain_worker(event)
                 yield from self.failed(error_type, text, now_ms=now_ms)
-            case FileChunk() | LogLine() | Unknown():
+            case FileChunk() | FilesKept() | FilesMissing() | LogLine() | Omitted() | Unknown():
                 return
             case _:
                 assert_never(event)

@@ -9,6 +9,8 @@ from wire.errors import WireError
 from wire.events import (
     Batch,
     FileChunk,
+    FilesKept,
+    FilesMissing,
     HistoryEntry,
     LogLine,
     NodeBlocked,
@@ -19,6 +21,7 @@ from wire.events import (
     NodeStarted,
     NodeText,
     Numbered,
+    Omitted,
     Preview,
     PromptFailed,
     PromptFinished,
@@ -34,7 +37,7 @@ from wire.events import (
     encode_batch,
     encode_event,
 )
-from wire.files import FileRef, Inline, Stored, Streamed
+from wire.files import FileRef, Held, Inline, OnVolume, Stored, Streamed
 
 HISTORY = HistoryEntry(
     outputs={"3": {"images": [{"filename": "a.png", "subfolder": "", "type": "output"}], "animated": [False]}},
@@ -44,7 +47,13 @@ HISTORY = HistoryEntry(
 )
 FILES = tuple(
     FileRef(filename="ä.png", subfolder="s", type="output", sha256="0" * 64, size=3, source=source)
-    for source in (Inline.of(b"abc"), Streamed(transfer=2), Stored(url="https://example.org/x"))
+    for source in (
+        Inline.of(b"abc"),
+        Streamed(transfer=2),
+        Stored(url="https://example.org/x"),
+        OnVolume(path="a/b"),
+        Held(),
+    )
 )
 EVERY: list[WorkerEvent] = [
     WorkerState(phase="starting", message="m"),
@@ -60,6 +69,9 @@ EVERY: list[WorkerEvent] = [
     NodeOutput(node="3", display_node="3", output={"text": ["x"], "none": [None]}, files=FILES),
     NodeOutput(node="3", output=None),
     FileChunk(transfer=0, offset=480, data="YWJj"),
+    FilesKept(sha256=("0" * 64,)),
+    FilesMissing(sha256=("0" * 64, "1" * 64)),
+    Omitted(),
     NodeBlocked(error={"node_id": "4", "exception_message": "Execution Blocked: no"}),
     LogLine(text="line"),
     PromptFinished(timestamp=3, history=HISTORY),

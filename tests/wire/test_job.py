@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from wire.errors import WireError
 from wire.events import LogLine, encode_batch, encode_event
-from wire.files import FileRef, Inline, decode_bytes, encode_bytes
+from wire.files import FileRef, Held, Inline, OnVolume, Source, Stored, decode_bytes, encode_bytes
 from wire.job import JobRequest, decode_request, decode_result, encode_request
 
 WORKFLOW = {"3": {"class_type": "KSampler", "inputs": {"seed": 18446744073709551615, "model": ["1", 0]}}}
@@ -48,6 +48,24 @@ def test_a_request_survives_the_wire(request_: JobRequest) -> None:
     assert decode_request(json.loads(json.dumps(encode_request(request_)))) == request_
 
 
+@pytest.mark.parametrize(
+    ("source", "protocol"),
+    [(Inline.of(CONTENT), 1), (Held(), 2), (Stored(url="https://example.org/"), 2), (OnVolume(path="a"), 2)],
+)
+def test_a_worker_of_the_first_version_refuses_what_it_cannot_read(source: Source, protocol: int) -> None:
+    """It compares the number; what it can read it gets under its own."""
+    file = reference("a.png").model_copy(update={"source": source})
+    request = JobRequest(workflow=WORKFLOW, files=(file,), fetches=("url",))
+    encoded = json.loads(json.dumps(encode_request(request)))
+
+    assert encoded["protocol"] == protocol
+    assert decode_request(encoded) == request
+
+
+def test_a_signed_address_is_not_shown() -> None:
+    assert "secret" not in repr(Stored(url="https://example.org/?X-Amz-Signature=secret"))
+
+
 def test_reference_images_become_files_with_their_folders() -> None:
     value = {"workflow": WORKFLOW, "reference_images": {"a.png": BASE64, "masks/b.png": BASE64}, "return_base64": True}
 
@@ -72,7 +90,7 @@ def test_images_become_files(image: str) -> None:
         {},
         {"workflow": {}},
         {"workflow": "text"},
-        {"workflow": WORKFLOW, "protocol": 2},
+        {"workflow": WORKFLOW, "protocol": 3},
         {"workflow": WORKFLOW, "files": [{"filename": "a"}]},
         {"workflow": WORKFLOW, "images": {"a": "b"}},
         {"workflow": WORKFLOW, "images": [{"name": "a"}]},

@@ -14,6 +14,8 @@ import pytest
 from tests.worker.conftest import FAKE, Reader, make_app
 from wire.events import (
     FileChunk,
+    FilesKept,
+    FilesMissing,
     NodeOutput,
     PromptFinished,
     PromptInterrupted,
@@ -22,8 +24,8 @@ from wire.events import (
     WorkerFailed,
     WorkerState,
 )
-from wire.files import FileRef, Inline, Streamed, decode_bytes
-from wire.limits import FILE_CHUNK
+from wire.files import FileRef, Held, Inline, Streamed, decode_bytes
+from wire.limits import FILE_CHUNK, KEPT_MIN
 from worker.app import App
 from worker.comfy_process import ComfyProcess
 
@@ -358,3 +360,27 @@ def test_comfyui_is_there_before_anybody_else_can_fork(tmp_path: Path) -> None:
     process.stop()
 
     assert any("main.py" in command for command in commands)
+
+
+async def test_files_that_are_not_here_end_the_job_before_it_runs_and_those_that_are_do_not(
+    read: Read, app: App
+) -> None:
+    content = b"x" * KEPT_MIN
+    file = FileRef(
+        filename="kept.bin",
+        type="input",
+        sha256=hashlib.sha256(content).hexdigest(),
+        size=len(content),
+        source=Inline.of(content),
+    )
+    named = file.model_copy(update={"source": Held()}).model_dump()
+    readers = []
+    for which in (named, file.model_dump(), named):
+        readers.append(read({"7": save(512)}, files=[which]))
+        await readers[-1].task
+    missing, brought, again = readers
+
+    assert missing.events == [FilesMissing(sha256=(file.sha256,))]
+    assert FilesKept(sha256=(file.sha256,)) in brought.events
+    assert isinstance(again.events[-1], PromptFinished)
+    assert not await queue(app)

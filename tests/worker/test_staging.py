@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wire.events import FileChunk, NodeOutput, Preview
-from wire.files import FileRef, Inline, Stored, Streamed, decode_bytes, encode_bytes
-from wire.limits import FILE_CHUNK, INLINE_OUTPUT_MAX
+from wire.files import FileRef, Held, Inline, OnVolume, Stored, Streamed, decode_bytes, encode_bytes
+from wire.limits import FILE_CHUNK, INLINE_OUTPUT_MAX, KEPT_MIN
 from worker.folders import Folders, UnsafeName, confined
+from worker.input_cache import InputCache
+from worker.input_fetch import InputFetch
+from worker.input_staging import BadInput, FilesLacking, InputPlaces, InputStaging
 from worker.output_files import OutputFile, output_files
-from worker.staging import BadInput, InputStaging, OutputStaging
+from worker.staging import OutputStaging
 
 HOSTILE = [
     ("", ""),
@@ -46,6 +50,11 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in everything(folder) if path.is_file()}
 
 
+def staging(folders: Folders, volume: Path | None = None, room: int = 10**9) -> InputStaging:
+    cache = InputCache(folders.data.parent / "cache", room, time.time)
+    return InputStaging(folders, InputPlaces(cache, InputFetch(None, allow_private=False), volume))
+
+
 def inline(content: bytes, filename: str = "a.png", subfolder: str = "") -> FileRef:
     digest = hashlib.sha256(content).hexdigest()
     return FileRef(
@@ -66,7 +75,7 @@ async def test_a_hostile_name_writes_nothing(tmp_path: Path, subfolder: str, fil
     before = everything(tmp_path)
 
     with pytest.raises(BadInput):
-        await InputStaging(folders).write([inline(b"x", filename, subfolder)])
+        await staging(folders).write([inline(b"x", filename, subfolder)])
 
     assert everything(tmp_path) == before
 
@@ -82,7 +91,7 @@ async def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path, link: st
     (root / "sub").symlink_to(outside) if link == "folder" else (root / "a.png").symlink_to(outside / "a.png")
 
     with pytest.raises(BadInput):
-        await InputStaging(folders).write([inline(b"after", subfolder="sub" if link == "folder" else "")])
+        await staging(folders).write([inline(b"after", subfolder="sub" if link == "folder" else "")])
 
     assert (outside / "a.png").read_bytes() == b"before"
 
@@ -92,7 +101,7 @@ async def test_the_folder_itself_may_be_a_link(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "input").symlink_to(tmp_path / "volume")
 
-    await InputStaging(Folders(tmp_path / "data")).write([inline(b"x")])
+    await staging(Folders(tmp_path / "data")).write([inline(b"x")])
 
     assert (tmp_path / "volume" / "a.png").read_bytes() == b"x"
 
@@ -112,17 +121,17 @@ def test_a_name_is_refused_or_stays_inside(subfolder: str, filename: str) -> Non
 async def test_inputs_are_written_whole_into_their_subfolders(tmp_path: Path) -> None:
     folders = Folders(tmp_path)
 
-    await InputStaging(folders).write([inline(b"one", "ü ß.png", "a/b"), inline(b"two", "c.png")])
+    await staging(folders).write([inline(b"one", "ü ß.png", "a/b"), inline(b"two", "c.png")])
 
     assert files(tmp_path) == {"input/a/b/ü ß.png": b"one", "input/c.png": b"two"}
 
 
 async def test_a_file_that_is_there_already_is_left_alone(tmp_path: Path) -> None:
     folders = Folders(tmp_path)
-    await InputStaging(folders).write([inline(b"one")])
+    await staging(folders).write([inline(b"one")])
     before = (tmp_path / "input" / "a.png").stat()
 
-    await InputStaging(folders).write([inline(b"one")])
+    await staging(folders).write([inline(b"one")])
 
     after = (tmp_path / "input" / "a.png").stat()
     assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
@@ -134,16 +143,118 @@ async def test_a_file_that_is_there_already_is_left_alone(tmp_path: Path) -> Non
         {"size": 4},
         {"sha256": "0" * 64},
         {"source": Inline(data="no base64!")},
-        {"source": Stored(url="https://example.org/x")},
+        {"source": Stored(url="http://127.0.0.1:9/x")},
+        {"source": OnVolume(path="x")},
         {"source": Streamed(transfer=0)},
     ],
-    ids=["size", "digest", "base64", "url", "stream"],
+    ids=["size", "digest", "base64", "url", "volume", "stream"],
 )
 async def test_a_file_that_is_not_what_it_says_is_refused(tmp_path: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(BadInput, match=r"a\.png"):
-        await InputStaging(Folders(tmp_path)).write([inline(b"one").model_copy(update=wrong)])
+        await staging(Folders(tmp_path)).write([inline(b"one").model_copy(update=wrong)])
 
     assert files(tmp_path) == {}
+
+
+BIG = bytes(itertools.islice(itertools.cycle(range(253)), KEPT_MIN + 5))
+
+
+def held(file: FileRef, **changes: Any) -> FileRef:
+    return file.model_copy(update={"source": Held(), **changes})
+
+
+async def test_a_file_that_came_once_need_only_be_named(tmp_path: Path) -> None:
+    folders, file = Folders(tmp_path / "data"), inline(BIG)
+    kept = await staging(folders).write([file])
+    (folders.root("input") / "a.png").unlink()
+    named = held(file, filename="other.png", subfolder="sub")
+    await staging(folders).check([named])
+    await staging(folders).write([named])
+
+    assert kept == (file.sha256,)
+    assert files(folders.data) == {"input/sub/other.png": BIG}
+
+
+async def test_small_files_are_not_kept(tmp_path: Path) -> None:
+    assert await staging(Folders(tmp_path / "data")).write([inline(BIG[: KEPT_MIN - 1])]) == ()
+    assert files(tmp_path / "cache") == {}
+
+
+async def test_what_is_missing_is_said_precisely_and_nothing_is_written(tmp_path: Path) -> None:
+    folders, here, gone = Folders(tmp_path / "data"), inline(BIG), held(inline(BIG + b"x"))
+    await staging(folders).write([here])
+    (folders.root("input") / "a.png").unlink()
+    for ask in (staging(folders).check, staging(folders).write):
+        with pytest.raises(FilesLacking) as caught:
+            await ask([held(here, filename="b.png"), gone])
+
+        assert caught.value.sha256 == (gone.sha256,)
+    assert not (folders.root("input") / "a.png").exists()
+
+
+async def test_a_file_that_comes_once_may_be_named_twice_in_one_job(tmp_path: Path) -> None:
+    folders, file = Folders(tmp_path / "data"), inline(BIG)
+    both = [held(file, filename="b.png"), file]
+    await staging(folders).check(both)
+    await staging(folders).write(both)
+
+    assert files(folders.data) == {"input/a.png": BIG, "input/b.png": BIG}
+
+
+async def test_a_damaged_file_counts_as_missing(tmp_path: Path) -> None:
+    folders, file = Folders(tmp_path / "data"), inline(BIG)
+    await staging(folders).write([file])
+    (tmp_path / "cache" / file.sha256).write_bytes(BIG[:-1] + b"?")
+
+    with pytest.raises(FilesLacking):
+        await staging(folders).check([held(file)])
+    assert files(tmp_path / "cache") == {}
+
+
+async def test_the_cache_lets_go_of_what_was_not_used_for_longest(tmp_path: Path) -> None:
+    cache = InputCache(tmp_path, 2 * len(BIG) + 2, iter(range(1000, 10**6)).__next__)
+    names = []
+    for number in range(3):
+        content = BIG + bytes([number])
+        names.append(hashlib.sha256(content).hexdigest())
+        with cache.part() as part:
+            part.write_bytes(content)
+            cache.keep(part, names[-1], len(content))
+        if number:
+            assert cache.find(names[0], len(BIG) + 1)
+    cache.thin_out()
+
+    assert cache.kept(names) == (names[0], names[2])
+    assert sorted(files(tmp_path)) == sorted((names[0], names[2]))
+
+
+async def test_the_time_of_writing_stays_so_that_loaders_can_cache_by_it(tmp_path: Path) -> None:
+    folders, file = Folders(tmp_path / "data"), inline(BIG)
+    times = []
+    for _ in range(2):
+        await staging(folders).write([file])
+        times.append((folders.root("input") / "a.png").stat().st_mtime_ns)
+        (folders.root("input") / "a.png").unlink()
+
+    assert times[0] == times[1]
+
+
+async def test_a_file_on_the_volume_is_checked_and_used(tmp_path: Path) -> None:
+    folders, volume = Folders(tmp_path / "data"), tmp_path / "volume"
+    (volume / "some").mkdir(parents=True)
+    (volume / "some" / "file").write_bytes(BIG)
+    file = inline(BIG).model_copy(update={"source": OnVolume(path="some/file")})
+    await staging(folders, volume).write([file])
+
+    assert files(folders.data) == {"input/a.png": BIG}
+    for path in ("../data/input/a.png", "/etc/hostname", "some/none"):
+        with pytest.raises(BadInput):
+            await staging(folders, volume).write(
+                [file.model_copy(update={"source": OnVolume(path=path), "filename": "b"})]
+            )
+    with pytest.raises(BadInput, match="announced"):
+        (volume / "some" / "file").write_bytes(BIG[:-1])
+        await staging(folders, volume).write([file.model_copy(update={"filename": "b"})])
 
 
 def test_files_are_found_under_any_key() -> None:
