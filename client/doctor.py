@@ -11,14 +11,15 @@ from urllib.parse import urlsplit
 import aiohttp
 from pydantic import SecretStr
 
-from client.bucket import Bucket, Place, StorageRefused, StorageUnavailable
 from client.core.finding import Finding, workers_finding
-from client.places import NotSet, bucket, volume
 from client.probe import ProbeFailed, worker_protocol
+from proxy.bucket import Bucket
 from proxy.comfyui import ComfyUI
 from proxy.core.stack_plan import SANDBOX_HOST, SANDBOX_ID, CannotStart, sandbox_url
 from proxy.endpoint import Endpoint, EndpointRejected, EndpointUnavailable, JobGone
 from proxy.machine import comfyui_answers, require_free, wait_until_listening
+from proxy.objects import Place, StorageRefused, StorageUnavailable
+from proxy.places import NotSet, bucket, volume
 from proxy.settings import PROJECT, Settings, is_loopback
 from wire.limits import PROTOCOL
 

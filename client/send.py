@@ -25,6 +25,8 @@ from proxy.comfyui import ComfyUI
 from proxy.core.job import Job
 from proxy.core.lifecycle import public_state
 from proxy.endpoint import Endpoint, EndpointRejected, EndpointUnavailable, JobGone
+from proxy.large_files import LargeFiles
+from proxy.places import large_files
 from proxy.settings import Settings
 from wire.ids import PromptId, RunPodJobId
 
@@ -79,9 +81,10 @@ async def carry_out(
 ) -> list[Outcome]:
     """The outcomes of *order*'s jobs. Raises OrderRefused, and CannotStart without an endpoint."""
     home = settings.comfy_runpod_home / "sessions"
-    async with opened_endpoints(settings) as endpoints:
+    async with opened_endpoints(settings) as endpoints, aiohttp.ClientSession() as http:
+        large = large_files(settings, http)
         if order.resume is not None:
-            return await _resume(order, order.resume, home, endpoints, terminal)
+            return await _resume(order, order.resume, home, endpoints, terminal, large)
         async with _answering_comfyui(settings) as comfyui:
             workflow, prompt = await _prompt(order, comfyui)
             named = _named(order, prompt, terminal)
@@ -91,7 +94,7 @@ async def carry_out(
             extra = {"extra_pnginfo": {"workflow": workflow.graph}} if workflow.graph else {}
             with new_session(home) as session:
                 ids = [session.add(each, extra) for each in _variants(order, prompt, random_seed)]
-                return await _follow(order, session, ids, endpoints, folders, terminal)
+                return await _follow(order, session, ids, endpoints, folders, terminal, large)
 
 
 # -- what is to be submitted
@@ -162,18 +165,23 @@ def _named(order: Order, prompt: Mapping[str, Any], terminal: Terminal) -> dict[
 
 
 async def _resume(
-    order: Order, job_id: str, home: Path, endpoints: tuple[Endpoint, ...], terminal: Terminal
+    order: Order,
+    job_id: str,
+    home: Path,
+    endpoints: tuple[Endpoint, ...],
+    terminal: Terminal,
+    large: LargeFiles,
 ) -> list[Outcome]:
     folders = Folders(prompt={}, named={}, inputs=order.inputs, output=order.output, comfyui=None)
     try:
         with session_with(home, job_id) as session:
             ids = [job.prompt_id for job in session.store.active()]
-            return await _follow(order, session, ids, endpoints, folders, terminal)
+            return await _follow(order, session, ids, endpoints, folders, terminal, large)
     except UnknownJob:
         endpoint = await _endpoint_of(job_id, endpoints)
         with new_session(home) as session:
             return await _follow(
-                order, session, [session.adopt(job_id, endpoint.id)], endpoints, folders, terminal
+                order, session, [session.adopt(job_id, endpoint.id)], endpoints, folders, terminal, large
             )  # fmt: skip
 
 
@@ -197,10 +205,11 @@ async def _follow(
     endpoints: tuple[Endpoint, ...],
     folders: Folders,
     terminal: Terminal,
+    large: LargeFiles,
 ) -> list[Outcome]:
     for prompt_id in ids:
         terminal.expect(prompt_id, session.store.get(prompt_id).prompt, partial(_runpod_id, session, prompt_id))
-    followed = Followed(session, ids, endpoints, folders, terminal)
+    followed = Followed(session, ids, endpoints, folders, terminal, large)
     following = asyncio.ensure_future(followed.until_ended())
     with _cancelling_on_signal(followed, following, terminal):
         done, _ = await asyncio.wait({following}, timeout=order.timeout_s or None)

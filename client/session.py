@@ -20,8 +20,10 @@ from proxy.core.stack_plan import CannotStart
 from proxy.dispatcher import Dispatcher
 from proxy.endpoint import Endpoint
 from proxy.file_sync import FileSync
-from proxy.job_run import Tools
+from proxy.input_files import InputFiles
 from proxy.job_store import JobStore
+from proxy.job_tools import Tools
+from proxy.large_files import LargeFiles
 from proxy.machine import claimed
 from wire.ids import PromptId, RunPodJobId
 
@@ -100,9 +102,11 @@ class Followed:
         endpoints: Sequence[Endpoint],
         folders: Folders,
         terminal: Terminal,
+        large: LargeFiles,
     ) -> None:
-        files = FileSync(folders, session.folder / "parts", session.store)
-        tools = Tools(session.store, files, terminal, _now_ms, asyncio.sleep)
+        files = FileSync(folders, session.folder / "parts", session.store, large)
+        inputs = InputFiles(folders, session.folder / "spool", session.store.kept, large)
+        tools = Tools(session.store, inputs, files, terminal, _now_ms, asyncio.sleep)
         self._ids = ids
         self._store = session.store
         self._terminal = terminal

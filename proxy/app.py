@@ -29,9 +29,11 @@ from proxy.comfyui import ComfyUI
 from proxy.dispatcher import Dispatcher
 from proxy.endpoint import Endpoint
 from proxy.file_sync import FileSync
-from proxy.job_run import Tools
+from proxy.input_files import InputFiles
 from proxy.job_store import JobStore
+from proxy.job_tools import Tools
 from proxy.overview import Overview
+from proxy.places import large_files
 from proxy.settings import PROJECT, Settings
 from proxy.sockets import SECRET_HEADER, Sockets
 from proxy.temp_files import TempFiles
@@ -63,8 +65,11 @@ async def _serve(
     comfyui = ComfyUI(settings.comfyui_url, session)
     temp_files = TempFiles(comfyui, store)
     sockets = Sockets(settings.comfyui_url, session, store.count_active, comfyui.forget, temp_files.look)
-    files = FileSync(comfyui, settings.comfy_runpod_home / "parts", store)
-    dispatcher = Dispatcher(endpoints, Tools(store, files, sockets, _now_ms, asyncio.sleep), settings.max_in_flight)
+    large = large_files(settings, session)
+    files = FileSync(comfyui, settings.comfy_runpod_home / "parts", store, large)
+    inputs = InputFiles(comfyui, settings.comfy_runpod_home / "spool", store.kept, large)
+    tools = Tools(store, inputs, files, sockets, _now_ms, asyncio.sleep)
+    dispatcher = Dispatcher(endpoints, tools, settings.max_in_flight)
     overview = Overview(
         version=version(), kind=kind, comfyui=comfyui, endpoints=endpoints, store=store, clock=time.monotonic
     )

@@ -9,9 +9,10 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from proxy.core.job import Job, Submission
-from proxy.core.lifecycle import AT_ENDPOINT, ENDED, SHOWN_PENDING, SHOWN_RUNNING, JobState
+from proxy.core.lifecycle import AT_ENDPOINT, ENDED, SHOWN_PENDING, SHOWN_RUNNING, WAITING_HERE, JobState
 from proxy.endpoint import Endpoint
-from proxy.job_run import JobRun, Tools
+from proxy.job_run import JobRun
+from proxy.job_tools import Tools
 from wire.ids import PromptId
 
 logger = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class Dispatcher:
 
     def _cancel_all(self, jobs: Mapping[PromptId, JobState]) -> None:
         """One message tells of all that are gone at once, as in ComfyUI."""
-        waiting = _only(jobs, frozenset({JobState.PENDING}))
+        waiting = _only(jobs, WAITING_HERE)
         for prompt_id in jobs:
             run, task = self._runs.get(prompt_id, (None, None))
             if prompt_id in waiting and task is not None:
@@ -70,7 +71,7 @@ class Dispatcher:
         if waiting:
             self._store.discard(waiting, self._tools.now_ms())
             logger.info("%s cancelled before they were submitted", ", ".join(waiting))
-        if _only(jobs, frozenset({JobState.PENDING, JobState.QUEUED})):
+        if _only(jobs, WAITING_HERE | {JobState.QUEUED}):
             self._tools.publisher.publish_status()
 
     # -- the loop

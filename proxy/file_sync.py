@@ -1,25 +1,22 @@
-"""Inputs up, outputs down."""
+"""Outputs down: into part files, checked, and into ComfyUI's folders under local names."""
 
 import asyncio
 import hashlib
 import logging
 import shutil
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from proxy.comfyui import ComfyUIRejected
 from proxy.core.confine import confined
-from proxy.core.inputs import InputFile, WorkflowError, find_inputs, staged_prompt
 from proxy.core.naming import ItemKey, local_names, localised
-from proxy.placing import inside, place_all
-from wire.errors import WireError
+from proxy.large_files import LargeFileLost, LargeFiles
+from proxy.placing import StorageFailed, inside, place_all
 from wire.events import FileChunk, NodeOutput, Preview
-from wire.files import FileRef, Folder, Inline, Streamed, decode_bytes, encode_bytes
+from wire.files import FileRef, Folder, Inline, OnVolume, Stored, Streamed, decode_bytes, encode_bytes
 from wire.ids import PromptId
-from wire.limits import INLINE_INPUTS_MAX, MIB
 
 logger = logging.getLogger(__name__)
 
@@ -29,12 +26,8 @@ class FileDamaged(Exception):
 
 
 class Shelf(Protocol):
-    """Where input files are found and results are put; implemented by ComfyUI."""
+    """Where results are put; implemented by ComfyUI."""
 
-    async def node_info(self, class_type: str) -> dict[str, Any] | None: ...
-    def view(
-        self, subfolder: str, filename: str, folder: Folder
-    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]: ...
     async def upload(self, source: Path, subfolder: str, filename: str, folder: Folder) -> tuple[str, str]: ...
     async def output_folder(self) -> Path | None: ...
 
@@ -50,56 +43,22 @@ class SavedFiles(Protocol):
 class FileSync:
     """*parts* is a folder of ours, in which results grow until they are whole."""
 
-    def __init__(self, comfyui: Shelf, parts: Path, saved: SavedFiles) -> None:
+    def __init__(self, comfyui: Shelf, parts: Path, saved: SavedFiles, large: LargeFiles) -> None:
         self._comfyui = comfyui
+        self._large = large
         self._parts = parts
         self._saved = saved
         self._folders: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    # -- inputs
-
-    async def stage(self, prompt: dict[str, Any]) -> tuple[dict[str, Any], tuple[FileRef, ...]]:
-        """The prompt for the worker, and the files that it needs, read from ComfyUI.
-
-        Raises WorkflowError when a file is missing or all together are too large, ComfyUIUnavailable.
-        """
-        kinds = {node["class_type"] for node in prompt.values()}
-        infos = {kind: await self._comfyui.node_info(kind) for kind in kinds}
-        found = find_inputs(prompt, infos)
-        contents = await self._read_all({(file.folder, file.path): file for file in found}.values())
-        files = tuple(_reference(file, content) for file, content in contents)
-        return staged_prompt(prompt, found), files
-
-    async def _read_all(self, files: Any) -> list[tuple[InputFile, bytes]]:
-        contents: list[tuple[InputFile, bytes]] = []
-        room = INLINE_INPUTS_MAX
-        for file in files:
-            content = await self._read(file, room)
-            room -= len(content)
-            contents.append((file, content))
-        return contents
-
-    async def _read(self, file: InputFile, room: int) -> bytes:
-        subfolder, _, filename = file.path.rpartition("/")
-        content = bytearray()
-        try:
-            async with self._comfyui.view(subfolder, filename, file.folder) as pieces:
-                async for piece in pieces:
-                    content += piece
-                    if len(content) > room:
-                        raise _too_large(file)
-        except ComfyUIRejected as error:
-            if error.status >= 500:
-                raise
-            raise WorkflowError(
-                f"{file.value}: ComfyUI has no such file (HTTP {error.status})", file.node_id
-            ) from error
-        return bytes(content)
-
-    # -- outputs
+    @property
+    def fetches(self) -> tuple[str, ...]:
+        """The sources of large outputs, for the request."""
+        return self._large.fetches
 
     async def add_chunk(self, prompt_id: PromptId, run: str, chunk: FileChunk) -> None:
-        """Append to the part file; a chunk that is there already is ignored. Raises FileDamaged for a gap."""
+        """Append to the part file; a chunk that is there already changes nothing. Raises FileDamaged for a gap,
+        StorageFailed.
+        """
         path = self._part(prompt_id, run, chunk.transfer)
         await asyncio.to_thread(_append, path, chunk.offset, decode_bytes(chunk.data))
 
@@ -166,10 +125,20 @@ class FileSync:
             case Inline() as inline:
                 path = self._parts / confined(prompt_id, f"{run}-{file.sha256}")
                 await asyncio.to_thread(_write, path, inline.content())
+            case Stored() | OnVolume():
+                path = self._parts / confined(prompt_id, file.sha256)
+                await self._fetch(prompt_id, file, path)
             case _:
-                raise WireError(f"{file.filename} lies where this proxy cannot fetch it: {file.source.kind}")
+                raise FileDamaged(f"{file.filename}: the worker did not send it")
         await asyncio.to_thread(_check, path, file)
         return path
+
+    async def _fetch(self, prompt_id: PromptId, file: FileRef, path: Path) -> None:
+        try:
+            with _writing(path):
+                await self._large.fetch(prompt_id, file, path)
+        except LargeFileLost as error:
+            raise FileDamaged(f"{file.filename}: {error}") from error
 
     async def _place(
         self, prompt_id: PromptId, folder: Folder, subfolder: str, files: Sequence[tuple[FileRef, Path]]
@@ -185,6 +154,7 @@ class FileSync:
                 key = (file.type, file.subfolder, file.filename)
                 self._saved.remember_file(prompt_id, key, file.sha256, local)
                 names[key] = local
+                await self._large.drop(prompt_id, file)
                 logger.info("%s saved %s", prompt_id, "/".join(part for part in local if part))
             return names
 
@@ -200,37 +170,29 @@ def _place_locally(root: Path, subfolder: str, files: Sequence[tuple[FileRef, Pa
     return [("output", subfolder, placed[file.filename]) for file, _ in files]
 
 
-def _reference(file: InputFile, content: bytes) -> FileRef:
-    subfolder, _, filename = file.worker_path.rpartition("/")
-    return FileRef(
-        filename=filename,
-        subfolder=subfolder,
-        type="input",
-        sha256=hashlib.sha256(content).hexdigest(),
-        size=len(content),
-        source=Inline.of(content),
-    )
-
-
-def _too_large(file: InputFile) -> WorkflowError:
-    limit = INLINE_INPUTS_MAX / MIB
-    text = f"{file.value}: the input files of one prompt may be {limit:.0f} MiB together, and this one goes beyond."
-    return WorkflowError(text, file.node_id)
-
-
 def _append(path: Path, offset: int, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("r+b" if path.exists() else "x+b") as part:
-        size = part.seek(0, 2)
-        if offset > size:
-            raise FileDamaged(f"{path.name}: bytes {size} to {offset} are missing")
-        part.seek(offset)
-        part.write(content)
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("r+b" if path.exists() else "x+b") as part:
+            size = part.seek(0, 2)
+            if offset > size:
+                raise FileDamaged(f"{path.name}: bytes {size} to {offset} are missing")
+            part.seek(offset)
+            part.write(content)
 
 
 def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageFailed(f"cannot write {path}: {error.strerror}") from error
 
 
 def _is_still(path: Path, sha256: str) -> bool:
@@ -246,4 +208,5 @@ def _check(path: Path, file: FileRef) -> None:
     if not path.exists():
         raise FileDamaged(f"{file.filename}: no bytes arrived")
     if _digest(path) != file.sha256:
+        path.unlink()
         raise FileDamaged(f"{file.filename}: arrived with another content than the worker sent")

@@ -2,15 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import Any
 
+from proxy.core.confine import NameRefused
 from proxy.core.failures import advised_status, explain_platform
 from proxy.core.inputs import WorkflowError
 from proxy.core.intake import take
 from proxy.core.job import Entry, Job
-from proxy.core.lifecycle import ENDED, JobState
+from proxy.core.lifecycle import ENDED, RETURNING, WAITING_HERE, JobState
 from proxy.core.naming import localised, without
 from proxy.core.translate import BrowserMessage, Display, StatusDue
 from proxy.core.waiting import waiting_sentence
@@ -23,17 +23,21 @@ from proxy.endpoint import (
     StatusReply,
     SubmissionUncertain,
 )
-from proxy.file_sync import FileDamaged, FileSync
-from proxy.job_store import JobStore
+from proxy.file_sync import FileDamaged
+from proxy.job_tools import Tools
+from proxy.objects import StorageRefused
 from proxy.patience import RETRY_S, Patience
 from wire.errors import WireError
 from wire.events import (
     Batch,
     Ending,
     FileChunk,
+    FilesKept,
+    FilesMissing,
     LogLine,
     NodeOutput,
     Numbered,
+    Omitted,
     Preview,
     PromptFailed,
     PromptFinished,
@@ -45,47 +49,17 @@ from wire.events import (
     decode_batch,
     encode_batch,
 )
-from wire.ids import ClientId, PromptId, RunPodJobId
+from wire.ids import RunPodJobId
 from wire.job import JobRequest, decode_result, encode_request
 
 logger = logging.getLogger(__name__)
 
 _STREAM_WAIT_MS = 10_000
 _BILL_QUESTIONS = 6
-_NOT_KEPT = (FileChunk, LogLine, Preview, StepProgress, WorkerState)
+_RETURNS_MAX = 3
+"""a worker that lacks what it was just sent is broken"""
+_NOT_KEPT = (FileChunk, FilesKept, FilesMissing, LogLine, Omitted, Preview, StepProgress, WorkerState)
 """events that a restarted proxy can do without"""
-
-
-class Publisher(Protocol):
-    """Where browsers listen; implemented by Sockets."""
-
-    def publish(self, prompt_id: PromptId, client_id: ClientId | None, messages: Iterable[BrowserMessage]) -> None: ...
-    def publish_status(self) -> None: ...
-    def notice(self, severity: str, summary: str, detail: str) -> None: ...
-
-
-class Novelties:
-    """Events that a newer worker sends and this proxy does not know: passed by, told once each."""
-
-    def __init__(self) -> None:
-        self._met = set[str]()
-
-    def meet(self, name: str) -> None:
-        if name not in self._met:
-            self._met.add(name)
-            logger.warning("the worker reports %r, which this proxy does not know: it is older than the worker", name)
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What every job's run works with."""
-
-    store: JobStore
-    files: FileSync
-    publisher: Publisher
-    now_ms: Callable[[], int]
-    sleep: Callable[[float], Awaitable[None]]
-    novelties: Novelties = field(default_factory=Novelties)
 
 
 class JobRun:
@@ -117,10 +91,11 @@ class JobRun:
     async def run(self) -> None:
         """Bring the job to its end. Raises only what is our own bug."""
         try:
-            if self._job.state is JobState.PENDING and not await self._submit():
-                return
-            self.submitted.set()
-            await self._follow_or_cancel()
+            while not self._ended:
+                if self._job.state in WAITING_HERE and not await self._submit():
+                    return
+                self.submitted.set()
+                await self._follow_or_cancel()
         except EndpointRejected as error:
             self._fail("EndpointRejected", str(error))
         except WorkflowError as error:
@@ -129,6 +104,10 @@ class JobRun:
             self._fail(*explain_platform("COMPLETED", None))
         except FileDamaged as error:
             self._fail("ResultDamaged", str(error))
+        except NameRefused as error:
+            self._fail("ResultRefused", f"The worker sent a file under a name that is none: {error}")
+        except StorageRefused as error:
+            self._fail("StorageRefused", str(error))
         finally:
             self.submitted.set()
 
@@ -140,13 +119,16 @@ class JobRun:
     # -- out
 
     async def _submit(self) -> bool:
-        prompt, files = await self._patience.until(lambda: self._tools.files.stage(self._job.prompt), "read the inputs")
+        prompt, files = await self._patience.until(
+            lambda: self._tools.inputs.stage(self._job, self._endpoint.id), "send the inputs"
+        )
         request = JobRequest(
             workflow=prompt,
             prompt_id=self.prompt_id,
             extra_data=self._job.extra_data,
             files=files,
             targets=self._job.targets,
+            fetches=self._tools.files.fetches,
         )
         body = encode_request(request)
         attempts = 0
@@ -195,17 +177,24 @@ class JobRun:
         if self._job.state is JobState.QUEUED:
             self._publish(self._display.waiting("Waiting for a machine"))
         runpod_id = self._runpod_id()
-        while not self._ended:
+        while not self._is_over():
             reply = await self._patience.until(lambda: self._endpoint.stream(runpod_id, _STREAM_WAIT_MS), "follow")
             for output in reply.outputs:
                 await self._receive(output)
-            if not self._ended and reply.status in TERMINAL and not reply.outputs:
+            if not self._is_over() and reply.status in TERMINAL and not reply.outputs:
                 await self._settle()
             elif reply.status == "IN_QUEUE":
                 await self._say_why_it_waits()
-        await self._keep_bill()
+        if self._ended:
+            await self._keep_bill()
+
+    def _is_over(self) -> bool:
+        """Nothing more comes from this submission."""
+        return self._ended or self._job.state is JobState.RETURNED
 
     async def _receive(self, output: object) -> None:
+        if self._is_over():
+            return
         try:
             batch = decode_batch(output)
         except WireError as error:
@@ -224,7 +213,7 @@ class JobRun:
         if intake.gap:
             logger.warning("%s: part of the stream was lost; its end is read from the job's output", self.prompt_id)
         kept = [kept for item in intake.fresh if (kept := await self._apply(batch.run, item)) is not None]
-        if not self._ended:
+        if not self._is_over():
             self._store.received(self.prompt_id, intake.progress, kept, restarted=intake.restarted)
 
     async def _apply(self, run: str, item: Numbered) -> Numbered | None:
@@ -232,13 +221,17 @@ class JobRun:
         event = item.event
         match event:
             case FileChunk():
-                await self._tools.files.add_chunk(self.prompt_id, run, event)
+                await self._add_chunk(run, event)
             case Preview():
                 event = await self._tools.files.with_picture(self.prompt_id, run, event)
                 self._publish(self._display.messages(event, self._tools.now_ms()))
             case NodeOutput():
                 event = await self._save(run, event)
                 self._publish(self._display.messages(event, self._tools.now_ms()))
+            case FilesKept():
+                self._store.kept.add(self._endpoint.id, event.sha256)
+            case FilesMissing():
+                self._come_back(event)
             case _ if isinstance(event, Ending):
                 await self._end(event)
             case _:
@@ -253,6 +246,20 @@ class JobRun:
         if self._job.state is JobState.QUEUED:
             self._job = self._store.move(self.prompt_id, JobState.RUNNING, started_ms=event.timestamp)
             self._tools.publisher.publish_status()
+
+    def _come_back(self, event: FilesMissing) -> None:
+        """The worker lacks files that it should have had, so it ran nothing: the only case of a second submission."""
+        logger.info("%s: the worker lacks %d input files", self.prompt_id, len(event.sha256))
+        if self._cancel_wanted.is_set() or self._job.state not in RETURNING:
+            self._cancelled()
+        elif self._job.returns >= _RETURNS_MAX:
+            self._fail("InputsLost", "The endpoint's workers lack input files that they were just sent.")
+        else:
+            self._job = self._store.send_back(self.prompt_id, event.sha256)
+            self._publish(self._display.waiting("Sending input files that the worker has not"))
+
+    async def _add_chunk(self, run: str, event: FileChunk) -> None:
+        await self._patience.until(lambda: self._tools.files.add_chunk(self.prompt_id, run, event), "save the results")
 
     async def _save(self, run: str, event: NodeOutput) -> NodeOutput:
         cached = event.node in self._display.cached
@@ -291,9 +298,11 @@ class JobRun:
             batches = ()
             logger.warning("%s: %s", self.prompt_id, error)
         for batch in batches:
-            if not self._ended:
+            if not self._is_over():
                 await self._take(batch)
-        if not self._ended:
+        if self._is_over():
+            logger.debug("%s: its end was in the job's output", self.prompt_id)
+        else:
             self._fail(*explain_platform(status.status, status.error))
         self._bill(status)
 

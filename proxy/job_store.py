@@ -14,11 +14,20 @@ from typing import Any, Self
 from proxy.core.intake import Progress
 from proxy.core.job import Entry, Job, Submission, workflow_id
 from proxy.core.job_view import duration_ms, job_view
-from proxy.core.lifecycle import JobState, require_transition
+from proxy.core.lifecycle import WAITING_HERE, JobState, require_transition
 from proxy.core.naming import ItemKey, without
-from proxy.core.schema import ACTIVE_STATES, ENDED_STATES, FUNCTIONS, MIGRATIONS, SHOWN_STATES, entry_text
+from proxy.core.schema import (
+    ACTIVE_STATES,
+    ENDED_STATES,
+    FUNCTIONS,
+    MIGRATIONS,
+    SHOWN_STATES,
+    WAITING_STATES,
+    entry_text,
+)
 from proxy.core.views import complete_entry
 from proxy.job_lists import JobLists
+from proxy.kept_inputs import KeptInputs
 from wire.events import Numbered, encode_event
 from wire.ids import ClientId, PromptId, RunPodJobId
 
@@ -29,7 +38,8 @@ _CACHE_KIB = 16_000
 
 _COLUMNS = (
     "prompt_id, number, state, prompt, extra_data, outputs_to_execute, created_ms, targets, client_id, "
-    "endpoint_id, runpod_id, started_ms, ended_ms, delay_ms, execution_ms, cancel_requested, error, entry, completion"
+    "endpoint_id, runpod_id, started_ms, ended_ms, delay_ms, execution_ms, cancel_requested, error, entry, completion, "
+    "returns"
 )
 _IN_TEMP = """local_item LIKE '["temp"%' AND NOT gone"""
 _SELECT = f"SELECT {_COLUMNS} FROM jobs JOIN documents USING (prompt_id)"  # noqa: S608  no input in it
@@ -48,6 +58,7 @@ class JobStore:
         self._db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         self._migrate()
         self.lists = JobLists(lambda query, values: self._db.execute(query, values).fetchall())
+        self.kept = KeptInputs(lambda query, values: self._db.execute(query, values).fetchall())
 
     def close(self) -> None:
         self._db.close()
@@ -132,7 +143,7 @@ class JobStore:
     def pending_ids(self) -> list[PromptId]:
         """Jobs that wait in the proxy, in queue order."""
         rows = self._db.execute(
-            "SELECT prompt_id FROM jobs WHERE state = ? ORDER BY number, created_ms", (JobState.PENDING.value,)
+            f"SELECT prompt_id FROM jobs WHERE state IN ({WAITING_STATES}) ORDER BY number, created_ms"  # noqa: S608
         )
         return [PromptId(prompt_id) for (prompt_id,) in rows]
 
@@ -150,6 +161,19 @@ class JobStore:
             self._set(prompt_id, {"state": target.value, **columns})
         return self.get(prompt_id)
 
+    def send_back(self, prompt_id: PromptId, missing: Iterable[str]) -> Job:
+        """The worker lacked input files and ran nothing: in one step the job waits here again, as if never submitted,
+        and the files count as lost at its endpoint, so that a crash can neither lose the job nor submit it twice.
+        """
+        with self._transaction():
+            job = self.get(prompt_id)
+            require_transition(job.state, JobState.RETURNED)
+            fresh = {"run": "", "run_started": 0, "next_seq": 0, "runpod_id": None, "started_ms": None}
+            self._set(prompt_id, {"state": JobState.RETURNED.value, "returns": job.returns + 1, **fresh})
+            self._db.execute("DELETE FROM events WHERE prompt_id = ?", (prompt_id,))
+            self.kept.forget(job.endpoint_id or "", missing)
+        return self.get(prompt_id)
+
     def end(self, prompt_id: PromptId, target: JobState, entry: Entry | None, now_ms: int, **columns: Any) -> Job:
         """The job has ended: keep its *entry* as the newest of the history (None: it leaves no history)."""
         with self._transaction():
@@ -164,12 +188,14 @@ class JobStore:
         return job
 
     def discard(self, prompt_ids: Iterable[PromptId], now_ms: int) -> None:
-        """Cancel those of *prompt_ids* that are pending, all at once; they leave no history."""
-        require_transition(JobState.PENDING, JobState.CANCELLED)
+        """Cancel those of *prompt_ids* that wait here, all at once; they leave no history."""
+        for waiting in WAITING_HERE:
+            require_transition(waiting, JobState.CANCELLED)
         with self._transaction():
             self._db.executemany(
-                "UPDATE jobs SET state = ?, ended_ms = ?, hidden = 1 WHERE prompt_id = ? AND state = ?",
-                [(JobState.CANCELLED.value, now_ms, prompt_id, JobState.PENDING.value) for prompt_id in prompt_ids],
+                "UPDATE jobs SET state = ?, ended_ms = ?, hidden = 1 WHERE prompt_id = ?"  # noqa: S608
+                f" AND state IN ({WAITING_STATES})",
+                [(JobState.CANCELLED.value, now_ms, prompt_id) for prompt_id in prompt_ids],
             )
             self._forget_oldest()
 
@@ -332,7 +358,7 @@ def _item(text: str) -> ItemKey:
 
 def _job(row: tuple[Any, ...]) -> Job:
     (prompt_id, number, state, prompt, extra_data, outputs, created_ms, targets, client_id, *rest) = row
-    (endpoint_id, runpod_id, started_ms, ended_ms, delay_ms, execution_ms, cancel, error, entry, place) = rest
+    (endpoint_id, runpod_id, started_ms, ended_ms, delay_ms, execution_ms, cancel, error, entry, place, returns) = rest
     return Job(
         prompt_id=PromptId(prompt_id),
         number=number,
@@ -353,4 +379,5 @@ def _job(row: tuple[Any, ...]) -> Job:
         error=error,
         entry=None if entry is None else Entry(**json.loads(entry)),
         completion=place,
+        returns=returns,
     )

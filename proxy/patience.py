@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from proxy.comfyui import ComfyUIUnavailable
 from proxy.core.pacing import next_delay
 from proxy.endpoint import EndpointUnavailable
+from proxy.objects import StorageUnavailable
 from proxy.placing import StorageFailed
 
 logger = logging.getLogger(__name__)
@@ -26,12 +27,12 @@ class Patience:
         self._told = False
 
     async def until[T](self, call: Callable[[], Awaitable[T]], doing: str) -> T:
-        """The result of *call*, repeated while RunPod, ComfyUI or the disk is not there."""
+        """The result of *call*, repeated while RunPod, ComfyUI, a bucket or the disk is not there."""
         attempts = 0
         while True:
             try:
                 return await call()
-            except (EndpointUnavailable, ComfyUIUnavailable, StorageFailed) as error:
+            except (EndpointUnavailable, ComfyUIUnavailable, StorageFailed, StorageUnavailable) as error:
                 await self.pause(attempts, error, doing)
                 attempts += 1
 

@@ -84,6 +84,8 @@ class Job:
     """None until the job ended"""
     completion: int | None = None
     """place in the one sequence of completions over local and remote prompts"""
+    returns: int = 0
+    """how often a worker sent it back because it lacked input files"""
 
     def brief(self) -> Brief:
         return Brief(

@@ -14,6 +14,8 @@ class JobState(Enum):
     """POST /run is under way: the only moment in which a crash leaves it open whether money is spent"""
     QUEUED = "queued"
     """accepted by RunPod, no worker has begun"""
+    RETURNED = "returned"
+    """in the proxy again: the worker lacked input files, so nothing ran, and it is submitted once more with them"""
     RUNNING = "running"
     CANCELLING = "cancelling"
     """the person wants it stopped; RunPod has not confirmed yet"""
@@ -29,8 +31,9 @@ _S = JobState
 TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     _S.PENDING: frozenset({_S.SUBMITTING, _S.FAILED, _S.CANCELLED}),
     _S.SUBMITTING: frozenset({_S.PENDING, _S.QUEUED, _S.FAILED, _S.CANCELLED}),
-    _S.QUEUED: frozenset({_S.RUNNING, _S.WITHDRAWING, _S.COMPLETED, _S.FAILED, _S.CANCELLED}),
-    _S.RUNNING: frozenset({_S.QUEUED, _S.CANCELLING, _S.COMPLETED, _S.FAILED, _S.CANCELLED}),
+    _S.RETURNED: frozenset({_S.SUBMITTING, _S.FAILED, _S.CANCELLED}),
+    _S.QUEUED: frozenset({_S.RUNNING, _S.RETURNED, _S.WITHDRAWING, _S.COMPLETED, _S.FAILED, _S.CANCELLED}),
+    _S.RUNNING: frozenset({_S.QUEUED, _S.RETURNED, _S.CANCELLING, _S.COMPLETED, _S.FAILED, _S.CANCELLED}),
     _S.CANCELLING: frozenset({_S.CANCELLED, _S.COMPLETED, _S.FAILED}),
     _S.WITHDRAWING: frozenset({_S.CANCELLED, _S.COMPLETED, _S.FAILED}),
     _S.COMPLETED: frozenset(),
@@ -44,7 +47,11 @@ SHOWN_RUNNING = frozenset({_S.RUNNING, _S.CANCELLING})
 SHOWN_PENDING = ACTIVE - SHOWN_RUNNING - {_S.WITHDRAWING}
 SHOWN_ACTIVE = SHOWN_RUNNING | SHOWN_PENDING
 """in the queue that a person sees, and counted there"""
-AT_ENDPOINT = ACTIVE - {_S.PENDING, _S.SUBMITTING}
+WAITING_HERE = frozenset(state for state, targets in TRANSITIONS.items() if _S.SUBMITTING in targets)
+"""not at the endpoint: free to reorder, delete, clear"""
+RETURNING = frozenset(state for state, targets in TRANSITIONS.items() if _S.RETURNED in targets)
+"""a worker may say of them that it lacks files"""
+AT_ENDPOINT = ACTIVE - WAITING_HERE - {_S.SUBMITTING}
 """has a RunPod id and must be followed after a restart"""
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from proxy.core.job import Entry, Job, workflow_id
 from proxy.core.job_view import duration_ms, job_view
-from proxy.core.lifecycle import ACTIVE, ENDED, SHOWN_ACTIVE, JobState
+from proxy.core.lifecycle import ACTIVE, ENDED, SHOWN_ACTIVE, WAITING_HERE, JobState
 from proxy.core.views import complete_entry
 from wire.ids import PromptId
 
@@ -21,6 +21,7 @@ def states_text(states: frozenset[JobState]) -> str:
 
 
 ACTIVE_STATES, ENDED_STATES, SHOWN_STATES = states_text(ACTIVE), states_text(ENDED), states_text(SHOWN_ACTIVE)
+WAITING_STATES = states_text(WAITING_HERE)
 
 MIGRATIONS = (
     """
@@ -104,6 +105,14 @@ MIGRATIONS = (
     """
     ALTER TABLE files ADD COLUMN gone INTEGER NOT NULL DEFAULT 0;
     CREATE INDEX files_in_temp ON files (prompt_id) WHERE local_item LIKE '["temp"%' AND NOT gone;
+    """,
+    """
+    ALTER TABLE jobs ADD COLUMN returns INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE kept_inputs (
+        endpoint_id TEXT NOT NULL,
+        sha256 TEXT NOT NULL,
+        PRIMARY KEY (endpoint_id, sha256)
+    ) STRICT, WITHOUT ROWID;
     """,
 )
 

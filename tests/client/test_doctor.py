@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from client.bucket import Place
+from proxy.objects import Place
 from sandbox.endpoint.server import Running, running_endpoint
 from sandbox.endpoint.service import Options
 from sandbox.endpoint.workers import WorkerCommand

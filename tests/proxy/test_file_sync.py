@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import io
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +19,11 @@ from proxy.core.confine import NameRefused
 from proxy.core.inputs import WorkflowError
 from proxy.core.job import Submission
 from proxy.file_sync import FileDamaged, FileSync
+from proxy.input_files import InputFiles
 from proxy.job_store import JobStore
+from proxy.large_files import LargeFiles
 from tests.support.comfyui import comfyui_process
-from tests.support.prompts import inverted_file, inverted_image
+from tests.support.prompts import Prompt, inverted_file, inverted_image
 from tests.support.until import until
 from wire.events import FileChunk, NodeOutput, Preview
 from wire.files import FileRef, Folder, Inline, Streamed, encode_bytes
@@ -38,6 +41,11 @@ class Bed:
     comfyui: ComfyUI
     store: JobStore
     files: FileSync
+    inputs: InputFiles
+
+    async def stage(self, prompt: Prompt) -> tuple[Prompt, tuple[FileRef, ...]]:
+        prompt_id = PromptId(str(uuid.uuid4()))
+        return await self.inputs.stage(self.store.add(Submission(prompt_id, prompt, {}, ()), 0), "endpoint")
 
     def job(self, name: str) -> PromptId:
         prompt_id = PromptId(name)
@@ -49,9 +57,17 @@ class Bed:
 async def bed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bed]:
     data = tmp_path_factory.mktemp("comfyui")
     async with comfyui_process(data=data) as url, aiohttp.ClientSession() as session:
-        comfyui = ComfyUI(url, session)
+        comfyui, large = ComfyUI(url, session), LargeFiles(session, bucket=None, volume=None)
         with JobStore(data / "jobs.sqlite") as store:
-            yield Bed(url, data, session, comfyui, store, FileSync(comfyui, data / "parts", store))
+            yield Bed(
+                url,
+                data,
+                session,
+                comfyui,
+                store,
+                FileSync(comfyui, data / "parts", store, large),
+                InputFiles(comfyui, data / "spool", store.kept, large),
+            )
 
 
 def reference(
@@ -151,7 +167,12 @@ async def test_temp_files_go_through_comfyui_with_raw_names(bed: Bed) -> None:
 
 
 async def test_a_comfyui_on_another_machine_gets_its_files_by_upload(bed: Bed) -> None:
-    files = FileSync(Elsewhere(bed.url, bed.session), bed.data / "parts", bed.store)
+    files = FileSync(
+        Elsewhere(bed.url, bed.session),
+        bed.data / "parts",
+        bed.store,
+        LargeFiles(bed.session, bucket=None, volume=None),
+    )
     for name, content in (("p6", b"1"), ("p7", b"2")):
         await files.save(bed.job(name), RUN, output(reference("up_00001_.png", content, subfolder="remote")))
 
@@ -191,7 +212,7 @@ async def test_inputs_are_read_over_http_once_each(bed: Bed) -> None:
     (bed.data / "input" / "sub").mkdir(exist_ok=True)
     (bed.data / "input" / "sub" / "ü 1.png").write_bytes(buffer.getvalue())
     prompt = inverted_file("sub/ü 1.png") | {"8": {"class_type": "LoadImage", "inputs": {"image": "sub/ü 1.png"}}}
-    staged, files = await bed.files.stage(prompt)
+    staged, files = await bed.stage(prompt)
 
     assert [(file.subfolder, file.filename, file.size) for file in files] == [
         ("sub", "ü 1.png", len(buffer.getvalue()))
@@ -203,15 +224,15 @@ async def test_inputs_are_read_over_http_once_each(bed: Bed) -> None:
 
 async def test_a_missing_input_is_the_prompts_fault(bed: Bed) -> None:
     with pytest.raises(WorkflowError, match="no such file") as caught:
-        await bed.files.stage(inverted_file("nowhere.png"))
+        await bed.stage(inverted_file("nowhere.png"))
 
     assert caught.value.node_id == "1"
 
 
 async def test_inputs_that_do_not_fit_are_refused_before_they_are_sent(bed: Bed) -> None:
     (bed.data / "input" / "huge.png").write_bytes(bytes(8 * 1024 * 1024))
-    with pytest.raises(WorkflowError, match="7 MiB") as caught:
-        await bed.files.stage(inverted_file("huge.png"))
+    with pytest.raises(WorkflowError, match=r"7\.0 MiB") as caught:
+        await bed.stage(inverted_file("huge.png"))
 
     assert caught.value.node_id == "1"
 

@@ -245,3 +245,24 @@ def test_temp_files_that_are_gone_are_shown_no_more_and_the_rest_is(tmp_path: Pa
         assert store.local_files(a) == {temp: True, kept: False}
         assert (store.get("a").entry or Entry()).outputs == {"9": {"images": [items[1]]}}
         assert json.loads(store.lists.views([a])[a])["outputs_count"] == 1
+
+
+def test_a_job_that_came_back_waits_again_in_one_step_and_its_files_count_as_lost(tmp_path: Path) -> None:
+    job, missing = PromptId("a"), "0" * 64
+    with JobStore(tmp_path / "jobs.sqlite") as store:
+        store.add(submission("a"), 5)
+        store.kept.add("endpoint", [missing, "1" * 64])
+        store.move(job, JobState.SUBMITTING, endpoint_id="endpoint")
+        store.move(job, JobState.QUEUED, runpod_id=RunPodJobId("r"))
+        store.received(job, Progress("run", 1, 2), [Numbered(seq=0, event=LogLine(text="x"))], restarted=False)
+        store.send_back(job, [missing])
+
+    with JobStore(tmp_path / "jobs.sqlite") as store:
+        assert store.get("a").state is JobState.RETURNED
+        assert (store.get("a").runpod_id, store.get("a").returns) == (None, 1)
+        assert (store.progress(job), store.events(job)) == (Progress(), [])
+        assert store.pending_ids() == ["a"]
+        assert store.kept.among("endpoint", [missing, "1" * 64]) == {"1" * 64}
+        assert store.kept.among("another", ["1" * 64]) == frozenset()
+        store.discard([job], 9)
+        assert store.get("a").state is JobState.CANCELLED

@@ -10,13 +10,16 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import SecretStr
 
-from client.bucket import Bucket, Place, StorageRefused, StorageUnavailable
+from proxy.bucket import Bucket
+from proxy.objects import Place, StorageRefused, StorageUnavailable
 
 ACCESS, SECRET = "user_testkey", "rps_testsecret123"
 _START_S = 60.0
@@ -74,15 +77,25 @@ def _command(folder: Path, place: Place, config: Path) -> list[str]:
     ]
 
 
-def _make_bucket(place: Place) -> None:
-    """The S3 port answers before there is room to write: the first object that is stored says that it is ready."""
-    client = boto3.client(
+def _client(place: Place) -> Any:
+    return boto3.client(
         "s3",
         endpoint_url=place.url,
         region_name="us-east-1",
         aws_access_key_id=ACCESS,
         aws_secret_access_key=SECRET,
     )
+
+
+def modified(place: Place, key: str) -> datetime:
+    """When the object was written."""
+    when: datetime = _client(place).head_object(Bucket=place.name, Key=key)["LastModified"]
+    return when
+
+
+def _make_bucket(place: Place) -> None:
+    """The S3 port answers before there is room to write: the first object that is stored says that it is ready."""
+    client = _client(place)
     deadline = time.monotonic() + _START_S
     while True:
         try:

@@ -17,8 +17,10 @@ from proxy.core.job import Entry, Submission
 from proxy.core.lifecycle import JobState
 from proxy.dispatcher import Dispatcher
 from proxy.file_sync import FileSync
-from proxy.job_run import Tools
+from proxy.input_files import InputFiles
 from proxy.job_store import JobStore
+from proxy.job_tools import Tools
+from proxy.large_files import LargeFiles
 from proxy.sockets import Sockets
 from tests.proxy.addons.conftest import Upstream, running_front
 from wire.ids import PromptId
@@ -43,8 +45,9 @@ async def front(upstream: Upstream, session: aiohttp.ClientSession, tmp_path: Pa
         store.move(PromptId("done"), JobState.QUEUED)
         store.end(PromptId("done"), JobState.COMPLETED, Entry(outputs={"1": {"text": ["x"]}}), 9)
         sockets = Sockets(upstream.url, session, store.count_active, lambda: None, lambda: None)
-        files = FileSync(ComfyUI(upstream.url, session), tmp_path, store)
-        dispatcher = Dispatcher([], Tools(store, files, sockets, lambda: 0, asyncio.sleep), 1)
+        comfyui, large = ComfyUI(upstream.url, session), LargeFiles(session, bucket=None, volume=None)
+        files, inputs = FileSync(comfyui, tmp_path, store, large), InputFiles(comfyui, tmp_path, store.kept, large)
+        dispatcher = Dispatcher([], Tools(store, inputs, files, sockets, lambda: 0, asyncio.sleep), 1)
         addons = [Streaming(), Queue(dispatcher, store), History(store), Jobs(dispatcher, store)]
         async with running_front(upstream.url, addons) as url:
             yield url

@@ -8,6 +8,7 @@ from proxy.core.lifecycle import (
     ENDED,
     SHOWN_ACTIVE,
     TRANSITIONS,
+    WAITING_HERE,
     IllegalTransition,
     JobState,
     public_state,
@@ -27,8 +28,15 @@ def test_every_active_state_can_fail_and_every_ended_one_is_final() -> None:
 def test_a_job_is_never_submitted_twice_by_itself() -> None:
     submitters = {state for state, targets in TRANSITIONS.items() if JobState.SUBMITTING in targets}
 
-    assert submitters == {JobState.PENDING}
+    assert submitters == WAITING_HERE == {JobState.PENDING, JobState.RETURNED}
     assert not any(JobState.PENDING in TRANSITIONS[state] for state in AT_ENDPOINT)
+
+
+def test_what_never_ran_comes_back_from_where_a_worker_can_say_so_and_nowhere_else() -> None:
+    returning = {state for state, targets in TRANSITIONS.items() if JobState.RETURNED in targets}
+
+    assert returning == {JobState.QUEUED, JobState.RUNNING}
+    assert JobState.RETURNED not in AT_ENDPOINT
 
 
 def test_a_move_without_an_arrow_is_our_bug() -> None:
@@ -41,6 +49,7 @@ def test_a_move_without_an_arrow_is_our_bug() -> None:
     [
         (JobState.SUBMITTING, "pending"),
         (JobState.QUEUED, "pending"),
+        (JobState.RETURNED, "pending"),
         (JobState.WITHDRAWING, "pending"),
         (JobState.CANCELLING, "running"),
     ],

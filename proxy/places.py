@@ -1,9 +1,14 @@
-"""Which bucket is meant: the network volume's, or the one for large files, from the settings."""
+"""Which buckets are meant: the network volume's, and the one for large files, from the settings."""
 
+import contextlib
 from collections.abc import Mapping
 
-from client.bucket import Place
+import aiohttp
+
+from proxy.large_files import LargeFiles
+from proxy.objects import Objects, Place
 from proxy.settings import Settings
+from wire.s3 import region_of
 
 
 class NotSet(ValueError):
@@ -20,7 +25,7 @@ def volume(settings: Settings, volume_id: str) -> Place:
     _require(wanted)
     key, secret, url = settings.runpod_s3_access_key, settings.runpod_s3_secret_key, settings.volume_s3_url
     assert key and secret and url  # noqa: S101  just required
-    return Place(url, volume_id, settings.runpod_datacenter or "us-east-1", key, secret)
+    return Place(url, volume_id, settings.runpod_datacenter or region_of(url), key, secret)
 
 
 def bucket(settings: Settings) -> Place:
@@ -36,9 +41,28 @@ def bucket(settings: Settings) -> Place:
         }
     )
     assert url and name and key and secret  # noqa: S101  just required
-    return Place(url, name, "auto", key, secret)
+    return Place(url, name, region_of(url), key, secret)
 
 
 def _require(wanted: Mapping[str, object]) -> None:
     if missing := [name for name, value in wanted.items() if value is None]:
         raise NotSet(f"not set: {', '.join(missing)}")
+
+
+def large_files(settings: Settings, session: aiohttp.ClientSession) -> LargeFiles:
+    """With those of the two that the settings describe."""
+    volume_place, bucket_place = None, None
+    with contextlib.suppress(NotSet):
+        bucket_place = bucket(settings)
+    if settings.runpod_volume_id is not None:
+        with contextlib.suppress(NotSet):
+            volume_place = volume(settings, settings.runpod_volume_id)
+    return LargeFiles(session, bucket=_objects(bucket_place), volume=_objects(volume_place))
+
+
+def _objects(place: Place | None) -> Objects | None:
+    if place is None:
+        return None
+    from proxy.bucket import Bucket  # noqa: PLC0415  boto3 takes a second to import, and 30 MB
+
+    return Bucket(place)

@@ -1,46 +1,29 @@
-"""S3: the commands' only import of boto3. Uses nothing that the S3 API of RunPod's network volumes lacks.
+"""S3: the only import of boto3 here and in the commands.
 
-That API has no DeleteObjects and no presigned URLs, wants a long patience for CompleteMultipartUpload, and its
-listings are slow and may repeat a token for ever. Source: RunPod docs, storage/s3-api.
+But for signed addresses it uses nothing that the S3 API of RunPod's network volumes lacks. That API has no
+DeleteObjects and no presigned URLs, wants a long patience for CompleteMultipartUpload, and its listings are slow and
+may repeat a token for ever. Source: RunPod docs, storage/s3-api.
 """
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import boto3
+from boto3.exceptions import Boto3Error
+from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from pydantic import SecretStr
+
+from proxy.objects import ObjectMissing, Place, StorageRefused, StorageUnavailable
+from wire.s3 import ADDRESS_VALID_S, PART_BYTES
 
 _MISSING = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchUpload"})
 _REFUSED = frozenset({"400", "401", "403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
 _PIECE = 1024 * 1024
 _QUICK_S, _PATIENT_S = 60, 7200
-
-
-class StorageRefused(Exception):
-    """The keys, the name or the clock of this machine are at fault: it will fail again."""
-
-
-class StorageUnavailable(Exception):
-    """Nobody's fault: try again later."""
-
-
-class ObjectMissing(Exception):
-    """There is no such object, or no such upload."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A bucket and the keys to it."""
-
-    url: str
-    name: str
-    region: str
-    access_key: SecretStr
-    secret_key: SecretStr
+_TRANSFER = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=4)
 
 
 @contextlib.contextmanager
@@ -56,7 +39,7 @@ def _told(what: str) -> Iterator[None]:
         if _REFUSED & {code, status} or code == "RequestTimeTooSkewed":
             raise StorageRefused(f"{what}: the storage refuses it ({code or status})") from error
         raise StorageUnavailable(f"{what}: the storage answers {status} {code}".rstrip()) from error
-    except (BotoCoreError, OSError) as error:
+    except (BotoCoreError, Boto3Error, OSError) as error:
         raise StorageUnavailable(f"{what}: {error}") from error
 
 
@@ -85,10 +68,11 @@ class Bucket:
         except ObjectMissing:
             return None
 
-    def read(self, key: str) -> Iterator[bytes]:
-        """An object in pieces; raises ObjectMissing."""
+    def read(self, key: str, start: int = 0) -> Iterator[bytes]:
+        """An object in pieces, from byte *start* on, which must be one of it; raises ObjectMissing."""
         with _told(key):
-            body = self._quick.get_object(Bucket=self._name, Key=key)["Body"]
+            wanted = {"Range": f"bytes={start}-"} if start else {}
+            body = self._quick.get_object(Bucket=self._name, Key=key, **wanted)["Body"]
         with contextlib.closing(body):
             while True:
                 with _told(key):
@@ -102,6 +86,22 @@ class Bucket:
             self._quick.put_object(
                 Bucket=self._name, Key=key, Body=content, ContentType="application/octet-stream"
             )  # fmt: skip
+
+    def put_file(self, key: str, path: Path) -> None:
+        """The file as an object, in parts when it is large; it is there, and whole, when this returns."""
+        with _told(key):
+            self._patient.upload_file(str(path), self._name, key, Config=_TRANSFER)
+        # the volume's API was seen to report a success that was none: runpodctl#282
+        if self.size(key) != path.stat().st_size:
+            raise StorageUnavailable(f"{key}: the storage says that it took the file, but has not all of it")
+
+    def address(self, key: str) -> str:
+        """A signed address from which anybody can read the object for a day: a secret."""
+        return str(
+            self._quick.generate_presigned_url(
+                "get_object", Params={"Bucket": self._name, "Key": key}, ExpiresIn=ADDRESS_VALID_S
+            )
+        )
 
     def delete(self, key: str) -> None:
         """One object; deleting what is not there is no error."""
@@ -170,6 +170,7 @@ def _client(place: Place, read_timeout_s: int, tries: int) -> Any:
     config = Config(
         retries={"max_attempts": tries, "mode": "standard"},
         connect_timeout=10,
+        signature_version="s3v4",
         read_timeout=read_timeout_s,
         max_pool_connections=32,
         s3={"addressing_style": "path"},

@@ -1,10 +1,10 @@
-"""What the tests of the commands share."""
+"""What the tests of several rooms share."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from client.bucket import Place
+from proxy.objects import Place
 from tests.support.s3 import s3_server, weed
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 from pydantic import SecretStr
 
-from client.bucket import Bucket, ObjectMissing, Place, StorageRefused, StorageUnavailable
+from proxy.bucket import Bucket
+from proxy.objects import ObjectMissing, Place, StorageRefused, StorageUnavailable
 
 
 @pytest.fixture
