@@ -7,21 +7,23 @@ Authorization header, nowhere else.
 import asyncio
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 from pydantic import SecretStr
 
+from proxy.core.stream_text import StreamText
 from wire.ids import RunPodJobId
 from wire.limits import RUN_BODY_MAX
 
 TERMINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"})
 _CONNECT_S = 10.0
 _ANSWER_S = 30.0
+_PIECE = 256 * 1024
 
 
 class EndpointRejected(Exception):
@@ -109,10 +111,42 @@ class Endpoint:
 
     async def stream(self, job_id: RunPodJobId, wait_ms: int) -> StreamReply:
         """What the job yielded since the last call; waits up to *wait_ms* for it. A chunk is handed out once."""
-        answer = await self._ask("GET", f"/stream/{job_id}?wait={wait_ms}", timeout_s=wait_ms / 1000 + _ANSWER_S)
-        body = answer.json()
-        outputs = tuple(item["output"] for item in body.get("stream") or [] if "output" in item)
-        return StreamReply(status=str(body.get("status", "")), outputs=outputs)
+        outputs: list[Any] = []
+
+        async def take(output: Any) -> None:
+            outputs.append(output)
+
+        return StreamReply(await self.follow(job_id, wait_ms, take), tuple(outputs))
+
+    async def follow(self, job_id: RunPodJobId, wait_ms: int, take: Callable[[Any], Awaitable[None]]) -> str:
+        """The same, each chunk given to *take* while the rest still arrives; the job's status.
+
+        When the answer breaks off, what came of it was taken, and EndpointUnavailable is raised.
+        """
+        path, timeout_s = f"/stream/{job_id}?wait={wait_ms}", wait_ms / 1000 + _ANSWER_S
+        text, pieces = StreamText(), self._pieces("GET", path, timeout_s)
+        async with contextlib.aclosing(pieces):
+            async for piece in pieces:
+                for item in text.feed(piece):
+                    if isinstance(item, dict) and "output" in item:
+                        await take(item["output"])
+        if not text.whole:
+            raise EndpointUnavailable("RunPod's answer is not JSON, or broke off")
+        return str(text.members.get("status", ""))
+
+    async def _pieces(self, method: str, path: str, timeout_s: float) -> AsyncGenerator[bytes, None]:
+        """The body of an answer as it arrives; the time in which it is worked on does not count."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=timeout_s)
+        try:
+            async with self._session.request(
+                method, self._url + path, headers=self._headers(), timeout=timeout, allow_redirects=False
+            ) as response:
+                if response.status >= 300:
+                    (await _Answer.of(response)).raise_for_failure(job_known=True)
+                async for piece in response.content.iter_chunked(_PIECE):
+                    yield piece
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise EndpointUnavailable(f"RunPod cannot be reached: {error or type(error).__name__}") from error
 
     async def status(self, job_id: RunPodJobId) -> StatusReply:
         body = (await self._ask("GET", f"/status/{job_id}")).json()
@@ -158,13 +192,14 @@ class Endpoint:
         data: bytes | None = None,
         timeout_s: float = _ANSWER_S,
     ) -> "_Answer":
-        headers = {"Authorization": f"Bearer {self._key.get_secret_value()}", "Content-Type": "application/json"}
         timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=_CONNECT_S)
         async with session.request(
-            method, self._url + path, data=data, headers=headers, timeout=timeout, allow_redirects=False
+            method, self._url + path, data=data, headers=self._headers(), timeout=timeout, allow_redirects=False
         ) as response:
-            told = response.headers
-            return _Answer(response.status, await response.read(), told.get("Retry-After"), told.get("Date"))
+            return await _Answer.of(response)
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._key.get_secret_value()}", "Content-Type": "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +208,11 @@ class _Answer:
     body: bytes
     retry_after: str | None
     date: str | None
+
+    @classmethod
+    async def of(cls, response: aiohttp.ClientResponse) -> Self:
+        told = response.headers
+        return cls(response.status, await response.read(), told.get("Retry-After"), told.get("Date"))
 
     def json(self) -> dict[str, Any]:
         try:

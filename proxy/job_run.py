@@ -76,6 +76,8 @@ class JobRun:
         self._cancel_wanted = asyncio.Event()
         self._display = Display(job.prompt_id)
         self._ended = False
+        self._received = 0
+        """chunks of the stream"""
         self._patience = Patience(job.prompt_id, tools.publisher.notice, tools.sleep)
 
     def want_cancel(self) -> None:
@@ -178,12 +180,13 @@ class JobRun:
             self._publish(self._display.waiting("Waiting for a machine"))
         runpod_id = self._runpod_id()
         while not self._is_over():
-            reply = await self._patience.until(lambda: self._endpoint.stream(runpod_id, _STREAM_WAIT_MS), "follow")
-            for output in reply.outputs:
-                await self._receive(output)
-            if not self._is_over() and reply.status in TERMINAL and not reply.outputs:
+            received = self._received
+            status = await self._patience.until(
+                lambda: self._endpoint.follow(runpod_id, _STREAM_WAIT_MS, self._receive), "follow"
+            )
+            if not self._is_over() and status in TERMINAL and received == self._received:
                 await self._settle()
-            elif reply.status == "IN_QUEUE":
+            elif status == "IN_QUEUE":
                 await self._say_why_it_waits()
         if self._ended:
             await self._keep_bill()
@@ -193,6 +196,7 @@ class JobRun:
         return self._ended or self._job.state is JobState.RETURNED
 
     async def _receive(self, output: object) -> None:
+        self._received += 1
         if self._is_over():
             return
         try:

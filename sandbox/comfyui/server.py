@@ -12,6 +12,7 @@ from aiohttp import web
 
 from sandbox.comfyui.console import Console
 from sandbox.comfyui.executor import Executor
+from sandbox.comfyui.films import FILMS
 from sandbox.comfyui.folders import Folders
 from sandbox.comfyui.hub import FEATURES, Hub
 from sandbox.comfyui.makers import MAKERS
@@ -30,7 +31,7 @@ class ComfyServer:
     """Everything behind one port; *app* is the aiohttp application."""
 
     def __init__(self, folders: Folders, frontend: Path, max_upload: int) -> None:
-        classes = {node.name: node for node in (*MAKERS, *SAVERS, *SPECIAL)}
+        classes = {node.name: node for node in (*MAKERS, *SAVERS, *SPECIAL, *FILMS)}
         features = {**FEATURES, "max_upload_size": max_upload}
         self._hub = Hub(features)
         console = Console(self._hub)

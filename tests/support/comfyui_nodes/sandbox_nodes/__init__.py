@@ -1,13 +1,17 @@
 """The sandbox's own nodes, under the same names, for a real ComfyUI (0.3.64 and later).
 
 Loaded by ComfyUI itself, through ``--extra-model-paths-config tests/support/comfyui_nodes.yaml``. What they do and say
-must be what sandbox/comfyui/makers.py and special.py do and say.
+must be what sandbox/comfyui/makers.py, special.py and films.py do and say.
 """
 
+import hashlib
+import random
 import time
+from pathlib import Path
 
 import comfy.model_management
 import comfy.utils
+import folder_paths
 import torch
 from comfy_execution.graph import ExecutionBlocker
 from comfy_execution.graph_utils import GraphBuilder
@@ -128,7 +132,49 @@ class SandboxBlock:
         return (ExecutionBlocker(message or None),)
 
 
-NODE_CLASS_MAPPINGS = {
-    node.__name__: node
-    for node in (SandboxNoise, SandboxSlow, SandboxFail, SandboxExpand, SandboxText, SandboxShowText, SandboxBlock)
-}
+class SandboxFilm:
+    CATEGORY, RETURN_TYPES, FUNCTION, OUTPUT_NODE = "sandbox", (), "run", True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        megabytes = ("INT", {"default": 10, "min": 0, "max": 10000})
+        seed = ("INT", {"default": 0, "min": 0, "max": 0xFFFFFFFFFFFFFFFF})
+        prefix = ("STRING", {"default": "video/ComfyUI"})
+        return {"required": {"megabytes": megabytes, "seed": seed, "filename_prefix": prefix}}
+
+    def run(self, megabytes, seed, filename_prefix):
+        root = folder_paths.get_output_directory()
+        folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(filename_prefix, root)
+        path = Path(folder) / f"{name}_{counter:05}_.mp4"
+        piece = random.Random(seed).randbytes(1024 * 1024 - 8)
+        with path.open("wb") as file:
+            for number in range(megabytes):
+                comfy.model_management.throw_exception_if_processing_interrupted()
+                file.write(number.to_bytes(8) + piece)
+        item = {"filename": path.name, "subfolder": subfolder, "type": "output"}
+        return {"ui": {"images": [item], "animated": (True,)}}
+
+
+class SandboxReadFile:
+    CATEGORY, RETURN_TYPES, FUNCTION, OUTPUT_NODE = "sandbox", ("STRING",), "run", True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        root = Path(folder_paths.get_input_directory())
+        names = sorted(path.name for path in root.iterdir() if path.is_file())
+        return {"required": {"file": (names, {"video_upload": True})}}
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, file):
+        return folder_paths.exists_annotated_filepath(file) or f"Invalid video file: {file}"
+
+    def run(self, file):
+        with Path(folder_paths.get_annotated_filepath(file)).open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+            text = f"{content.tell()} {digest}"
+        return {"ui": {"text": [text]}, "result": (text,)}
+
+
+_NODES = (SandboxNoise, SandboxSlow, SandboxFail, SandboxExpand, SandboxText, SandboxShowText, SandboxBlock)
+
+NODE_CLASS_MAPPINGS = {node.__name__: node for node in (*_NODES, SandboxFilm, SandboxReadFile)}

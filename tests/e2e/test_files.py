@@ -1,0 +1,133 @@
+"""Files both ways, through the whole product: sent once, sent again when a worker lacks them, large ones by storage."""
+
+import asyncio
+import hashlib
+import io
+import os
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psutil
+import pytest
+import pytest_asyncio
+from PIL import Image
+
+from tests.support.prompts import Prompt
+from tests.support.stack import Stack, running_stack
+from wire.limits import KEPT_MIN
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    async with running_stack(tmp_path_factory.mktemp("home")) as stack:
+        yield stack
+
+
+async def upload(stack: Stack, name: str, content: bytes) -> None:
+    form = aiohttp.FormData(quote_fields=False)
+    form.add_field("image", content, filename=name, content_type="application/octet-stream")
+    async with stack.session.post(stack.url + "/api/upload/image", data=form) as response:
+        assert response.status == 200
+
+
+def noise(size: int) -> bytes:
+    """A picture that does not compress."""
+    buffer = io.BytesIO()
+    Image.frombytes("RGB", (size, size), os.urandom(3 * size * size)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def loaded(name: str, prefix: str = "loaded") -> Prompt:
+    """LoadImage (1) → SaveImage (2)."""
+    return {
+        "1": {"class_type": "LoadImage", "inputs": {"image": name}},
+        "2": {"class_type": "SaveImage", "inputs": {"filename_prefix": prefix, "images": ["1", 0]}},
+    }
+
+
+def sent(stack: Stack, prompt_id: str) -> list[int]:
+    """Bytes of input files that were sent, for each submission of the job."""
+    lines = [
+        line for line in stack.log().splitlines() if prompt_id in line and "input files" in line and "sent" in line
+    ]
+    return [int(line.split(" bytes of them sent")[0].rpartition(" ")[2]) for line in lines]
+
+
+def column(stack: Stack, prompt_id: str, name: str) -> Any:
+    with closing(sqlite3.connect(f"file:{stack.home / 'jobs.sqlite'}?mode=ro", uri=True)) as database:
+        return database.execute(f"SELECT {name} FROM jobs WHERE prompt_id = ?", (prompt_id,)).fetchone()[0]
+
+
+def caches(stack: Stack) -> list[Path]:
+    return list((stack.home / "sandbox" / "endpoint").glob("*/data/input-cache/*"))
+
+
+async def test_a_file_is_sent_once_and_again_only_when_the_worker_lost_it(stack: Stack) -> None:
+    content = noise(200)
+    await upload(stack, "noise.png", content)
+    first = await stack.queue_prompt(loaded("noise.png", "one"))
+    await stack.history(first)
+    second = await stack.queue_prompt(loaded("noise.png", "two"))
+    await stack.history(second)
+    (kept,) = caches(stack)
+    kept.unlink()
+    third = await stack.queue_prompt(loaded("noise.png", "three"))
+    entry = await stack.history(third)
+
+    assert len(content) > KEPT_MIN
+    assert kept.name == hashlib.sha256(content).hexdigest()
+    assert (sent(stack, first), sent(stack, second)) == ([len(content)], [0])
+    assert sent(stack, third) == [0, len(content)]
+    assert [column(stack, job, "returns") for job in (first, second, third)] == [0, 0, 1]
+    assert entry["status"]["status_str"] == "success"
+    assert [item["filename"] for item in entry["outputs"]["2"]["images"]] == ["three_00001_.png"]
+    assert (stack.output / "three_00001_.png").exists()
+
+
+def film(megabytes: int, seed: int = 1, prefix: str = "video/film") -> Prompt:
+    inputs = {"megabytes": megabytes, "seed": seed, "filename_prefix": prefix}
+    return {"1": {"class_type": "SandboxFilm", "inputs": inputs}}
+
+
+class Growth:
+    """The most that the proxy and the workers grow, in MB, sampled while the block runs."""
+
+    def __init__(self, stack: Stack) -> None:
+        proxy = psutil.Process(stack.process.pid)
+        workers = [child for child in stack.children() if child.cmdline()[-2:] == ["-m", "worker"]]
+        self._processes = {"proxy": proxy, "worker": max(workers, key=lambda worker: worker.memory_info().rss)}
+        self._before = {name: process.memory_info().rss for name, process in self._processes.items()}
+        self.most = dict.fromkeys(self._processes, 0.0)
+
+    async def __aenter__(self) -> "Growth":
+        self._task = asyncio.create_task(self._sample())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+
+    async def _sample(self) -> None:
+        while True:
+            for name, process in self._processes.items():
+                grown = (process.memory_info().rss - self._before[name]) / 1e6
+                self.most[name] = max(self.most[name], grown)
+            await asyncio.sleep(0.05)
+
+
+async def test_a_film_of_300_mb_arrives_whole_without_a_bucket_and_in_little_memory(stack: Stack) -> None:
+    await stack.history(await stack.queue_prompt(film(5, prefix="warm")))
+    async with Growth(stack) as growth:
+        prompt_id = await stack.queue_prompt(film(300))
+        entry = await stack.history(prompt_id, 170)
+    (item,) = entry["outputs"]["1"]["images"]
+    path = stack.output / item["subfolder"] / item["filename"]
+    print(growth.most)
+
+    assert path.stat().st_size == 300 * 1024 * 1024
+    assert max(growth.most.values()) < 64
