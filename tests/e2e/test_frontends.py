@@ -146,6 +146,9 @@ async def test_an_error_turns_its_node_red_and_is_told(site: Site, frontend: Fro
     await frontend.show_error_details()
     await frontend.text("it went wrong")
     await frontend.screenshot(f"{site.version}-error")
+    await frontend.page.keyboard.press("Escape")  # up to 1.35 a dialog lies over the node
+    await frontend.page.get_by_role("dialog").first.wait_for(state="hidden")
+    await frontend.screenshot(f"{site.version}-error-node")
 
     assert moment.red == ("2",)
     assert "it went wrong" in str(moment.error)
