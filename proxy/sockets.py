@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 SECRET_HEADER = "X-Comfy-Runpod-Secret"  # noqa: S105  the header's name, not its value
 _STOP_S = 2.0
+_REPEAT_S = 2.0
 
 
 class Sockets:
@@ -44,6 +45,7 @@ class Sockets:
         self._open: set[BrowserSocket] = set()
         self._running: dict[PromptId, tuple[ClientId | None, Snapshot]] = {}
         self._runner: web.AppRunner | None = None
+        self._repeat: asyncio.TimerHandle | None = None
         self.secret = secrets.token_urlsafe(32)
         self.host = "127.0.0.1"
         self.port = 0
@@ -61,6 +63,8 @@ class Sockets:
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
+        if self._repeat is not None:
+            self._repeat.cancel()
         for socket in list(self._open):
             await socket.close()
         if self._runner is not None:
@@ -77,7 +81,17 @@ class Sockets:
                 socket.tell(message)
 
     def publish_status(self) -> None:
-        """Tell every socket the queue's length: the queue or the history has changed."""
+        """Tell every socket the queue's length: the queue or the history has changed.
+
+        Frontends then ask for both, and show the reply that comes last even if it is the older one. When several jobs
+        end at once that would stay, so the length is told once more when it has been quiet for a while.
+        """
+        self._tell_status()
+        if self._repeat is not None:
+            self._repeat.cancel()
+        self._repeat = asyncio.get_running_loop().call_later(_REPEAT_S, self._tell_status)
+
+    def _tell_status(self) -> None:
         for socket in self._open:
             socket.tell_status()
 
