@@ -16,6 +16,8 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "scripts").mkdir()
     for name in ("build.sh", "push.sh", "image.sh"):
         shutil.copy(PROJECT / "scripts" / name, tmp_path / "scripts")
+    (tmp_path / "docker" / "ComfyUI").mkdir(parents=True)
+    (tmp_path / "docker" / "ComfyUI" / "main.py").touch()
     (tmp_path / "pyproject.toml").write_text('[project]\nversion = "1.2.3"\n')
     git = ("git", "-c", "user.name=t", "-c", "user.email=t@example.com")
     for command in (("init", "-q"), ("add", "."), ("commit", "-qm", "All")):
@@ -75,6 +77,14 @@ def test_a_tree_with_changes_is_warned_about(project: Path) -> None:
     assert done.returncode == 0
     assert "not committed" in done.stderr
     assert "-dirty" in done.stdout
+
+
+def test_a_missing_comfyui_is_cloned_first(project: Path) -> None:
+    shutil.rmtree(project / "docker" / "ComfyUI")
+
+    done = run(project, "build.sh", "--dry-run")
+
+    assert done.stdout.startswith("scripts/clone-comfyui.sh")
 
 
 def test_a_build_without_cache_and_with_more_options(project: Path) -> None:
