@@ -150,6 +150,7 @@ class Session:
         request = decode_request(self._input)
         self._prompt_id = request.prompt_id or self._new_id()
         self._workflow = request.workflow
+        self._inputs.check(request.files)
         await self._shop.shelf.ensure(request.models, self._say_models)
         await self._wait_for_comfy(comfy)
         if request.files:

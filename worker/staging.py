@@ -41,24 +41,35 @@ class InputStaging:
         self.written: list[Path] = []
         """what the job brought along, and takes with it"""
 
+    def check(self, files: Iterable[FileRef]) -> None:
+        """Raises BadInput for a file that could never be written."""
+        for file in files:
+            self._path(file)
+
     async def write(self, files: Iterable[FileRef]) -> None:
         """Every file whole, or BadInput; a file that is there already with the same bytes is left alone."""
         for file in files:
             await asyncio.to_thread(self._write, file)
 
     def _write(self, file: FileRef) -> None:
+        path = self._path(file)
         try:
-            path = confined(self._folders.root(file.type), file.subfolder, file.filename)
             content = _content(file)
             if path.is_file() and path.stat().st_size == file.size and _digest(path) == file.sha256:
                 return
             path.parent.mkdir(parents=True, exist_ok=True)
             self.written.append(path)
             _write_whole(path, content)
-        except (UnsafeName, WireError) as error:
+        except WireError as error:
             raise BadInput(f"input file {file.filename!r}: {error}") from error
         except OSError as error:
             raise BadInput(f"input file {file.filename!r} cannot be written: {error.strerror or error}") from error
+
+    def _path(self, file: FileRef) -> Path:
+        try:
+            return confined(self._folders.root(file.type), file.subfolder, file.filename)
+        except UnsafeName as error:
+            raise BadInput(f"input file {file.filename!r}: {error}") from error
 
 
 def _content(file: FileRef) -> bytes:
