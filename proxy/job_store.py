@@ -119,6 +119,11 @@ class JobStore:
         rows = self._db.execute(f"{_SELECT} WHERE state IN ({ACTIVE_STATES}) ORDER BY number, created_ms")
         return [_job(row) for row in rows]
 
+    def states(self) -> dict[PromptId, JobState]:
+        """The state of each job that has not ended."""
+        rows = self._db.execute(f"SELECT prompt_id, state FROM jobs WHERE state IN ({ACTIVE_STATES})")  # noqa: S608
+        return {PromptId(prompt_id): JobState(state) for prompt_id, state in rows}
+
     def count_active(self) -> int:
         """How many jobs a person sees in the queue."""
         (count,) = self._db.execute(f"SELECT count(*) FROM jobs WHERE state IN ({SHOWN_STATES})").fetchone()  # noqa: S608
@@ -157,6 +162,16 @@ class JobStore:
             job = self._keep_view(prompt_id)
             self._forget_oldest()
         return job
+
+    def discard(self, prompt_ids: Iterable[PromptId], now_ms: int) -> None:
+        """Cancel those of *prompt_ids* that are pending, all at once; they leave no history."""
+        require_transition(JobState.PENDING, JobState.CANCELLED)
+        with self._transaction():
+            self._db.executemany(
+                "UPDATE jobs SET state = ?, ended_ms = ?, hidden = 1 WHERE prompt_id = ? AND state = ?",
+                [(JobState.CANCELLED.value, now_ms, prompt_id, JobState.PENDING.value) for prompt_id in prompt_ids],
+            )
+            self._forget_oldest()
 
     def _keep(self, prompt_id: PromptId, entry: Entry) -> None:
         """The job is the newest of the history."""

@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 SECRET_HEADER = "X-Comfy-Runpod-Secret"  # noqa: S105  the header's name, not its value
 _STOP_S = 2.0
 _CONNECT_S = 10.0
+_BURST_S = 2.0
 
 
 class Sockets:
@@ -53,6 +54,8 @@ class Sockets:
         self._running: dict[PromptId, tuple[ClientId | None, Snapshot]] = {}
         self._waiting: dict[PromptId, tuple[ClientId | None, Message]] = {}
         self._runner: web.AppRunner | None = None
+        self._told_at = -_BURST_S
+        self._repeat: asyncio.TimerHandle | None = None
         self.secret = secrets.token_urlsafe(32)
         self.host = "127.0.0.1"
         self.port = 0
@@ -70,6 +73,8 @@ class Sockets:
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
+        if self._repeat is not None:
+            self._repeat.cancel()
         for socket in list(self._open):
             await socket.close()
         if self._runner is not None:
@@ -86,8 +91,26 @@ class Sockets:
             for socket in self._listening(client_id, message):
                 socket.tell(shown)
 
+    @property
+    def listeners(self) -> int:
+        """How many browser sockets are open."""
+        return len(self._open)
+
     def publish_status(self) -> None:
-        """Tell every socket the queue's length: the queue or the history has changed."""
+        """Tell every socket the queue's length: the queue or the history has changed.
+
+        Frontends then ask for both, and show the reply that comes last even if it is the older one. After a burst of
+        changes that would stay, so the length is told once more when it has been quiet for a while.
+        """
+        self._tell_status()
+        loop = asyncio.get_running_loop()
+        if self._repeat is not None:
+            self._repeat.cancel()
+        if loop.time() - self._told_at < _BURST_S:
+            self._repeat = loop.call_later(_BURST_S, self._tell_status)
+        self._told_at = loop.time()
+
+    def _tell_status(self) -> None:
         for socket in self._open:
             socket.tell_status()
 
@@ -137,7 +160,9 @@ class Sockets:
         self._open.append(socket)
         try:
             await asyncio.gather(*(other.yield_upstream() for other in older))
-            await socket.run()
+            if not await socket.run() and request.transport is not None:
+                logger.warning("%s has not read for long and is let go", socket.sid)
+                request.transport.abort()  # closing in peace would wait for it
         finally:
             self._open.remove(socket)
             self._pass_on(socket.sid)

@@ -84,17 +84,18 @@ MIGRATIONS = (
         prompt,
         extra_data
     FROM jobs;
+    ALTER TABLE jobs DROP COLUMN prompt;
+    ALTER TABLE jobs DROP COLUMN extra_data;
+    ALTER TABLE jobs DROP COLUMN entry;
     ALTER TABLE jobs ADD COLUMN workflow_id TEXT;
     ALTER TABLE jobs ADD COLUMN duration_ms REAL NOT NULL DEFAULT 0;
     ALTER TABLE jobs ADD COLUMN completion INTEGER;
-    UPDATE jobs SET workflow_id = workflow_id_of(extra_data);
+    UPDATE jobs SET workflow_id =
+        (SELECT workflow_id_of(extra_data) FROM documents WHERE documents.prompt_id = jobs.prompt_id);
     UPDATE jobs SET
         duration_ms = (SELECT duration_of(view) FROM documents WHERE documents.prompt_id = jobs.prompt_id),
         completion = (SELECT place FROM completions WHERE completions.prompt_id = jobs.prompt_id)
     WHERE state IN ({ENDED_STATES}) AND NOT hidden;
-    ALTER TABLE jobs DROP COLUMN prompt;
-    ALTER TABLE jobs DROP COLUMN extra_data;
-    ALTER TABLE jobs DROP COLUMN entry;
     CREATE INDEX jobs_by_size_of_number ON jobs (abs(number));
     CREATE INDEX jobs_listed ON jobs (created_ms, state, workflow_id, prompt_id) WHERE hidden = 0;
     CREATE INDEX jobs_completed ON jobs (completion, prompt_id) WHERE completion IS NOT NULL;

@@ -63,7 +63,9 @@ class PromptQueue:
             await self._hub.status(self.remaining)
 
     async def clear(self) -> None:
-        await self.delete([item.prompt_id for item in self.pending])
+        """Told also when nothing waited (``wipe_queue``)."""
+        self.pending = []
+        await self._hub.status(self.remaining)
 
     def interrupt(self, prompt_id: str | None) -> bool:
         """Stop what runs; with an id only if it is that."""

@@ -2,13 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
 import pytest
-import pytest_asyncio
 
 from sandbox.endpoint.server import running_endpoint
 from sandbox.endpoint.service import Options
@@ -28,12 +26,6 @@ def slow(seconds: float, prefix: str = "slow", color: int = 0) -> Prompt:
         "inputs": {"image": ["1", 0], "steps": int(seconds * 10), "seconds_per_step": 0.1},
     }
     return prompt
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    async with running_stack(tmp_path_factory.mktemp("home")) as running:
-        yield running
 
 
 async def set_faults(stack: Stack, **points: int) -> None:
@@ -86,16 +78,22 @@ async def test_a_prompt_deleted_while_it_waits_leaves_no_trace(stack: Stack) -> 
     running = await stack.queue_prompt(slow(30, color=4))
     waiting = await stack.queue_prompt(inverted_image(color=5))
     await until(lambda: is_running(stack, running))
+    await stack.post("/api/interrupt", {"prompt_id": waiting})
+    interrupted = await stack.get("/queue")
     await stack.post("/api/queue", {"delete": [waiting]})
+    deleted = await stack.get("/queue")
+    count = (await stack.get("/prompt"))["exec_info"]["queue_remaining"]
 
-    async def gone() -> bool:
-        queue = await stack.get("/queue")
-        return waiting not in [item[1] for item in queue["queue_pending"]]
+    async def confirmed() -> bool:
+        return not await stack.job(waiting)
 
-    await until(gone)
+    await until(confirmed)
     await stack.post("/api/interrupt", {})
     await stack.history(running)
 
+    assert [item[1] for item in interrupted["queue_pending"]] == [waiting]
+    assert deleted["queue_pending"] == []
+    assert count == 1
     assert waiting not in await stack.get("/history")
 
 
@@ -145,9 +143,11 @@ async def test_chunks_that_were_lost_on_the_way_are_read_again(stack: Stack) -> 
 
 async def test_a_job_goes_on_when_the_proxy_is_killed_and_started_again(stack: Stack) -> None:
     """The endpoint and ComfyUI of the first proxy live on, as RunPod would."""
-    prompt_id = await stack.queue_prompt(slow(4, prefix="survivor", color=22))
-    await until(lambda: is_running(stack, prompt_id))
-    await stack.kill()
+    sid = "5" * 32
+    async with opened_page(stack.session, stack.url, sid) as page:
+        prompt_id = await stack.queue_prompt(slow(8, prefix="survivor", color=22), client_id=sid)
+        await page.heard("progress", prompt_id)
+        await stack.kill()
     stack.environ |= {
         "RUNPOD_API_KEY": "k",
         "RUNPOD_ENDPOINT_ID": "sandbox",
@@ -155,11 +155,17 @@ async def test_a_job_goes_on_when_the_proxy_is_killed_and_started_again(stack: S
     }
     stack.process = await start_proxy(stack.environ, stack.home)
     await until(lambda: listens(stack))
-    async with opened_page(stack.session, stack.url) as page:
+    async with opened_page(stack.session, stack.url, sid) as page:
+        shown = await page.heard("progress_state", prompt_id)
+        await page.heard_end(prompt_id)
+        kinds = [message["type"] for message in page.of(prompt_id)]
         entry = await stack.history(prompt_id)
         again = await stack.queue_prompt(inverted_image(color=23, prefix="after"), client_id=page.sid)
         await page.heard_end(again)
 
+    assert kinds[0] == "execution_start"
+    assert shown["nodes"]["2"]["state"] == "running"
+    assert kinds[-2:] == ["execution_success", "executing"]
     assert entry["status"]["status_str"] == "success"
     assert (stack.output / "survivor_00001_.png").exists()
 

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from proxy.core.translate import StatusDue
 from proxy.sockets import SECRET_HEADER, Sockets
+from tests.support.until import until
 from wire.comfy import Message, PreviewFrame, parse_binary
 from wire.ids import ClientId, PromptId
 
@@ -252,3 +253,20 @@ async def test_a_page_that_comes_later_is_told_what_waits_until_it_does_not_any_
 
     assert (await heard(browser))["data"] == waits.data
     assert (await heard(browser))["type"] == "status"
+
+
+async def test_a_page_that_reads_nothing_is_let_go_and_shown_what_runs_when_it_comes_back(bed: Bed) -> None:
+    asleep = await bed.browser(SID)
+    await heard(asleep)
+    told = [Message("execution_start", {"prompt_id": P}), Message("progress_state", {"prompt_id": P, "nodes": {}})]
+    bed.sockets.publish(P, SID, told)
+    large = Message("executed", {"prompt_id": P, "node": "1", "output": {"text": ["x" * 1_000_000]}})
+
+    async def let_go() -> bool:
+        bed.sockets.publish(P, SID, [large])
+        return not bed.sockets.listeners
+
+    await until(let_go)
+    again = await bed.browser(SID)
+
+    assert [(await heard(again))["type"] for _ in range(3)] == ["status", "execution_start", "progress_state"]

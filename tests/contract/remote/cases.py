@@ -144,7 +144,7 @@ CASES = (
     Case("posted from elsewhere", (Post(through(node("SandboxSlow", **_STEPS))),), client="elsewhere"),
     Case(
         "two together",
-        (Post(through(node("SandboxSlow", **_STEPS))), Post(through(node("ImageInvert")))),
+        (Post(through(node("SandboxSlow", steps=1, seconds_per_step=1.0))), Post(through(node("ImageInvert")))),
         together=True,
     ),
 )

@@ -29,6 +29,13 @@ def without(*kinds: str) -> Callable[[list[Told]], list[Told]]:
     return lambda story: [told for told in story if not told["type"].startswith(kinds)]
 
 
+def counted_once(story: list[Told]) -> list[Told]:
+    """Without a status that tells the same count as the one before it."""
+    counts = [told["data"] if told["type"] == "status" else None for told in story]
+    before = [None, *(next((c for c in reversed(counts[:at]) if c is not None), None) for at in range(1, len(counts)))]
+    return [told for told, now, last in zip(story, counts, before, strict=True) if now is None or now != last]
+
+
 def every(change: Change) -> Change:
     return lambda items: [change(item) for item in items]
 
@@ -43,6 +50,20 @@ def cancelled(job: dict[str, Any]) -> dict[str, Any]:
 def with_create_time(entry: dict[str, Any]) -> dict[str, Any]:
     number, prompt_id, graph, extra_data, outputs = entry["prompt"]
     return {**entry, "prompt": [number, prompt_id, graph, {"create_time": "a time", **extra_data}, outputs]}
+
+
+def with_last_count(story: list[Told]) -> list[Told]:
+    """Of several counts in a row the last one."""
+    pairs = zip(story, [*story[1:], None], strict=True)
+    return [told for told, after in pairs if told["type"] != "status" or after is None or after["type"] != "status"]
+
+
+def without_kept(item: dict[str, Any]) -> dict[str, Any]:
+    """A history entry or a job, without what the second prompt shows again."""
+    if "prompt 0" in (item.get("id"), item.get("prompt", ["", ""])[1]):
+        return item
+    hidden = ("outputs", "meta", "outputs_count", "preview_output")
+    return {key: value for key, value in item.items() if key not in hidden}
 
 
 def with_create_times(seen: dict[str, Any]) -> dict[str, Any]:
@@ -80,6 +101,11 @@ STORY = (
         "Waiting for a machine is shown, as ComfyUI's own cloud does: locally there is nothing to wait for.",
         remote=without("notification", "runpod."),
     ),
+    Difference(
+        "After a burst of changes the count is told once more, for a page that shows the answer that came last.",
+        local=counted_once,
+        remote=counted_once,
+    ),
 )
 ANSWERS: tuple[Difference, ...] = ()
 HISTORY = (
@@ -88,6 +114,21 @@ HISTORY = (
         local=every(with_create_time),
     ),
 )
+CLEARED = (
+    Difference(
+        "A cleared queue is told by us and by ComfyUI, which clears its own, empty or not: the same count twice.",
+        local=with_last_count,
+        remote=with_last_count,
+    ),
+)
+KEPT_FOR_NOBODY = (
+    Difference(
+        "A program without a client id learns of kept results too; 0.8.0 leaves them out of the history then.",
+        local=every(without_kept),
+        remote=every(without_kept),
+    ),
+)
+"""for the second run of a prompt that was posted without a client id"""
 QUEUE = (
     Difference(
         "A job that waits or runs has its workflow, as from newer ComfyUIs; 0.8.0 shows it when the job has ended.",

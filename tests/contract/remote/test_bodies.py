@@ -6,10 +6,11 @@ import pytest
 
 from tests.contract.remote.cases import Post, Prompt, image, node, save, through
 from tests.contract.remote.conftest import Sides
-from tests.contract.remote.differences import QUEUE, REFUSALS, STORY, agreed
+from tests.contract.remote.differences import CLEARED, QUEUE, REFUSALS, STORY, agreed
 from tests.contract.remote.normal import Normal
 from tests.contract.remote.recording import Side, seen
 from tests.contract.remote.test_runs import require_equal
+from tests.support.until import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -70,7 +71,7 @@ async def test_the_queue_and_the_jobs_while_one_runs_and_two_wait(sides: Sides) 
     ]
 
     require_equal(*agreed(QUEUE, [local], [remote]))
-    require_equal(*agreed(STORY, told_local, told_remote))
+    require_equal(*agreed((*STORY, *CLEARED), told_local, told_remote))
 
 
 @pytest.mark.parametrize("body", REFUSED.values(), ids=REFUSED)
@@ -86,4 +87,14 @@ async def test_a_class_that_is_nowhere_is_refused_by_the_worker(sides: Sides) ->
     status, refused = await sides.local.post("/prompt", body)
 
     assert (status, refused["error"]["type"]) == (400, "invalid_prompt")
-    assert (await sides.remote.post("/prompt", body))[0] == 200
+    status, taken = await sides.remote.post("/prompt", body)
+
+    assert status == 200
+
+    async def ended() -> Any:
+        return (await sides.remote.get(f"/history/{taken['prompt_id']}")).get(taken["prompt_id"])
+
+    (*_, (kind, error)) = (await until(ended))["status"]["messages"]
+
+    assert (kind, error["exception_type"]) == ("execution_error", "PromptRejected")
+    assert "NoSuchClass" in error["exception_message"]
