@@ -2,7 +2,7 @@
 PYTHON_HERE := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proxy endpoint test check bench comfyui
+.PHONY: help setup proxy endpoint test check bench comfyui build push image-test
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-9s %s\n", $$1, $$2 }'
@@ -37,3 +37,14 @@ bench: setup ## the benchmarks: one table, and bench/results.json
 
 comfyui: ## the pinned ComfyUI release (docker/comfyui-version) in docker/ComfyUI
 	@scripts/clone-comfyui.sh
+
+build: ## the worker's image. REGISTRY= IMAGE= TAG= NO_CACHE=1 DRY_RUN=1, BUILD_OPTIONS for docker build
+	@scripts/build.sh $(if $(BUILD_OPTIONS),-- $(BUILD_OPTIONS))
+
+push: ## the image to its registry, with the same variables; `docker login` before
+	@scripts/push.sh
+
+image-test: setup ## builds the image and tests it in a container; needs a Docker Engine
+	@TAG=$${TAG:-test} scripts/build.sh $(if $(BUILD_OPTIONS),-- $(BUILD_OPTIONS))
+	@IMAGE_UNDER_TEST=$$(TAG=$${TAG:-test} scripts/build.sh --dry-run 2>/dev/null | sed 's/.*--tag \([^ ]*\).*/\1/') \
+		$(PYTHON_HERE) -m pytest tests/image $(ARGS)

@@ -16,7 +16,7 @@ END
 main() {
     read_options "$@"
     need_docker
-    [ -n "$dry_run" ] || [ -e docker/ComfyUI/main.py ] || fail "docker/ComfyUI is missing: run 'make comfyui' first"
+    [ -e docker/ComfyUI/main.py ] || run scripts/clone-comfyui.sh
     warn_if_dirty
     run env DOCKER_BUILDKIT=1 docker build --platform linux/amd64 --file docker/Dockerfile --tag "$reference" \
         --build-arg "VERSION=$(version)" --build-arg "COMMIT=$(revision)" ${no_cache:+--no-cache} \

@@ -61,7 +61,14 @@ def decode_request(value: object) -> JobRequest:
         request = JobRequest.model_validate({**value, "models": models})
     except ValidationError as error:
         raise WireError(f"unreadable `input`: {error.errors()[0]['loc']}: {error.errors()[0]['msg']}") from error
-    return request.model_copy(update={"files": request.files + _foreign_files(value)})
+    extra_data = request.extra_data | _foreign_key(value)
+    return request.model_copy(update={"files": request.files + _foreign_files(value), "extra_data": extra_data})
+
+
+def _foreign_key(value: dict[str, Any]) -> dict[str, str]:
+    """worker-comfyui's name for what ComfyUI's API nodes look for in ``extra_data``."""
+    key = value.get("comfy_org_api_key")
+    return {"api_key_comfy_org": key} if isinstance(key, str) and key else {}
 
 
 def _foreign_files(value: dict[str, Any]) -> tuple[FileRef, ...]:

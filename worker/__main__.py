@@ -5,31 +5,44 @@ import multiprocessing
 import os
 import sys
 from importlib.metadata import version
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from worker.app import App
+from worker.comfy_launch import ComfyLaunch
 from worker.log_lines import write_log
-from worker.settings import SettingsError, read_settings
+from worker.redact import Redact
+from worker.settings import Settings, SettingsError, read_settings, secrets
+
+if TYPE_CHECKING:
+    from worker.app import App
 
 logger = logging.getLogger(__name__)
 
 
 def main() -> None:
     try:
-        app = App(read_settings(), sdk_version=version("runpod"), leave=lambda: leave(app))
+        settings = read_settings()
     except SettingsError as error:
         sys.exit(str(error))
-    write_log(app.redact)
-    app.start()
+    write_log(Redact(secrets()))
+    comfyui = ComfyLaunch(settings)
+    comfyui.start()
     try:
-        import runpod  # noqa: PLC0415  takes a second, in which ComfyUI already starts
-
-        runpod.serverless.start(app.sdk_config)
+        serve(settings, comfyui)
     finally:
-        app.stop()
+        comfyui.process.stop()
 
 
-def leave(app: App) -> NoReturn:
+def serve(settings: Settings, comfyui: ComfyLaunch) -> None:
+    """What takes a second or two to import comes here: meanwhile ComfyUI already starts."""
+    import runpod  # noqa: PLC0415
+
+    from worker.app import App  # noqa: PLC0415
+
+    app = App(settings, sdk_version=version("runpod"), leave=lambda: leave(app), comfyui=comfyui)
+    runpod.serverless.start(app.sdk_config)
+
+
+def leave(app: "App") -> NoReturn:
     """Ends the process and what it started, from within RunPod's event loop."""
     logger.info("the worker ends")
     app.stop()

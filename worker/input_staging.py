@@ -5,7 +5,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,8 +50,10 @@ class InputStaging:
         self.written: list[Path] = []
         """what the job brought along, and takes with it"""
 
-    async def check(self, files: Iterable[FileRef]) -> None:
-        """Raises FilesLacking when files that were only named are not here."""
+    async def check(self, files: Collection[FileRef]) -> None:
+        """Raises BadInput for a file that could never be written, FilesLacking for named ones that are not here."""
+        for file in files:
+            self._path(file)
         named = {file.sha256: file.size for file in files if isinstance(file.source, Held)}
         coming = {file.sha256 for file in files if not isinstance(file.source, Held)}
         lacking = await asyncio.to_thread(self._lacking, {sha: named[sha] for sha in named if sha not in coming})
@@ -78,12 +80,18 @@ class InputStaging:
         return self._cache.kept(file.sha256 for file in files if file.size >= KEPT_MIN)
 
     async def _write(self, file: FileRef) -> None:
-        path = confined(self._folders.root(file.type), file.subfolder, file.filename)
+        path = self._path(file)
         if isinstance(file.source, Inline) and file.size < KEPT_MIN:
             await asyncio.to_thread(self._put, path, file, _content(file))
         else:
             content = await self._find(file)
             await asyncio.to_thread(self._put, path, file, content)
+
+    def _path(self, file: FileRef) -> Path:
+        try:
+            return confined(self._folders.root(file.type), file.subfolder, file.filename)
+        except UnsafeName as error:
+            raise BadInput(f"input file {file.filename!r}: {error}") from error
 
     async def _find(self, file: FileRef) -> Path:
         """A file of the cache, or of the volume, with the content."""

@@ -85,8 +85,8 @@ class Result:
 
 
 def _is_picture(file: dict[str, Any]) -> bool:
-    """Pictures travel once, under ``images``."""
-    return str(file["filename"]).lower().endswith(_PICTURES)
+    """Pictures travel once, under ``images``; clients expect none there that are only previews."""
+    return file["kind"] == "output" and str(file["filename"]).lower().endswith(_PICTURES)
 
 
 def _error(sentence: str, error: dict[str, Any]) -> dict[str, Any]:

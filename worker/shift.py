@@ -69,6 +69,6 @@ class Shift:
             give_up(f"The worker was told to stop, and the prompt did not end within {self._drain_s:g} seconds.")
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
-        del self._jobs[task]
+        self._jobs.pop(task, None)  # a task may have run several jobs, where no SDK runs them
         if not self._jobs and (self._stopping or self._config.get("refresh_worker")):
             self._leave()

@@ -139,9 +139,10 @@ class Comfy:
             await socket.send_json({"type": "executing", "data": {"node": None, "prompt_id": ended}})
 
     async def Save(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
-        name = f"{inputs['name']}.png"
-        write(self.options.output_directory, name, bytes(range(256)) * (inputs["size"] // 256))
-        return {"images": [{"filename": name, "subfolder": "", "type": "output"}]}
+        name, kind = f"{inputs['name']}.png", inputs.get("folder", "output")
+        folders = {"output": self.options.output_directory, "temp": f"{self.options.temp_directory}/temp"}
+        write(folders[kind], name, bytes(range(256)) * (inputs["size"] // 256))
+        return {"images": [{"filename": name, "subfolder": "", "type": kind}]}
 
     async def Read(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
         return {"text": [read(self.options.input_directory, inputs["name"])]}
@@ -185,7 +186,7 @@ class Comfy:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    for name in ("--port", "--input-directory", "--output-directory"):
+    for name in ("--port", "--input-directory", "--output-directory", "--temp-directory"):
         parser.add_argument(name)
     parser.add_argument("--fail", action="store_true")
     options, _ = parser.parse_known_args()

@@ -1,0 +1,118 @@
+"""scripts/build.sh and push.sh: which commands they would run."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with the scripts and nothing else, committed."""
+    (tmp_path / "scripts").mkdir()
+    for name in ("build.sh", "push.sh", "image.sh"):
+        shutil.copy(PROJECT / "scripts" / name, tmp_path / "scripts")
+    (tmp_path / "docker" / "ComfyUI").mkdir(parents=True)
+    (tmp_path / "docker" / "ComfyUI" / "main.py").touch()
+    (tmp_path / "pyproject.toml").write_text('[project]\nversion = "1.2.3"\n')
+    git = ("git", "-c", "user.name=t", "-c", "user.email=t@example.com")
+    for command in (("init", "-q"), ("add", "."), ("commit", "-qm", "All")):
+        subprocess.run([*git, *command], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def run(project: Path, script: str, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("DOCKER_")}
+    command = [str(project / "scripts" / script), *arguments]
+    return subprocess.run(command, env=clean | environ, capture_output=True, text=True, check=False)
+
+
+def test_the_build_is_named_and_labelled(project: Path) -> None:
+    done = run(project, "build.sh", "--dry-run")
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=project, capture_output=True, text=True, check=True
+    ).stdout
+
+    assert done.returncode == 0, done.stderr
+    assert "--tag curryberto/comfyui-serverless:latest" in done.stdout
+    assert f"--build-arg VERSION=1.2.3 --build-arg COMMIT={commit.strip()}" in done.stdout
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "dotenv", "name"),
+    [
+        (("--tag", "v1", "--registry", "ghcr.io/me", "--image=worker"), {}, "", "ghcr.io/me/worker:v1"),
+        ((), {"REGISTRY": "r", "IMAGE": "i", "TAG": "t"}, "", "r/i:t"),
+        ((), {"DOCKER_TAG": "env"}, "DOCKER_TAG=file\nDOCKER_IMAGE='quoted'  # why\n", "curryberto/quoted:env"),
+    ],
+)
+def test_the_name_comes_from_options_then_the_environment_then_the_file(
+    project: Path, arguments: tuple[str, ...], environ: dict[str, str], dotenv: str, name: str
+) -> None:
+    (project / ".env").write_text(dotenv)
+
+    assert f"--tag {name} " in run(project, "build.sh", "--dry-run", *arguments, **environ).stdout
+
+
+def test_nothing_in_the_file_of_settings_is_run(project: Path) -> None:
+    (project / ".env").write_text("DOCKER_TAG=$(touch owned)\n")
+
+    done = run(project, "build.sh", "--dry-run")
+
+    assert done.returncode == 1
+    assert "no name of an image" in done.stderr
+    assert not (project / "owned").exists()
+
+
+def test_a_tree_with_changes_is_warned_about(project: Path) -> None:
+    (project / "new.txt").write_text("new")
+
+    done = run(project, "build.sh", "--dry-run")
+
+    assert done.returncode == 0
+    assert "not committed" in done.stderr
+    assert "-dirty" in done.stdout
+
+
+def test_a_missing_comfyui_is_cloned_first(project: Path) -> None:
+    shutil.rmtree(project / "docker" / "ComfyUI")
+
+    done = run(project, "build.sh", "--dry-run")
+
+    assert done.stdout.startswith("scripts/clone-comfyui.sh")
+
+
+def test_a_build_without_cache_and_with_more_options(project: Path) -> None:
+    done = run(project, "build.sh", "--dry-run", "--no-cache", "--", "--network", "host")
+
+    assert done.stdout.rstrip().endswith("--no-cache --network host .")
+
+
+def test_a_push_under_another_name_is_tagged_first(project: Path) -> None:
+    done = run(project, "push.sh", "--dry-run", "--registry", "localhost:5000/me", "--tag", "v2")
+
+    assert done.stdout.split("\n")[:2] == [
+        "docker tag curryberto/comfyui-serverless:latest localhost:5000/me/comfyui-serverless:v2 ",
+        "docker push localhost:5000/me/comfyui-serverless:v2 ",
+    ]
+
+
+@pytest.mark.parametrize("script", ["build.sh", "push.sh"])
+def test_an_unknown_option_is_refused(project: Path, script: str) -> None:
+    done = run(project, script, "--tga", "v1")
+
+    assert done.returncode == 1
+    assert "--tga" in done.stderr
+
+
+@pytest.mark.parametrize("script", ["build.sh", "push.sh"])
+def test_help_says_how(project: Path, script: str) -> None:
+    done = run(project, script, "--help")
+
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"Usage: scripts/{script}")
