@@ -7,12 +7,15 @@ listings are slow and may repeat a token for ever. Source: RunPod docs, storage/
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import RawIOBase
 from typing import Any, BinaryIO
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import SecretStr
+
+Body = bytes | BinaryIO | RawIOBase
 
 _MISSING = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchUpload"})
 _REFUSED = frozenset({"400", "401", "403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
@@ -97,7 +100,7 @@ class Bucket:
                     return
                 yield piece
 
-    def put(self, key: str, content: bytes | BinaryIO) -> None:
+    def put(self, key: str, content: Body) -> None:
         with _told(key):
             self._quick.put_object(
                 Bucket=self._name, Key=key, Body=content, ContentType="application/octet-stream"
@@ -132,7 +135,7 @@ class Bucket:
             )
         return str(answer["UploadId"])
 
-    def put_part(self, key: str, upload: str, number: int, content: BinaryIO | bytes) -> str:
+    def put_part(self, key: str, upload: str, number: int, content: Body) -> str:
         """Store part *number* (from 1); the tag with which :meth:`complete` names it."""
         with _told(f"{key}, part {number}"):
             answer = self._quick.upload_part(
