@@ -99,8 +99,8 @@ def check_member(info: zipfile.ZipInfo) -> None:
     odd = "\\" in name or ":" in name or any(ord(character) < 32 for character in name)
     if not name.startswith(PREFIX) or odd or path.is_absolute() or {"..", "."} & set(name.split("/")):
         raise Refused(f"the archive names a file outside the models folder: {name!r}")
-    mode = info.external_attr >> 16
-    if name.endswith("/") or "//" in name or info.flag_bits & 1 or (mode and not stat.S_ISREG(mode)):
+    plain = stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG)
+    if name.endswith("/") or "//" in name or info.flag_bits & 1 or not plain:
         raise Refused(f"the archive holds something that is no plain file: {name!r}")
 
 
