@@ -14,8 +14,8 @@ setup: .venv/.ready ## .venv from the lock; nothing to do when it is up to date
 	@scripts/setup.sh
 	@touch $@
 
-proxy: setup ## serve http://127.0.0.1:8189, and start what is missing behind it
-	@exec $(PYTHON_HERE) -m proxy
+proxy: setup ## serve http://127.0.0.1:8189, and start what is missing behind it; OPEN=1 opens the page
+	@exec $(PYTHON_HERE) -m proxy $(if $(OPEN),--open)
 
 endpoint: setup ## the sandbox endpoint alone
 	@exec $(PYTHON_HERE) -m proxy --endpoint-only
