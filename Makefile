@@ -10,7 +10,7 @@ help: ## list the targets
 setup: .venv/.ready ## .venv from the lock; nothing to do when it is up to date
 	@true
 
-.venv/.ready: uv.lock pyproject.toml scripts/setup.sh
+.venv/.ready: uv.lock pyproject.toml scripts/setup.sh scripts/uv.sh
 	@scripts/setup.sh
 	@touch $@
 
@@ -21,6 +21,7 @@ endpoint: setup ## the sandbox endpoint alone
 	@exec $(PYTHON_HERE) -m proxy --endpoint-only
 
 test: setup ## the whole suite; what is skipped is said with its reason. ARGS="-k name" chooses
+	@scripts/frontends.sh || echo "frontends: could not be fetched; their tests will be skipped"
 	@$(PYTHON_HERE) -m pytest $(ARGS)
 
 check: setup ## format, lint, types, arrows between the rooms, shell scripts, Dockerfile

@@ -14,35 +14,31 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from bench import jobs, pages, traffic
+from bench import jobs, lists, pages, relay, traffic
 from bench.process import Target, bare_mitmproxy, measurable
 from bench.report import Row, table, write
 from tests.support.browser import chromium
 from tests.support.stack import Stack, running_stack
 
 RESULTS = Path(__file__).parent / "results.json"
-
-
-@click.command()
-@click.option(
-    "--only", default="", help="Measure only what has this word: requests, memory, answer, start, delivery, pages."
-)
-def main(only: str) -> None:
-    """Measure the product on this machine."""
-    rows = asyncio.run(_measured(only))
-    write(rows, _machine(), RESULTS)
-    Console(width=None if sys.stdout.isatty() else 140).print(table(rows))
-    click.echo(f"All samples: {RESULTS}")
+Measure = Callable[[], Awaitable[list[Row]]]
 
 
 async def _measured(only: str) -> list[Row]:
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory(prefix="comfy-runpod-bench-") as home:
-        async with _stack(Path(home)) as (stack, bare):
-            for name, measure in _measurements(stack, bare).items():
-                if only in name:
-                    click.echo(f"measuring: {name}", err=True)
-                    rows += await measure()
+    if any(only in name for name in ON_ONE_STACK):
+        with tempfile.TemporaryDirectory(prefix="comfy-runpod-bench-") as home:
+            async with _stack(Path(home)) as (stack, bare):
+                rows += await _run(_measurements(stack, bare), only)
+    return rows + await _run(ALONE, only)
+
+
+async def _run(measurements: dict[str, Measure], only: str) -> list[Row]:
+    rows: list[Row] = []
+    for name, measure in measurements.items():
+        if only in name:
+            click.echo(f"measuring: {name}", err=True)
+            rows += await measure()
     return rows
 
 
@@ -54,31 +50,39 @@ async def _stack(home: Path) -> AsyncIterator[tuple[Stack, Target]]:
         yield stack, bare
 
 
-def _measurements(stack: Stack, bare: Target) -> dict[str, Callable[[], Awaitable[list[Row]]]]:
+def _measurements(stack: Stack, bare: Target) -> dict[str, Measure]:
     proxy = Target("proxy", stack.url, stack.process.pid)
     direct = Target("direct", stack.comfyui_url)
     output = stack.home / "sandbox" / "output"
-    return {
-        "requests": _if(
-            measurable(), "requests", "needs Linux's /proc", lambda: traffic.passed_through(proxy, bare, direct)
-        ),
-        "memory": _if(
-            measurable(), "memory", "needs Linux's /proc", lambda: traffic.large_download(proxy, bare, direct, output)
-        ),
-        "answer": lambda: jobs.answer_time(stack),
-        "start": lambda: _one(jobs.start_time(stack)),
-        "delivery": lambda: _one(jobs.delivery_time(stack)),
-        "pages": _if(bool(chromium()), "pages", "needs Chromium", lambda: pages.page_loads(proxy, direct)),
-    }
+    measures: tuple[Measure, ...] = (
+        _on_linux("requests", lambda: traffic.passed_through(proxy, bare, direct)),
+        _on_linux("memory", lambda: traffic.large_download(proxy, bare, direct, output)),
+        lambda: jobs.answer_time(stack),
+        lambda: _one(jobs.start_time(stack)),
+        lambda: _one(jobs.delivery_time(stack)),
+        _if(bool(chromium()), "pages", "needs Chromium", lambda: pages.page_loads(proxy, direct)),
+    )
+    return dict(zip(ON_ONE_STACK, measures, strict=True))
 
 
-def _if(
-    possible: bool, name: str, reason: str, measure: Callable[[], Awaitable[list[Row]]]
-) -> Callable[[], Awaitable[list[Row]]]:
+def _on_linux(name: str, measure: Measure) -> Measure:
+    return _if(measurable(), name, "needs Linux's /proc", measure)
+
+
+def _if(possible: bool, name: str, reason: str, measure: Measure) -> Measure:
     async def skip() -> list[Row]:
         return [Row(name, "", [], skipped=reason)]
 
     return measure if possible else skip
+
+
+ON_ONE_STACK = ("requests", "memory", "answer", "start", "delivery", "pages")
+ALONE: dict[str, Measure] = {
+    "lists": lists.answered,
+    "websocket": _on_linux("websocket", relay.relayed),
+    "previews": _on_linux("previews", relay.memory),
+}
+"""each starts what it needs"""
 
 
 async def _one(row: Awaitable[Row]) -> list[Row]:
@@ -92,6 +96,16 @@ def _machine() -> dict[str, str]:
         "python": platform.python_version(),
         "processors": str(os.cpu_count()),
     }
+
+
+@click.command()
+@click.option("--only", default="", help=f"Measure only what has this word: {', '.join((*ON_ONE_STACK, *ALONE))}.")
+def main(only: str) -> None:
+    """Measure the product on this machine."""
+    rows = asyncio.run(_measured(only))
+    write(rows, _machine(), RESULTS)
+    Console(width=None if sys.stdout.isatty() else 140).print(table(rows))
+    click.echo(f"All samples: {RESULTS}")
 
 
 if __name__ == "__main__":

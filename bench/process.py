@@ -1,10 +1,10 @@
-"""What Linux tells of a process (/proc), and a peer process for comparison."""
+"""What Linux tells of a process (/proc), and processes beside the proxy."""
 
 import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,16 +48,21 @@ def memory_mb(pid: int, field: str = "VmHWM") -> float:
     raise LookupError(field)
 
 
-@asynccontextmanager
-async def bare_mitmproxy(upstream: str) -> AsyncIterator[Target]:
+def bare_mitmproxy(upstream: str) -> AbstractAsyncContextManager[Target]:
     """mitmproxy without any addon of ours in front of *upstream*."""
+    return running("bare mitmproxy", "bench.bare", upstream)
+
+
+@asynccontextmanager
+async def running(name: str, module: str, *arguments: str) -> AsyncIterator[Target]:
+    """A module of ours as a process; it listens on the port that is its last argument."""
     port = free_port()
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.bare", upstream, str(port), cwd=PROJECT, stdin=asyncio.subprocess.DEVNULL
+        *(sys.executable, "-m", module, *arguments, str(port)), cwd=PROJECT, stdin=asyncio.subprocess.DEVNULL
     )
     try:
         await until(lambda: _listens(port), _START_S)
-        yield Target("bare mitmproxy", f"http://127.0.0.1:{port}", process.pid)
+        yield Target(name, f"http://127.0.0.1:{port}", process.pid)
     finally:
         process.terminate()
         await process.wait()

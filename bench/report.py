@@ -1,6 +1,7 @@
 """Rows of measurements: medians, paired ratios, one table, one JSON file. Pure but for :func:`write`."""
 
 import json
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -62,6 +63,11 @@ class Row:
             "met": self.met,
             "samples": {"proxy": list(self.ours), **{peer: list(samples) for peer, samples in self.peers.items()}},
         }
+
+
+def percentile(samples: Sequence[float], percent: float) -> float:
+    """The smallest sample that *percent* of all do not exceed."""
+    return sorted(samples)[max(0, math.ceil(len(samples) * percent / 100) - 1)]
 
 
 def table(rows: Sequence[Row]) -> Table:

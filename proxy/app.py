@@ -8,7 +8,8 @@ import sys
 import time
 import tomllib
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from typing import Any
 
 import aiohttp
 from pydantic import SecretStr
@@ -33,6 +34,7 @@ from proxy.job_store import JobStore
 from proxy.overview import Overview
 from proxy.settings import PROJECT, Settings
 from proxy.sockets import SECRET_HEADER, Sockets
+from proxy.temp_files import TempFiles
 from wire.ids import PromptId
 
 logger = logging.getLogger(__name__)
@@ -59,7 +61,8 @@ async def _serve(
     stop: asyncio.Event,
 ) -> None:
     comfyui = ComfyUI(settings.comfyui_url, session)
-    sockets = Sockets(settings.comfyui_url, session, store.count_active, comfyui.forget)
+    temp_files = TempFiles(comfyui, store)
+    sockets = Sockets(settings.comfyui_url, session, store.count_active, comfyui.forget, temp_files.look)
     files = FileSync(comfyui, settings.comfy_runpod_home / "parts", store)
     dispatcher = Dispatcher(endpoints, Tools(store, files, sockets, _now_ms, asyncio.sleep), settings.max_in_flight)
     overview = Overview(
@@ -79,7 +82,7 @@ async def _serve(
     ]
     await sockets.start()
     try:
-        async with _running(dispatcher, stop):
+        async with _running(dispatcher.run(), stop), _running(temp_files.run(), stop):
             await run_front(
                 host=settings.proxy_host,
                 port=settings.proxy_port,
@@ -93,9 +96,9 @@ async def _serve(
 
 
 @contextlib.asynccontextmanager
-async def _running(dispatcher: Dispatcher, stop: asyncio.Event) -> AsyncIterator[None]:
-    """Dispatches while the block runs. A proxy that took prompts and dispatched none would be worse than none."""
-    task = asyncio.create_task(dispatcher.run(), name="dispatcher")
+async def _running(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> AsyncIterator[None]:
+    """Does *work* while the block runs. A proxy that took prompts and dispatched none would be worse than none."""
+    task = asyncio.create_task(work)
     task.add_done_callback(lambda _: stop.set())
     try:
         yield

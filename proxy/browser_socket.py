@@ -5,7 +5,8 @@ import contextlib
 import json
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
 import aiohttp
 from aiohttp import web
@@ -30,6 +31,9 @@ logger = logging.getLogger(__name__)
 
 _PREVIEWS_KEPT = 16
 """messages that may wait for a slow browser before previews are dropped"""
+_BACKLOG_MAX = 32_000_000
+"""characters and bytes that may wait at all: a page that reads nothing for hours, such as one of a sleeping laptop, is
+let go; when it wakes up it connects again and is shown what there is"""
 _RECONNECT_CAP_S = 2.0
 _HANDOVER_S = 5.0
 
@@ -40,18 +44,26 @@ class Outbox:
     def __init__(self) -> None:
         self._waiting: deque[str | bytes] = deque()
         self._filled = asyncio.Event()
+        self._size = 0
+        self.overfull = asyncio.Event()
+        """set when too much waits; it takes nothing more"""
 
     def put(self, payload: str | bytes, *, droppable: bool = False) -> None:
-        if droppable and len(self._waiting) >= _PREVIEWS_KEPT:
+        if self.overfull.is_set() or (droppable and len(self._waiting) >= _PREVIEWS_KEPT):
             return
         self._waiting.append(payload)
+        self._size += len(payload)
         self._filled.set()
+        if self._size > _BACKLOG_MAX:
+            self.overfull.set()
 
     async def get(self) -> str | bytes:
         while not self._waiting:
             self._filled.clear()
             await self._filled.wait()
-        return self._waiting.popleft()
+        payload = self._waiting.popleft()
+        self._size -= len(payload)
+        return payload
 
 
 class BrowserSocket:
@@ -61,7 +73,7 @@ class BrowserSocket:
         self,
         *,
         browser: web.WebSocketResponse,
-        upstream: Callable[[str | None], Awaitable[aiohttp.ClientWebSocketResponse]],
+        upstream: Callable[[str | None], AbstractAsyncContextManager[aiohttp.ClientWebSocketResponse]],
         sid: str | None,
         new_sid: Callable[[], str],
         remote_count: Callable[[], int],
@@ -88,16 +100,18 @@ class BrowserSocket:
         self._line = asyncio.Lock()
         """held while there is a connection to ComfyUI"""
 
-    async def run(self) -> None:
-        """Bridge until the browser leaves."""
-        writer = asyncio.create_task(self._write())
-        reader = asyncio.create_task(self._follow_upstream())
+    async def run(self) -> bool:
+        """Bridge until the browser leaves; False when it was let go, for it reads nothing."""
+        reader = asyncio.create_task(self._read_browser())
+        helpers = [asyncio.create_task(work) for work in (self._write(), self._follow_upstream())]
+        overfull = asyncio.create_task(self._outbox.overfull.wait())
         try:
-            await self._read_browser()
+            await asyncio.wait({reader, overfull}, return_when=asyncio.FIRST_COMPLETED)
+            return not overfull.done()
         finally:
-            for task in (writer, reader):
+            for task in (reader, overfull, *helpers):
                 task.cancel()
-            await asyncio.gather(writer, reader, return_exceptions=True)
+            await asyncio.gather(reader, overfull, *helpers, return_exceptions=True)
             if self._upstream is not None:
                 await self._upstream.close()
 
@@ -143,7 +157,8 @@ class BrowserSocket:
             case Message():
                 self._outbox.put(render_text(message))
             case PreviewFrame():
-                frame = render_preview(message, with_metadata=bool(self._flags.get("supports_preview_metadata")))
+                modern = bool(self._flags.get("supports_preview_metadata")) and message.node_id is not None
+                frame = render_preview(message, with_metadata=modern)
                 self._outbox.put(frame, droppable=not message.is_result)
             case TextFrame():
                 self._outbox.put(render_progress_text(message))
@@ -164,7 +179,8 @@ class BrowserSocket:
                 continue
             text = self._introduction(received.data) if self._hello is None else received.data
             if self._upstream is not None and not self._upstream.closed:
-                await self._upstream.send_str(text)
+                with contextlib.suppress(aiohttp.ClientError, OSError):  # it has just gone
+                    await self._upstream.send_str(text)
 
     def _introduction(self, text: str) -> str:
         """The browser's first message, with the flags that we understand as well."""
@@ -190,13 +206,10 @@ class BrowserSocket:
 
     async def _speak_with_comfyui(self) -> None:
         """One connection, from its start to its end."""
-        self._upstream = await self._connect(self.sid)
-        try:
+        async with self._connect(self.sid) as self._upstream:
             if self._turn.is_set():
                 with contextlib.suppress(aiohttp.ClientError, OSError):  # it has just gone: as if it had said so
                     await self._relay(self._upstream)
-        finally:
-            await self._upstream.close()
         if self._turn.is_set():
             self._lost_upstream()
 

@@ -6,12 +6,13 @@ Jobs are submitted one after the other, in queue order; what waits here can be r
 import asyncio
 import itertools
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from proxy.core.job import Job, Submission
 from proxy.core.lifecycle import AT_ENDPOINT, ENDED, SHOWN_PENDING, SHOWN_RUNNING, JobState
 from proxy.endpoint import Endpoint
 from proxy.job_run import JobRun, Tools
+from wire.ids import PromptId
 
 logger = logging.getLogger(__name__)
 
@@ -45,31 +46,32 @@ class Dispatcher:
         job = self._store.find(prompt_id)
         if job is None or job.state in ENDED:
             return False
-        run, task = self._runs.get(prompt_id, (None, None))
-        if job.state is JobState.PENDING:
-            if task is not None:
-                task.cancel()
-            self._store.end(job.prompt_id, JobState.CANCELLED, None, self._tools.now_ms())
-            self._tools.publisher.publish_status()
-            logger.info("%s cancelled before it was submitted", prompt_id)
-        elif run is not None:
-            self._store.update(job.prompt_id, cancel_requested=1)
-            run.want_cancel()
+        self._cancel_all({job.prompt_id: job.state})
         return True
 
     def cancel_running(self) -> None:
         """What /interrupt without an id means: whatever runs."""
-        self._cancel_all(SHOWN_RUNNING)
+        self._cancel_all(_only(self._store.states(), SHOWN_RUNNING))
 
     def cancel_pending(self) -> None:
         """What clearing the queue means; running jobs go on."""
-        self._cancel_all(SHOWN_PENDING)
+        self._cancel_all(_only(self._store.states(), SHOWN_PENDING))
 
-    def _cancel_all(self, states: Iterable[JobState]) -> None:
-        wanted = frozenset(states)
-        for job in self._store.active():
-            if job.state in wanted:
-                self.cancel(job.prompt_id)
+    def _cancel_all(self, jobs: Mapping[PromptId, JobState]) -> None:
+        """One message tells of all that are gone at once, as in ComfyUI."""
+        waiting = _only(jobs, frozenset({JobState.PENDING}))
+        for prompt_id in jobs:
+            run, task = self._runs.get(prompt_id, (None, None))
+            if prompt_id in waiting and task is not None:
+                task.cancel()
+            elif prompt_id not in waiting and run is not None:
+                self._store.update(prompt_id, cancel_requested=1)
+                run.want_cancel()
+        if waiting:
+            self._store.discard(waiting, self._tools.now_ms())
+            logger.info("%s cancelled before they were submitted", ", ".join(waiting))
+        if _only(jobs, frozenset({JobState.PENDING, JobState.QUEUED})):
+            self._tools.publisher.publish_status()
 
     # -- the loop
 
@@ -138,3 +140,7 @@ class Dispatcher:
 
     def _is_submitting(self, run: JobRun) -> bool:
         return self._store.get(run.prompt_id).state is JobState.SUBMITTING
+
+
+def _only(jobs: Mapping[PromptId, JobState], states: frozenset[JobState]) -> dict[PromptId, JobState]:
+    return {prompt_id: state for prompt_id, state in jobs.items() if state in states}

@@ -11,7 +11,7 @@ from proxy.core.job import Brief, StoredJob
 from proxy.core.job_view import brief_view
 from proxy.core.jobs_list import JobsQuery, Listed
 from proxy.core.lifecycle import ACTIVE, ENDED, JobState
-from proxy.core.schema import ACTIVE_STATES, states_text
+from proxy.core.schema import SHOWN_STATES, states_text
 from proxy.core.views import Place, Window
 from wire.ids import PromptId
 
@@ -31,9 +31,9 @@ class JobLists:
         self._rows = rows
 
     def queue(self) -> list[StoredJob]:
-        """Jobs that have not ended, in queue order."""
+        """Jobs of the queue that a person sees, in its order."""
         # sorted before the documents come in: sorting those takes three times as long
-        active = f"SELECT * FROM jobs WHERE state IN ({ACTIVE_STATES}) ORDER BY number, created_ms LIMIT -1"  # noqa: S608
+        active = f"SELECT * FROM jobs WHERE state IN ({SHOWN_STATES}) ORDER BY number, created_ms LIMIT -1"  # noqa: S608
         return [_stored(row) for row in self._rows(f"{_STORED} FROM ({active}) JOIN documents USING (prompt_id)", ())]
 
     def stored(self, prompt_ids: Iterable[str]) -> dict[PromptId, StoredJob]:
@@ -77,7 +77,7 @@ class JobLists:
         ids = json.dumps(prompt_ids)
         ended = self._rows(f"SELECT prompt_id, view {wanted.format('documents', 'view IS NOT NULL')}", (ids,))
         views = {PromptId(prompt_id): view for prompt_id, view in ended}
-        active = wanted.format("jobs", f"state IN ({ACTIVE_STATES})")
+        active = wanted.format("jobs", f"state IN ({SHOWN_STATES})")
         for row in self._rows(_BRIEF.replace("FROM jobs", active), (ids,)):
             views[row[0]] = json.dumps(brief_view(_brief(row)))
         return views

@@ -11,7 +11,7 @@ from proxy.core.inputs import WorkflowError
 from proxy.core.intake import take
 from proxy.core.job import Entry, Job
 from proxy.core.lifecycle import ENDED, JobState
-from proxy.core.naming import localised
+from proxy.core.naming import localised, without
 from proxy.core.translate import BrowserMessage, Display, StatusDue
 from proxy.core.waiting import waiting_sentence
 from proxy.endpoint import (
@@ -105,7 +105,14 @@ class JobRun:
         self._patience = Patience(job.prompt_id, tools.publisher.notice, tools.sleep)
 
     def want_cancel(self) -> None:
+        """Stop the job; before a worker has begun it is out of the queue at once. Whoever calls this says so."""
+        if self._job.state is JobState.QUEUED:
+            self._withdraw()
         self._cancel_wanted.set()
+
+    def _withdraw(self) -> None:
+        self._job = self._store.move(self.prompt_id, JobState.WITHDRAWING)
+        self._publish(self._display.waiting(""))
 
     async def run(self) -> None:
         """Bring the job to its end. Raises only what is our own bug."""
@@ -265,11 +272,15 @@ class JobRun:
                 state = JobState.FAILED
         entry = self._display.entry(completed=state is JobState.COMPLETED)
         if isinstance(event, PromptFinished | PromptFailed | PromptInterrupted):
-            names = self._store.names(self.prompt_id)
-            outputs = {node: localised(output, names) for node, output in event.history.outputs.items()}
+            outputs = {node: self._local(output) for node, output in event.history.outputs.items()}
             entry = Entry(outputs=outputs, status=advised_status(event.history.status), meta=event.history.meta)
         await self._tools.files.discard(self.prompt_id)
         self._finish(state, entry, messages)
+
+    def _local(self, output: dict[str, Any]) -> dict[str, Any]:
+        """A node's output with the names of the files here, without those that a restart of ComfyUI has taken."""
+        gone = [item for item, is_gone in self._store.local_files(self.prompt_id).items() if is_gone]
+        return without(localised(output, self._store.names(self.prompt_id)), gone)
 
     async def _settle(self) -> None:
         """The job ended at RunPod, but its last event has not come: look for it in the job's output."""
@@ -289,8 +300,11 @@ class JobRun:
     # -- cancel
 
     async def _cancel(self) -> None:
-        if self._job.state is not JobState.CANCELLING:
+        if self._job.state is JobState.RUNNING:
             self._job = self._store.move(self.prompt_id, JobState.CANCELLING)
+        elif self._job.state is JobState.QUEUED:  # wanted while it was submitted
+            self._withdraw()
+            self._publish([StatusDue()])
         runpod_id = self._runpod_id()
         while True:
             try:
@@ -309,8 +323,8 @@ class JobRun:
         await self._tools.files.discard(self.prompt_id)
 
     def _cancelled(self) -> None:
-        if not self._display.started:  # as ComfyUI: a pending prompt leaves no history
-            self._finish(JobState.CANCELLED, None, [*self._display.waiting(""), StatusDue()])
+        if self._job.state is JobState.WITHDRAWING:  # gone already; as in ComfyUI, it leaves no history
+            self._finish(JobState.CANCELLED, None, [])
             return
         messages = list(self._display.interrupted(self._job.prompt, self._tools.now_ms()))
         self._finish(JobState.CANCELLED, self._display.entry(completed=False), messages)

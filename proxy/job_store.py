@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,13 +15,12 @@ from proxy.core.intake import Progress
 from proxy.core.job import Entry, Job, Submission, workflow_id
 from proxy.core.job_view import duration_ms, job_view
 from proxy.core.lifecycle import JobState, require_transition
-from proxy.core.schema import ACTIVE_STATES, ENDED_STATES, FUNCTIONS, MIGRATIONS, entry_text
+from proxy.core.naming import ItemKey, without
+from proxy.core.schema import ACTIVE_STATES, ENDED_STATES, FUNCTIONS, MIGRATIONS, SHOWN_STATES, entry_text
 from proxy.core.views import complete_entry
 from proxy.job_lists import JobLists
 from wire.events import Numbered, encode_event
 from wire.ids import ClientId, PromptId, RunPodJobId
-
-ItemKey = tuple[str, str, str]
 
 MAXIMUM_HISTORY = 10_000
 """ended jobs that are kept; source: ComfyUI 0.8.0, execution.py MAXIMUM_HISTORY_SIZE"""
@@ -31,6 +31,7 @@ _COLUMNS = (
     "prompt_id, number, state, prompt, extra_data, outputs_to_execute, created_ms, targets, client_id, "
     "endpoint_id, runpod_id, started_ms, ended_ms, delay_ms, execution_ms, cancel_requested, error, entry, completion"
 )
+_IN_TEMP = """local_item LIKE '["temp"%' AND NOT gone"""
 _SELECT = f"SELECT {_COLUMNS} FROM jobs JOIN documents USING (prompt_id)"  # noqa: S608  no input in it
 
 
@@ -118,8 +119,14 @@ class JobStore:
         rows = self._db.execute(f"{_SELECT} WHERE state IN ({ACTIVE_STATES}) ORDER BY number, created_ms")
         return [_job(row) for row in rows]
 
+    def states(self) -> dict[PromptId, JobState]:
+        """The state of each job that has not ended."""
+        rows = self._db.execute(f"SELECT prompt_id, state FROM jobs WHERE state IN ({ACTIVE_STATES})")  # noqa: S608
+        return {PromptId(prompt_id): JobState(state) for prompt_id, state in rows}
+
     def count_active(self) -> int:
-        (count,) = self._db.execute(f"SELECT count(*) FROM jobs WHERE state IN ({ACTIVE_STATES})").fetchone()  # noqa: S608
+        """How many jobs a person sees in the queue."""
+        (count,) = self._db.execute(f"SELECT count(*) FROM jobs WHERE state IN ({SHOWN_STATES})").fetchone()  # noqa: S608
         return int(count)
 
     def pending_ids(self) -> list[PromptId]:
@@ -155,6 +162,16 @@ class JobStore:
             job = self._keep_view(prompt_id)
             self._forget_oldest()
         return job
+
+    def discard(self, prompt_ids: Iterable[PromptId], now_ms: int) -> None:
+        """Cancel those of *prompt_ids* that are pending, all at once; they leave no history."""
+        require_transition(JobState.PENDING, JobState.CANCELLED)
+        with self._transaction():
+            self._db.executemany(
+                "UPDATE jobs SET state = ?, ended_ms = ?, hidden = 1 WHERE prompt_id = ? AND state = ?",
+                [(JobState.CANCELLED.value, now_ms, prompt_id, JobState.PENDING.value) for prompt_id in prompt_ids],
+            )
+            self._forget_oldest()
 
     def _keep(self, prompt_id: PromptId, entry: Entry) -> None:
         """The job is the newest of the history."""
@@ -234,7 +251,7 @@ class JobStore:
     def remember_file(self, prompt_id: PromptId, worker_item: ItemKey, sha256: str, local_item: ItemKey) -> None:
         with self._transaction():
             self._db.execute(
-                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO files (prompt_id, worker_item, sha256, local_item) VALUES (?, ?, ?, ?)",
                 (prompt_id, json.dumps(worker_item), sha256, json.dumps(local_item)),
             )
 
@@ -251,6 +268,37 @@ class JobStore:
         """The worker's name of each stored file, and its local name."""
         rows = self._db.execute("SELECT worker_item, local_item FROM files WHERE prompt_id = ?", (prompt_id,))
         return {_item(worker): _item(local) for worker, local in rows}
+
+    def local_files(self, prompt_id: PromptId) -> dict[ItemKey, bool]:
+        """The local name of each stored file, and whether it is gone."""
+        rows = self._db.execute("SELECT local_item, gone FROM files WHERE prompt_id = ?", (prompt_id,))
+        return {_item(local): bool(gone) for local, gone in rows}
+
+    def newest_temp_file(self) -> ItemKey | None:
+        """The temp file that was stored last, of those that are not known to be gone."""
+        row = self._db.execute(
+            "SELECT local_item FROM files JOIN jobs USING (prompt_id)"  # noqa: S608  no input in it
+            f" WHERE {_IN_TEMP} ORDER BY created_ms DESC LIMIT 1"
+        ).fetchone()
+        return _item(row[0]) if row else None
+
+    def with_temp_files(self) -> list[PromptId]:
+        """Jobs with temp files that are not known to be gone."""
+        rows = self._db.execute(f"SELECT DISTINCT prompt_id FROM files WHERE {_IN_TEMP}")  # noqa: S608
+        return [PromptId(prompt_id) for (prompt_id,) in rows]
+
+    def lose_temp_files(self, prompt_id: PromptId) -> None:
+        """The job's temp files are gone: its history shows them no more."""
+        with self._transaction():
+            self._db.execute(f"UPDATE files SET gone = 1 WHERE prompt_id = ? AND {_IN_TEMP}", (prompt_id,))  # noqa: S608
+            job = self.get(prompt_id)
+            if job.entry is None:
+                return
+            gone = {item for item, is_gone in self.local_files(prompt_id).items() if is_gone}
+            outputs = {node: without(output, gone) for node, output in job.entry.outputs.items()}
+            text = entry_text(replace(job.entry, outputs=outputs))
+            self._db.execute("UPDATE documents SET entry = ? WHERE prompt_id = ?", (text, prompt_id))
+            self._keep_view(prompt_id)
 
     # -- the one order of completions
 

@@ -1,12 +1,13 @@
 """What /runpod/api tells: the state of ComfyUI, of the endpoint and of the jobs. Never a secret."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from proxy.comfyui import ComfyUI
 from proxy.core.job import Brief
 from proxy.core.lifecycle import JobState, public_state
+from proxy.core.naming import ItemKey
 from proxy.endpoint import Endpoint, EndpointRejected, EndpointUnavailable, JobGone, total_health
 from proxy.job_store import JobStore
 
@@ -51,7 +52,7 @@ class Overview:
             raise ValueError(f"status must be one of {', '.join(_PUBLIC)}")
         wanted = frozenset(state for state in JobState if status in (None, public_state(state)))
         shown = self._store.lists.newest(wanted, limit)
-        return {"jobs": [_view(job, self._store.names(job.prompt_id).values()) for job in shown]}
+        return {"jobs": [_view(job, self._store.local_files(job.prompt_id)) for job in shown]}
 
     async def _endpoint(self) -> dict[str, Any]:
         ids = ",".join(endpoint.id for endpoint in self._endpoints)
@@ -69,7 +70,7 @@ class Overview:
         return counts
 
 
-def _view(job: Brief, files: Iterable[tuple[str, str, str]]) -> dict[str, Any]:
+def _view(job: Brief, files: Mapping[ItemKey, bool]) -> dict[str, Any]:
     return {
         "prompt_id": job.prompt_id,
         "runpod_id": job.runpod_id,
@@ -78,9 +79,14 @@ def _view(job: Brief, files: Iterable[tuple[str, str, str]]) -> dict[str, Any]:
         "queued_s": _seconds(job.delay_ms),
         "executed_s": _seconds(job.execution_ms),
         "cost_usd": None,  # the price of the endpoint's GPU is not known to the proxy
-        "files": [{"type": folder, "subfolder": subfolder, "filename": name} for folder, subfolder, name in files],
+        "files": [_file(*item, gone=gone) for item, gone in files.items()],
         "error": job.error,
     }
+
+
+def _file(folder: str, subfolder: str, filename: str, *, gone: bool) -> dict[str, Any]:
+    item = {"type": folder, "subfolder": subfolder, "filename": filename}
+    return {**item, "gone": True} if gone else item
 
 
 def _seconds(milliseconds: int | None) -> float | None:

@@ -10,13 +10,14 @@ import hmac
 import logging
 import secrets
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 
 import aiohttp
 from aiohttp import web
 
 from proxy.browser_socket import BrowserSocket
-from proxy.core.stage import Live, Snapshot, begins, ends, is_broadcast
+from proxy.core.stage import Live, Snapshot, as_broadcast, begins, ends, is_broadcast
 from proxy.core.translate import BrowserMessage, StatusDue
 from wire.comfy import Message
 from wire.ids import ClientId, PromptId
@@ -25,10 +26,15 @@ logger = logging.getLogger(__name__)
 
 SECRET_HEADER = "X-Comfy-Runpod-Secret"  # noqa: S105  the header's name, not its value
 _STOP_S = 2.0
+_CONNECT_S = 10.0
+_BURST_S = 2.0
 
 
 class Sockets:
-    """All browser sockets, and what runs remotely for whom."""
+    """All browser sockets, and what runs remotely for whom.
+
+    *upstream_restarted* is called when a connection to ComfyUI is lost, *upstream_came* when there is one after none.
+    """
 
     def __init__(
         self,
@@ -36,15 +42,20 @@ class Sockets:
         session: aiohttp.ClientSession,
         remote_count: Callable[[], int],
         upstream_restarted: Callable[[], None],
+        upstream_came: Callable[[], None],
     ) -> None:
         self._url = comfyui_url.replace("http", "ws", 1) + "/ws"
         self._session = session
         self._remote_count = remote_count
         self._upstream_restarted = upstream_restarted
+        self._upstream_came = upstream_came
+        self._connections = 0
         self._open: list[BrowserSocket] = []
         self._running: dict[PromptId, tuple[ClientId | None, Snapshot]] = {}
         self._waiting: dict[PromptId, tuple[ClientId | None, Message]] = {}
         self._runner: web.AppRunner | None = None
+        self._told_at = -_BURST_S
+        self._repeat: asyncio.TimerHandle | None = None
         self.secret = secrets.token_urlsafe(32)
         self.host = "127.0.0.1"
         self.port = 0
@@ -62,6 +73,8 @@ class Sockets:
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
+        if self._repeat is not None:
+            self._repeat.cancel()
         for socket in list(self._open):
             await socket.close()
         if self._runner is not None:
@@ -74,11 +87,30 @@ class Sockets:
                 self.publish_status()
                 continue
             self._remember(prompt_id, client_id, message)
+            shown = as_broadcast(message) if client_id is None else message
             for socket in self._listening(client_id, message):
-                socket.tell(message)
+                socket.tell(shown)
+
+    @property
+    def listeners(self) -> int:
+        """How many browser sockets are open."""
+        return len(self._open)
 
     def publish_status(self) -> None:
-        """Tell every socket the queue's length: the queue or the history has changed."""
+        """Tell every socket the queue's length: the queue or the history has changed.
+
+        Frontends then ask for both, and show the reply that comes last even if it is the older one. After a burst of
+        changes that would stay, so the length is told once more when it has been quiet for a while.
+        """
+        self._tell_status()
+        loop = asyncio.get_running_loop()
+        if self._repeat is not None:
+            self._repeat.cancel()
+        if loop.time() - self._told_at < _BURST_S:
+            self._repeat = loop.call_later(_BURST_S, self._tell_status)
+        self._told_at = loop.time()
+
+    def _tell_status(self) -> None:
         for socket in self._open:
             socket.tell_status()
 
@@ -128,7 +160,9 @@ class Sockets:
         self._open.append(socket)
         try:
             await asyncio.gather(*(other.yield_upstream() for other in older))
-            await socket.run()
+            if not await socket.run() and request.transport is not None:
+                logger.warning("%s has not read for long and is let go", socket.sid)
+                request.transport.abort()  # closing in peace would wait for it
         finally:
             self._open.remove(socket)
             self._pass_on(socket.sid)
@@ -148,11 +182,22 @@ class Sockets:
             if client_id is not None and client_id == socket.sid:
                 socket.tell(message)
 
-    async def _connect(self, sid: str | None, headers: Mapping[str, str]) -> aiohttp.ClientWebSocketResponse:
+    @asynccontextmanager
+    async def _connect(
+        self, sid: str | None, headers: Mapping[str, str]
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
         kept = {name: headers[name] for name in ("Cookie", "Comfy-User", "User-Agent") if name in headers}
         params = {"clientId": sid} if sid else {}
-        async with asyncio.timeout(10):
-            return await self._session.ws_connect(self._url, params=params, headers=kept, max_msg_size=0)
+        async with asyncio.timeout(_CONNECT_S):
+            upstream = await self._session.ws_connect(self._url, params=params, headers=kept, max_msg_size=0)
+        self._connections += 1
+        if self._connections == 1:
+            self._upstream_came()
+        try:
+            yield upstream
+        finally:
+            self._connections -= 1
+            await upstream.close()
 
 
 async def _refuse(_: web.Request) -> web.StreamResponse:

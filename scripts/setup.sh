@@ -3,6 +3,8 @@
 # line what is missing. Fetches nothing but packages. PYTHON=/path/to/python chooses the interpreter.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=/dev/null
+source scripts/uv.sh
 
 # Prints the full path of the interpreter behind a command when it is new enough: uv wants the path, not a name that
 # a version manager answers for. Inside a virtual environment that is the interpreter that it was made from.
@@ -22,29 +24,6 @@ find_python() {
         found=$(full_path "$candidate") && [ -n "$found" ] && echo "$found" && return
     done
     found=$(uv=$(find_uv) && python_of_uv "$uv") && full_path "$found"
-}
-
-# A uv that runs: a version manager's stand-in may be on the PATH and answer for nothing.
-find_uv() {
-    local candidate
-    for candidate in uv "$HOME/.local/bin/uv" "$HOME/.cargo/bin/uv" "$PWD/.uv/bin/uv"; do
-        if "$candidate" --version >/dev/null 2>&1; then
-            command -v "$candidate"
-            return
-        fi
-    done
-    return 1
-}
-
-install_uv() {
-    local python=$1
-    echo "setup: installing uv into .uv/" >&2
-    { "$python" -m venv .uv && .uv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.8'; } >&2 || {
-        rm -rf .uv
-        echo "setup: uv is missing and could not be installed: see above, or https://docs.astral.sh/uv/" >&2
-        return 1
-    }
-    echo "$PWD/.uv/bin/uv"
 }
 
 main() {

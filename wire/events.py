@@ -117,6 +117,13 @@ class NodeOutput(_Event):
     files: tuple[FileRef, ...] = ()
 
 
+class NodeBlocked(_Event):
+    """What an ExecutionBlocker said: ComfyUI's ``execution_error`` without a date, after which the prompt goes on."""
+
+    kind: Literal["node_blocked"] = "node_blocked"
+    error: dict[str, Any]
+
+
 class FileChunk(_Event):
     """Bytes of a file that a later NodeOutput or Preview names by *transfer*; in order, without gaps."""
 
@@ -191,6 +198,7 @@ WorkerEvent = (
     | Preview
     | NodeText
     | NodeOutput
+    | NodeBlocked
     | FileChunk
     | LogLine
     | Ending
@@ -202,7 +210,8 @@ _KNOWN = frozenset(
     model.model_fields["kind"].default
     for model in (
         WorkerState, PromptStarted, NodesCached, NodeStarted, NodesProgressed, StepProgress, Preview, NodeText,
-        NodeOutput, FileChunk, LogLine, PromptFinished, PromptFailed, PromptInterrupted, PromptRejected, WorkerFailed,
+        NodeOutput, NodeBlocked, FileChunk, LogLine, PromptFinished, PromptFailed, PromptInterrupted, PromptRejected,
+        WorkerFailed,
     )
 )  # fmt: skip
 

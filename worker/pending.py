@@ -1,16 +1,19 @@
 """Pending: which events wait, and what of them goes into the next batch. Pure: the time is passed in.
 
-Progress, step, preview and text of a node replace an older one that still waits; nothing else is dropped, and no
-event overtakes one that must stay: such an event closes what may still be replaced.
+Steps of a node's progress, previews and texts replace an older one that still waits; nothing else is dropped, and no
+event overtakes one that must stay: such an event closes what may still be replaced. The start and the end of a node's
+progress stay.
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from wire.comfy import RESULT_TYPE
 from wire.events import (
     FileChunk,
     NodeOutput,
+    NodeProgress,
     NodesProgressed,
     NodeText,
     Preview,
@@ -29,12 +32,18 @@ ENVELOPE = 256
 _ROOM = BATCH_TARGET - ENVELOPE
 
 Key = tuple[str, str]
+_STEP = ("nodes_progressed", "preview", "step_progress")
+"""how ComfyUI tells of a step (main.py, ``hijack_progress``)"""
+
+
+def _place(key: Key) -> int:
+    return _STEP.index(key[0]) if key[0] in _STEP else -1
 
 
 def replaceable(event: WorkerEvent) -> Key | None:
     """What a newer event must have in common with *event* to take its place; None: it must be told."""
     match event:
-        case NodesProgressed():
+        case NodesProgressed() if all(map(is_step, event.nodes.values())):
             return (event.kind, "")
         case Preview() if event.image_type == RESULT_TYPE:
             return None
@@ -42,6 +51,11 @@ def replaceable(event: WorkerEvent) -> Key | None:
             return (event.kind, event.node)
         case _:
             return None
+
+
+def is_step(progress: NodeProgress) -> bool:
+    """Between the start (0 of 1) and the end of a node (comfy_execution/progress.py)."""
+    return progress.state == "running" and progress.value > 0
 
 
 def weight(event: WorkerEvent) -> int:
@@ -91,8 +105,12 @@ class Pending:
         self._open[key] = event
 
     def _close(self) -> None:
-        self._told.extend(self._open.values())
-        self._open.clear()
+        self._tell(lambda _: True)
+
+    def _tell(self, wanted: Callable[[WorkerEvent], bool]) -> None:
+        """Those of the replaceable ones may go that are *wanted*, in the order in which ComfyUI tells of a step."""
+        for key in sorted((key for key, event in self._open.items() if wanted(event)), key=_place):
+            self._told.append(self._open.pop(key))
 
     def due_at(self, paced: float) -> float | None:
         """When the next batch should leave: *paced*, later for a preview too soon after another, else at once (0).
@@ -110,8 +128,7 @@ class Pending:
 
     def take(self, now: float) -> list[dict[str, Any]]:
         """The encoded events of the next batch, never over BATCH_TARGET bytes of JSON; empty when none is due."""
-        for key in [key for key, event in self._open.items() if self._not_before(event) <= now]:
-            self._told.append(self._open.pop(key))
+        self._tell(lambda event: self._not_before(event) <= now)
         room, batch = _ROOM, list[dict[str, Any]]()
         while self._encoded or self._told:
             if not self._encoded:

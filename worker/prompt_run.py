@@ -10,7 +10,7 @@ from wire.comfy import Message, PreviewFrame, ServerMessage, TextFrame, UnknownF
 from wire.events import (
     Ending,
     HistoryEntry,
-    LogLine,
+    NodeBlocked,
     NodeOutput,
     NodeProgress,
     NodesCached,
@@ -87,8 +87,8 @@ class PromptRun:
             case "executed":
                 yield from self._executed(data)
             case "execution_error" if "timestamp" not in data:
-                # an ExecutionBlocker's message: the prompt goes on
-                yield LogLine(text=f"node {data.get('node_id')}: {data.get('exception_message')}")
+                error = {key: value for key, value in data.items() if key != "prompt_id"}
+                yield NodeBlocked(error=dict(trimmed(error, _ERROR_MAX)))
 
     def _executing(self, data: dict[str, Any]) -> Iterator[WorkerEvent]:
         self._node = data.get("node")

@@ -89,5 +89,6 @@ def _broken(flow: http.HTTPFlow) -> bool:
     if response is None or response.status_code != 500:
         return False
     logger.warning("ComfyUI cannot list its own jobs: %s", response.get_text(strict=False))
-    response.status_code, response.headers["Content-Type"] = 200, "application/json; charset=utf-8"
+    response.status_code, response.reason = 200, "OK"
+    response.headers["Content-Type"] = "application/json; charset=utf-8"
     return True

@@ -31,7 +31,9 @@ class ProxyMaster(Master):
         self.server = proxyserver.Proxyserver()
         # not ErrorCheck: it ends the process for an error that anybody logged meanwhile; see Listening instead
         self.addons.add(core.Core(), self.server, next_layer.NextLayer())
-        opts.update(keep_host_header=True, connection_strategy="lazy", tcp_timeout=_IDLE_S)
+        # Websockets pass as bytes. mitmproxy would take them apart, with a hook for each message; while one runs
+        # everything that comes in waits in memory, so that a fast series of previews fills hundreds of megabytes.
+        opts.update(keep_host_header=True, connection_strategy="lazy", tcp_timeout=_IDLE_S, websocket=False)
         self.addons.add(*addons, listening)
 
 

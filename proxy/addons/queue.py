@@ -8,6 +8,7 @@ from mitmproxy import http
 from proxy.addons.answers import empty_response
 from proxy.addons.closed import closed
 from proxy.addons.merging import body_object, replace_body, upstream_object
+from proxy.core.lifecycle import SHOWN_RUNNING
 from proxy.core.routing import Route, route
 from proxy.core.views import merged_queue
 from proxy.dispatcher import Dispatcher
@@ -39,9 +40,11 @@ class Queue:
         if not prompt_id:
             self._dispatcher.cancel_running()
             return None  # whatever ComfyUI runs itself is interrupted too
-        if self._store.find(str(prompt_id)) is None:
+        job = self._store.find(str(prompt_id))
+        if job is None:
             return None
-        self._dispatcher.cancel(str(prompt_id))
+        if job.state in SHOWN_RUNNING:  # as ComfyUI: one that waits is not concerned
+            self._dispatcher.cancel(job.prompt_id)
         return empty_response()
 
     @closed

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from mitmproxy import http
+from mitmproxy import http, tcp
 
 from proxy.core.routing import Route, route
 
@@ -33,7 +33,6 @@ class Reroute:
         request.headers[self._secret_header] = self._bridge.secret
         request.headers.pop("Sec-WebSocket-Extensions", None)  # compressing on loopback costs more than it saves
 
-    def websocket_message(self, flow: http.HTTPFlow) -> None:
-        """mitmproxy keeps every message of a socket; hours of previews would fill the memory."""
-        if flow.websocket is not None:
-            del flow.websocket.messages[:-1]
+    def tcp_message(self, flow: tcp.TCPFlow) -> None:
+        """mitmproxy keeps everything that passes a socket; hours of previews would fill the memory."""
+        flow.messages.clear()

@@ -22,6 +22,7 @@ STATES: dict[str, frozenset[JobState]] = {
 }
 """What each status of the API means here."""
 _STATUS_OF = {state: status for status, states in STATES.items() for state in states}
+_STATUS_OF[JobState.WITHDRAWING] = "cancelled"
 _MEDIA = ("images", "video", "audio")
 _SHAPES = (".obj", ".fbx", ".gltf", ".glb")
 _FOLDERS = ("input", "output", "temp")

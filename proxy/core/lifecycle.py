@@ -17,6 +17,8 @@ class JobState(Enum):
     RUNNING = "running"
     CANCELLING = "cancelling"
     """the person wants it stopped; RunPod has not confirmed yet"""
+    WITHDRAWING = "withdrawing"
+    """the same before a worker has begun: as in ComfyUI, what is deleted while it waits is gone at once"""
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -27,9 +29,10 @@ _S = JobState
 TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     _S.PENDING: frozenset({_S.SUBMITTING, _S.FAILED, _S.CANCELLED}),
     _S.SUBMITTING: frozenset({_S.PENDING, _S.QUEUED, _S.FAILED, _S.CANCELLED}),
-    _S.QUEUED: frozenset({_S.RUNNING, _S.CANCELLING, _S.COMPLETED, _S.FAILED, _S.CANCELLED}),
+    _S.QUEUED: frozenset({_S.RUNNING, _S.WITHDRAWING, _S.COMPLETED, _S.FAILED, _S.CANCELLED}),
     _S.RUNNING: frozenset({_S.QUEUED, _S.CANCELLING, _S.COMPLETED, _S.FAILED, _S.CANCELLED}),
     _S.CANCELLING: frozenset({_S.CANCELLED, _S.COMPLETED, _S.FAILED}),
+    _S.WITHDRAWING: frozenset({_S.CANCELLED, _S.COMPLETED, _S.FAILED}),
     _S.COMPLETED: frozenset(),
     _S.FAILED: frozenset(),
     _S.CANCELLED: frozenset(),
@@ -38,7 +41,9 @@ TRANSITIONS: dict[JobState, frozenset[JobState]] = {
 ENDED = frozenset(state for state, targets in TRANSITIONS.items() if not targets)
 ACTIVE = frozenset(JobState) - ENDED
 SHOWN_RUNNING = frozenset({_S.RUNNING, _S.CANCELLING})
-SHOWN_PENDING = ACTIVE - SHOWN_RUNNING
+SHOWN_PENDING = ACTIVE - SHOWN_RUNNING - {_S.WITHDRAWING}
+SHOWN_ACTIVE = SHOWN_RUNNING | SHOWN_PENDING
+"""in the queue that a person sees, and counted there"""
 AT_ENDPOINT = ACTIVE - {_S.PENDING, _S.SUBMITTING}
 """has a RunPod id and must be followed after a restart"""
 

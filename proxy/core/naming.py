@@ -108,5 +108,16 @@ def _renamed(item: dict[str, Any], names: Mapping[ItemKey, ItemKey]) -> dict[str
     return renamed
 
 
+def without(output: Mapping[str, Any], gone: Collection[ItemKey]) -> dict[str, Any]:
+    """*output* without the file items that are *gone*; lists stay, if need be empty, as frontends want them."""
+    return {key: _without(value, gone) for key, value in output.items()}
+
+
+def _without(value: Any, gone: Collection[ItemKey]) -> Any:
+    if not isinstance(value, list):
+        return value
+    return [item for item in value if not (isinstance(item, dict) and "filename" in item and item_key(item) in gone)]
+
+
 def item_key(item: Mapping[str, Any]) -> ItemKey:
     return str(item.get("type", "output")), str(item.get("subfolder", "")), str(item["filename"])

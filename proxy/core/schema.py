@@ -10,7 +10,7 @@ from typing import Any
 
 from proxy.core.job import Entry, Job, workflow_id
 from proxy.core.job_view import duration_ms, job_view
-from proxy.core.lifecycle import ACTIVE, ENDED, JobState
+from proxy.core.lifecycle import ACTIVE, ENDED, SHOWN_ACTIVE, JobState
 from proxy.core.views import complete_entry
 from wire.ids import PromptId
 
@@ -20,7 +20,7 @@ def states_text(states: frozenset[JobState]) -> str:
     return ", ".join(f"'{state.value}'" for state in sorted(states, key=lambda state: state.value))
 
 
-ACTIVE_STATES, ENDED_STATES = states_text(ACTIVE), states_text(ENDED)
+ACTIVE_STATES, ENDED_STATES, SHOWN_STATES = states_text(ACTIVE), states_text(ENDED), states_text(SHOWN_ACTIVE)
 
 MIGRATIONS = (
     """
@@ -84,22 +84,27 @@ MIGRATIONS = (
         prompt,
         extra_data
     FROM jobs;
+    ALTER TABLE jobs DROP COLUMN prompt;
+    ALTER TABLE jobs DROP COLUMN extra_data;
+    ALTER TABLE jobs DROP COLUMN entry;
     ALTER TABLE jobs ADD COLUMN workflow_id TEXT;
     ALTER TABLE jobs ADD COLUMN duration_ms REAL NOT NULL DEFAULT 0;
     ALTER TABLE jobs ADD COLUMN completion INTEGER;
-    UPDATE jobs SET workflow_id = workflow_id_of(extra_data);
+    UPDATE jobs SET workflow_id =
+        (SELECT workflow_id_of(extra_data) FROM documents WHERE documents.prompt_id = jobs.prompt_id);
     UPDATE jobs SET
         duration_ms = (SELECT duration_of(view) FROM documents WHERE documents.prompt_id = jobs.prompt_id),
         completion = (SELECT place FROM completions WHERE completions.prompt_id = jobs.prompt_id)
     WHERE state IN ({ENDED_STATES}) AND NOT hidden;
-    ALTER TABLE jobs DROP COLUMN prompt;
-    ALTER TABLE jobs DROP COLUMN extra_data;
-    ALTER TABLE jobs DROP COLUMN entry;
     CREATE INDEX jobs_by_size_of_number ON jobs (abs(number));
     CREATE INDEX jobs_listed ON jobs (created_ms, state, workflow_id, prompt_id) WHERE hidden = 0;
     CREATE INDEX jobs_completed ON jobs (completion, prompt_id) WHERE completion IS NOT NULL;
     CREATE INDEX jobs_hidden ON jobs (ended_ms, prompt_id) WHERE hidden = 1;
     """,  # noqa: S608  no input in it
+    """
+    ALTER TABLE files ADD COLUMN gone INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX files_in_temp ON files (prompt_id) WHERE local_item LIKE '["temp"%' AND NOT gone;
+    """,
 )
 
 

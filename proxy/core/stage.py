@@ -43,6 +43,13 @@ def is_broadcast(message: Live) -> bool:
     return not isinstance(message, Message) or message.type in _BROADCAST
 
 
+def as_broadcast(message: Live) -> Live:
+    """What everybody is sent: pictures do not say their node, as for a client without flags (main.py)."""
+    if isinstance(message, PreviewFrame):
+        return PreviewFrame(message.image, message.image_type, prompt_id=message.prompt_id)
+    return message
+
+
 def begins(message: Live) -> bool:
     return isinstance(message, Message) and message.type == "execution_start"
 

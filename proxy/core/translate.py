@@ -10,6 +10,7 @@ from wire.comfy import Message, PreviewFrame, TextFrame
 from wire.events import (
     FileChunk,
     LogLine,
+    NodeBlocked,
     NodeOutput,
     NodesCached,
     NodesProgressed,
@@ -58,10 +59,6 @@ class Display:
     said: str = ""
     """what the person reads while nothing moves"""
 
-    @property
-    def started(self) -> bool:
-        return bool(self.story)
-
     def messages(self, event: WorkerEvent, now_ms: int) -> Iterator[BrowserMessage]:
         """The messages for *event*; *now_ms* dates what the worker did not."""
         if not isinstance(event, _STILL):
@@ -101,6 +98,8 @@ class Display:
                 yield TextFrame(node_id=event.node, text=event.text, prompt_id=self.prompt_id)
             case NodeOutput():
                 yield from self._output(event)
+            case NodeBlocked():
+                yield self._message("execution_error", **event.error)
             case WorkerState():
                 yield from self.waiting(event.message)
             case PromptFinished():
@@ -129,7 +128,7 @@ class Display:
 
     def interrupted(self, prompt: dict[str, Any], now_ms: int) -> Iterator[BrowserMessage]:
         """The ending of a prompt that was cancelled: the worker is stopped and says nothing any more."""
-        node = self.node or ""
+        node = self._real(self.node or "")
         payload = {
             "prompt_id": self.prompt_id,
             "node_id": node,
@@ -144,6 +143,10 @@ class Display:
         status = {"status_str": "success" if completed else "error", "completed": completed, "messages": self.story}
         meta = {node: self._meta(node) for node in self.outputs}
         return Entry(outputs=self.outputs, status=status, meta=meta)
+
+    def _real(self, node: str) -> str:
+        """The posted node that *node* belongs to: a node may become several, which the prompt does not have."""
+        return str(self.nodes.get(node, {}).get("real_node_id") or node)
 
     def _meta(self, node: str) -> dict[str, Any]:
         known = self.nodes.get(node, {})
@@ -164,7 +167,7 @@ class Display:
     def _progressed(self, event: NodesProgressed) -> Message:
         for node, progress in event.nodes.items():
             self.nodes[node] = {**progress.model_dump(), "prompt_id": self.prompt_id}
-            if progress.state == "finished" and node not in self.executed:
+            if progress.state == "finished" and node not in self.executed and node not in self.cached:
                 self.executed.append(node)
         return Message("progress_state", {"prompt_id": self.prompt_id, "nodes": dict(self.nodes)})
 

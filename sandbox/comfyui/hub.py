@@ -9,7 +9,8 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from wire.comfy import Message, PreviewFrame, parse_text, render_preview, render_text
+from sandbox.comfyui.story import Said
+from wire.comfy import Message, TextFrame, parse_text, render_preview, render_progress_text, render_text
 from wire.errors import WireError
 
 FEATURES = {"supports_preview_metadata": True, "max_upload_size": 104857600}
@@ -61,16 +62,21 @@ class Hub:
         self.remaining = remaining
         await self.send(self._status(), None)
 
-    async def send(self, message: Message | PreviewFrame, client_id: str | None) -> None:
-        """To one client, or to all when *client_id* is None."""
+    async def send(self, message: Said, client_id: str | None) -> None:
+        """To one client, or to all when *client_id* is None: then pictures go out the old way (main.py)."""
         for sid, socket in list(self._sockets.items()):
             if client_id not in (None, sid) or socket.closed:
                 continue
             try:
                 if isinstance(message, Message):
                     await socket.send_str(render_text(message))
+                elif isinstance(message, TextFrame):
+                    await socket.send_bytes(render_progress_text(message))
                 else:
-                    metadata = bool(self._flags[sid].get("supports_preview_metadata"))
-                    await socket.send_bytes(render_preview(message, with_metadata=metadata))
+                    await socket.send_bytes(render_preview(message, with_metadata=self.wants_metadata(client_id)))
             except (ConnectionError, RuntimeError):
                 continue  # it has just left
+
+    def wants_metadata(self, client_id: str | None) -> bool:
+        """Whether that client announced that it reads frame 4."""
+        return bool(self._flags.get(client_id or "", {}).get("supports_preview_metadata"))

@@ -1,9 +1,6 @@
-"""Nodes that make and change images, and those that only exist to be slow, to fail, or to be large."""
+"""Nodes that make and change images."""
 
 import hashlib
-import math
-import random
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +16,6 @@ _FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
-_TICK_S = 0.02
 
 
 def empty_image(_: Context, width: int, height: int, batch_size: int, color: int) -> Result:
@@ -65,31 +61,6 @@ def batch(_: Context, image1: Images, image2: Images) -> Result:
     return Result(([*image1, *(one.resize(image1[0].size) for one in image2)],))
 
 
-def noise(_: Context, width: int, height: int, seed: int) -> Result:
-    return Result(([Image.frombytes("RGB", (width, height), random.Random(seed).randbytes(width * height * 3))],))  # noqa: S311
-
-
-def slow(context: Context, image: Images, steps: int, seconds_per_step: float) -> Result:
-    """Real progress with previews, and it can be stopped at any time."""
-    for step in range(1, steps + 1):
-        until = time.monotonic() + seconds_per_step
-        while (left := until - time.monotonic()) > 0:
-            context.check()
-            time.sleep(min(left, _TICK_S))
-        context.progress(step, steps, image[0].point(lambda value, done=step / steps: int(value * done)))
-    return Result((image,))
-
-
-def fail(_: Context, image: Images, message: str) -> Result:
-    raise ValueError(message)
-
-
-def tone(_: Context, seconds: float, frequency: float) -> Result:
-    rate = 8000
-    samples = [math.sin(2 * math.pi * frequency * at / rate) / 2 for at in range(int(seconds * rate))]
-    return Result(({"samples": samples, "sample_rate": rate},))
-
-
 def _images_in(folders: Folders) -> list[str]:
     return sorted(path.name for path in folders.input.iterdir() if path.suffix.lower() in Image.registered_extensions())
 
@@ -105,10 +76,6 @@ def _image_content(folders: Folders, inputs: Mapping[str, Any]) -> object:
 
 def _size(default: int = 512, least: int = 1) -> list[Any]:
     return ["INT", {"default": default, "min": least, "max": 16384, "step": 1}]
-
-
-def _own(name: str, run: Any, required: Mapping[str, Any], outputs: tuple[str, ...] = ("IMAGE",)) -> NodeClass:
-    return NodeClass(name, run, required, outputs, category="sandbox", module="custom_nodes.sandbox")
 
 
 MAKERS = (
@@ -175,29 +142,5 @@ MAKERS = (
         ("IMAGE",),
         display_name="Batch Images",
         deprecated=True,
-    ),
-    _own(
-        "SandboxNoise",
-        noise,
-        {"width": _size(), "height": _size(), "seed": ["INT", {"default": 0, "min": 0, "max": 18446744073709551615}]},
-    ),
-    _own(
-        "SandboxSlow",
-        slow,
-        {
-            "image": ["IMAGE"],
-            "steps": ["INT", {"default": 10, "min": 1, "max": 10000}],
-            "seconds_per_step": ["FLOAT", {"default": 0.3, "min": 0.0, "max": 60.0, "step": 0.01}],
-        },
-    ),
-    _own("SandboxFail", fail, {"image": ["IMAGE"], "message": ["STRING", {"default": "boom"}]}),
-    _own(
-        "SandboxTone",
-        tone,
-        {
-            "seconds": ["FLOAT", {"default": 1.0, "min": 0.1, "max": 60.0}],
-            "frequency": ["FLOAT", {"default": 440.0, "min": 1.0, "max": 4000.0}],
-        },
-        ("AUDIO",),
     ),
 )

@@ -16,6 +16,13 @@ class Interrupted(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Blocked:
+    """An output that keeps the nodes behind it from running; the first of them says why, if there is a message."""
+
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """Given to a node that runs, in a thread."""
 
@@ -25,14 +32,21 @@ class Context:
     extra_pnginfo: Mapping[str, Any] | None
     progress: Callable[[float, float, Image.Image | None], None]
     """value, max, preview; raises Interrupted"""
+    deliver: Callable[[float, float, Image.Image], None]
+    """value, max, a picture that is sent whole, as PNG; raises Interrupted"""
+    text: Callable[[str], None]
+    """shown on the node while it runs"""
     check: Callable[[], None]
     """raises Interrupted"""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
+    """*expand*: the nodes that do the rest of the work; *outputs* may then be links to them."""
+
     outputs: Sequence[Any] = ()
     ui: Mapping[str, Any] | None = None
+    expand: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from typing import Any
 from sandbox.comfyui.console import Console
 from sandbox.comfyui.executor import Executor
 from sandbox.comfyui.hub import Hub
-from wire.comfy import Message, PreviewFrame
+from sandbox.comfyui.story import Said
+from wire.comfy import Message, PreviewFrame, TextFrame
 
 _HISTORY_MAX = 10_000
 _BROADCAST = ("progress_state", "progress", "execution_interrupted")
@@ -62,7 +63,9 @@ class PromptQueue:
             await self._hub.status(self.remaining)
 
     async def clear(self) -> None:
-        await self.delete([item.prompt_id for item in self.pending])
+        """Told also when nothing waited (``wipe_queue``)."""
+        self.pending = []
+        await self._hub.status(self.remaining)
 
     def interrupt(self, prompt_id: str | None) -> bool:
         """Stop what runs; with an id only if it is that."""
@@ -87,13 +90,13 @@ class PromptQueue:
     async def _run(self, item: Item) -> None:
         client = item.extra_data.get("client_id")
 
-        async def send(message: Message | PreviewFrame) -> None:
-            if isinstance(message, Message) and message.type == "executing" and client:
-                self._hub.running = (client, message.data["node"])
-            anonymous = isinstance(message, PreviewFrame) or message.type in _BROADCAST
-            if client or anonymous:
-                await self._hub.send(message, client)
+        async def send(said: Said) -> None:
+            if isinstance(said, Message) and said.type == "executing" and client:
+                self._hub.running = (client, said.data["node"])
+            for one in in_order(said):
+                await self._say(one, client)
 
+        in_order = _InOrder(self._hub.wants_metadata(client))
         outcome = await self._executor.run(item.prompt_id, item.prompt, item.extra_data, item.outputs, send)
         status = {
             "status_str": "success" if outcome.success else "error",
@@ -113,3 +116,25 @@ class PromptQueue:
         await self._hub.status(self.remaining)
         if client:
             await self._hub.send(Message("executing", {"node": None, "prompt_id": item.prompt_id}), client)
+
+    async def _say(self, said: Said, client: str | None) -> None:
+        """Texts go to everybody, as those of ComfyUI's own nodes; of a prompt of nobody's only some messages do."""
+        if isinstance(said, TextFrame):
+            await self._hub.send(said, None)
+        elif client or isinstance(said, PreviewFrame) or said.type in _BROADCAST:
+            await self._hub.send(said, client)
+
+
+class _InOrder:
+    """A picture comes before the progress that it belongs to; the old way after it (main.py ``hijack_progress``)."""
+
+    def __init__(self, modern: bool) -> None:
+        self._modern = modern
+        self._held: list[Said] = []
+
+    def __call__(self, said: Said) -> list[Said]:
+        if not self._modern and isinstance(said, PreviewFrame):
+            self._held.append(said)
+            return []
+        told, self._held = [said, *self._held], []
+        return told

@@ -63,7 +63,6 @@ class MachineRoutes:
         routes.get("/features")(_answering(self._features))
         routes.get("/system_stats")(self.system_stats)
         routes.post("/free")(_empty)
-        routes.get("/user.css")(_empty_css)
         routes.get("/internal/folder_paths")(self.folder_paths)
         routes.get("/internal/logs")(self.logs)
         routes.get("/internal/logs/raw")(self.raw_logs)
@@ -112,10 +111,6 @@ def _answering(body: Any) -> Any:
 
 async def _empty(_: web.Request) -> web.Response:
     return web.Response()
-
-
-async def _empty_css(_: web.Request) -> web.Response:
-    return web.Response(content_type="text/css")
 
 
 async def _sample(_: web.Request) -> web.FileResponse:

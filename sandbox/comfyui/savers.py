@@ -4,6 +4,7 @@ import json
 import random
 import string
 import struct
+import time
 import wave
 from datetime import datetime
 from pathlib import Path
@@ -46,6 +47,13 @@ def save_image(context: Context, images: Images, filename_prefix: str) -> Result
 def preview_image(context: Context, images: Images) -> Result:
     letters = "".join(random.choices(string.ascii_lowercase, k=5))  # noqa: S311  only to tell names apart
     return _save_pngs(context, images, f"ComfyUI_temp_{letters}", "temp", 1)
+
+
+def save_image_websocket(context: Context, images: Images) -> Result:
+    """Source: ComfyUI custom_nodes/websocket_image_save.py."""
+    for step, image in enumerate(images):
+        context.deliver(step, len(images), image)
+    return Result()
 
 
 def save_animated_webp(
@@ -100,6 +108,15 @@ SAVERS = (
         display_name="Preview Image",
         output_node=True,
         hidden=_HIDDEN,
+    ),
+    NodeClass(
+        "SaveImageWebsocket",
+        save_image_websocket,
+        {"images": ["IMAGE"]},
+        category="api/image",
+        module="custom_nodes.websocket_image_save",
+        output_node=True,
+        fingerprint=lambda _folders, _inputs: time.time(),
     ),
     NodeClass(
         "SaveAnimatedWEBP",

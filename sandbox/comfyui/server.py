@@ -21,6 +21,7 @@ from sandbox.comfyui.routes_machine import MachineRoutes
 from sandbox.comfyui.routes_prompt import PromptRoutes
 from sandbox.comfyui.routes_user import UserRoutes
 from sandbox.comfyui.savers import SAVERS
+from sandbox.comfyui.special import SPECIAL
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -29,7 +30,7 @@ class ComfyServer:
     """Everything behind one port; *app* is the aiohttp application."""
 
     def __init__(self, folders: Folders, frontend: Path, max_upload: int) -> None:
-        classes = {node.name: node for node in (*MAKERS, *SAVERS)}
+        classes = {node.name: node for node in (*MAKERS, *SAVERS, *SPECIAL)}
         features = {**FEATURES, "max_upload_size": max_upload}
         self._hub = Hub(features)
         console = Console(self._hub)

@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import logging
+import os
 import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -35,7 +37,7 @@ def _program(_: click.Context, __: click.Parameter, value: str | None) -> Path |
 @click.option("--cold-start", default=0.0, show_default=True, help="Seconds that a worker takes to come, once needed.")
 @click.option("--comfyui-home", type=Folder, help="The workers' ComfyUI; the sandbox's by default.")
 @click.option("--comfyui-python", type=click.UNPROCESSED, callback=_program, help="The interpreter that runs it.")
-@click.option("--comfyui-args", default="", help="More arguments for it.")
+@click.option("--comfyui-args", default="", help="More arguments for it, after those in COMFYUI_ARGS.")
 @click.option("--home", type=Folder, help="A folder for the workers' files; temporary by default.")
 @click.option("--api-key", envvar="SANDBOX_API_KEY", help="Accept this key only; any by default.")
 def main(
@@ -50,14 +52,21 @@ def main(
 ) -> None:
     """Serve a RunPod endpoint on this machine, with real workers."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
-    environ = {"COMFYUI_HOME": str(comfyui_home or PROJECT / "sandbox" / "comfyui"), "COMFYUI_ARGS": comfyui_args}
-    python = comfyui_python or (None if comfyui_home else Path(sys.executable))
-    if python is not None:  # else the worker knows the interpreter of its ComfyUI
-        environ["COMFYUI_PYTHON"] = str(python)
+    environ = worker_environ(comfyui_home, comfyui_python, (os.environ.get("COMFYUI_ARGS", ""), comfyui_args))
     with tempfile.TemporaryDirectory(prefix="comfy-runpod-endpoint-") as temporary:
         command = WorkerCommand((sys.executable, "-m", "worker"), home or Path(temporary), environ)
         options = Options(api_key=api_key, wanted_workers=workers)
         asyncio.run(_serve(options, port, command, cold_start))
+
+
+def worker_environ(home: Path | None, python: Path | None, arguments: Iterable[str]) -> dict[str, str]:
+    """The workers' settings: which ComfyUI, its interpreter, and all *arguments* for it, in order."""
+    environ = {
+        "COMFYUI_HOME": str(home or PROJECT / "sandbox" / "comfyui"),
+        "COMFYUI_ARGS": " ".join(filter(None, arguments)),
+    }
+    python = python or (None if home else Path(sys.executable))
+    return environ if python is None else {**environ, "COMFYUI_PYTHON": str(python)}  # else the worker knows it
 
 
 async def _serve(options: Options, port: int, command: WorkerCommand, cold_start_s: float) -> None:

@@ -2,15 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
 import pytest
-import pytest_asyncio
 
 from sandbox.endpoint.server import running_endpoint
 from sandbox.endpoint.service import Options
+from tests.support.comfyui import comfyui_process
 from tests.support.page import opened_page
 from tests.support.prompts import Prompt, inverted_image
 from tests.support.stack import Stack, free_port, running_stack, start_proxy
@@ -26,12 +26,6 @@ def slow(seconds: float, prefix: str = "slow", color: int = 0) -> Prompt:
         "inputs": {"image": ["1", 0], "steps": int(seconds * 10), "seconds_per_step": 0.1},
     }
     return prompt
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    async with running_stack(tmp_path_factory.mktemp("home")) as running:
-        yield running
 
 
 async def set_faults(stack: Stack, **points: int) -> None:
@@ -84,16 +78,22 @@ async def test_a_prompt_deleted_while_it_waits_leaves_no_trace(stack: Stack) -> 
     running = await stack.queue_prompt(slow(30, color=4))
     waiting = await stack.queue_prompt(inverted_image(color=5))
     await until(lambda: is_running(stack, running))
+    await stack.post("/api/interrupt", {"prompt_id": waiting})
+    interrupted = await stack.get("/queue")
     await stack.post("/api/queue", {"delete": [waiting]})
+    deleted = await stack.get("/queue")
+    count = (await stack.get("/prompt"))["exec_info"]["queue_remaining"]
 
-    async def gone() -> bool:
-        queue = await stack.get("/queue")
-        return waiting not in [item[1] for item in queue["queue_pending"]]
+    async def confirmed() -> bool:
+        return not await stack.job(waiting)
 
-    await until(gone)
+    await until(confirmed)
     await stack.post("/api/interrupt", {})
     await stack.history(running)
 
+    assert [item[1] for item in interrupted["queue_pending"]] == [waiting]
+    assert deleted["queue_pending"] == []
+    assert count == 1
     assert waiting not in await stack.get("/history")
 
 
@@ -225,6 +225,34 @@ async def test_while_comfyui_is_down_a_prompt_is_refused_in_its_shape(tmp_path: 
     assert (status, body["error"]["type"]) == (503, "comfyui_unavailable")
     assert page.status == 503
     assert "ComfyUI does not answer" in text
+
+
+async def test_when_comfyui_was_restarted_its_temp_files_are_marked_and_the_rest_is_kept(tmp_path: Path) -> None:
+    prompt = inverted_image(prefix="kept")
+    prompt["4"] = {"class_type": "PreviewImage", "inputs": {"images": ["2", 0]}}
+    data, port = tmp_path / "comfyui", free_port()
+    data.mkdir()
+    async with AsyncExitStack() as first, AsyncExitStack() as exits:
+        url = await first.enter_async_context(comfyui_process(data=data, port=port))
+        stack = await exits.enter_async_context(running_stack(tmp_path, COMFYUI_URL=url))
+        page = await exits.enter_async_context(opened_page(stack.session, stack.url))
+        prompt_id = await stack.queue_prompt(prompt)
+        before = (await stack.history(prompt_id))["outputs"]
+        await first.aclose()
+        await exits.enter_async_context(comfyui_process(data=data, port=port))
+
+        async def marked() -> bool:
+            return any(file.get("gone") for file in (await stack.job(prompt_id))["files"])
+
+        await until(marked)
+        after = (await stack.history(prompt_id))["outputs"]
+        jobs = (await stack.get("/api/jobs?status=completed&limit=9&offset=0"))["jobs"]
+        open_still = not page.socket.closed
+
+    assert [item["type"] for item in before["4"]["images"]] == ["temp"]
+    assert after == {**before, "4": {"images": []}}
+    assert jobs[0]["outputs_count"] == 1
+    assert open_still
 
 
 async def end_comfyui(stack: Stack) -> None:

@@ -224,3 +224,24 @@ def test_a_database_that_was_taken_over_has_the_tables_of_a_new_one(tmp_path: Pa
             assert database.execute("PRAGMA foreign_key_check").fetchall() == []
 
     assert found[0] == found[1]
+
+
+def test_temp_files_that_are_gone_are_shown_no_more_and_the_rest_is(tmp_path: Path) -> None:
+    a, temp, kept = PromptId("a"), ("temp", "", "p_00001_.png"), ("output", "", "s_00001_.png")
+    items = [{"type": folder, "subfolder": "", "filename": name} for folder, _, name in (temp, kept)]
+    with JobStore(tmp_path / "jobs.sqlite") as store:
+        store.add(submission("a"), 1)
+        for item in (temp, kept):
+            store.remember_file(a, item, "0" * 64, item)
+        store.move(a, JobState.SUBMITTING)
+        store.move(a, JobState.QUEUED)
+        store.end(a, JobState.COMPLETED, Entry(outputs={"9": {"images": items}}, status={"messages": []}), 2)
+        newest, concerned = store.newest_temp_file(), store.with_temp_files()
+        store.lose_temp_files(a)
+
+        assert (newest, concerned) == (temp, [a])
+        assert store.newest_temp_file() is None
+        assert store.with_temp_files() == []
+        assert store.local_files(a) == {temp: True, kept: False}
+        assert (store.get("a").entry or Entry()).outputs == {"9": {"images": [items[1]]}}
+        assert json.loads(store.lists.views([a])[a])["outputs_count"] == 1

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from proxy.core.translate import StatusDue
 from proxy.sockets import SECRET_HEADER, Sockets
+from tests.support.until import until
 from wire.comfy import Message, PreviewFrame, parse_binary
 from wire.ids import ClientId, PromptId
 
@@ -49,6 +50,7 @@ class Bed:
     session: aiohttp.ClientSession
     remote: list[int]
     restarts: list[bool]
+    arrivals: list[bool]
 
     async def browser(self, sid: str | None = None) -> aiohttp.ClientWebSocketResponse:
         query = f"?clientId={sid}" if sid else ""
@@ -58,7 +60,7 @@ class Bed:
 
 @pytest.fixture
 async def bed() -> AsyncIterator[Bed]:
-    upstream, remote, restarts = Upstream(), [0], []
+    upstream, remote, restarts, arrivals = Upstream(), [0], [], []
     app = web.Application()
     app.router.add_get("/ws", upstream.serve)
     runner = web.AppRunner(app, shutdown_timeout=1)
@@ -66,9 +68,9 @@ async def bed() -> AsyncIterator[Bed]:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     async with aiohttp.ClientSession() as session:
-        sockets = Sockets(url, session, lambda: remote[0], lambda: restarts.append(True))
+        sockets = Sockets(url, session, lambda: remote[0], lambda: restarts.append(True), lambda: arrivals.append(True))
         await sockets.start()
-        yield Bed(upstream, sockets, session, remote, restarts)
+        yield Bed(upstream, sockets, session, remote, restarts, arrivals)
         await sockets.stop()
     await runner.cleanup()
 
@@ -140,6 +142,7 @@ async def test_the_browsers_socket_stays_open_while_comfyui_restarts(bed: Bed) -
     assert bed.upstream.asked_for == [None, SID]
     assert await asyncio.wait_for(bed.upstream.heard.get(), 5) == hello
     assert bed.restarts == [True]
+    assert bed.arrivals == [True, True]
     assert not browser.closed
 
 
@@ -170,7 +173,7 @@ async def test_a_large_message_of_comfyui_is_never_mixed_with_ours(bed: Bed) -> 
 
 async def test_a_page_that_comes_while_comfyui_is_down_gets_an_id_of_ours() -> None:
     async with aiohttp.ClientSession() as session:
-        sockets = Sockets("http://127.0.0.1:1", session, lambda: 1, lambda: None)
+        sockets = Sockets("http://127.0.0.1:1", session, lambda: 1, lambda: None, lambda: None)
         await sockets.start()
         url = f"http://127.0.0.1:{sockets.port}/ws"
         browser = await session.ws_connect(url, headers={SECRET_HEADER: sockets.secret})
@@ -250,3 +253,20 @@ async def test_a_page_that_comes_later_is_told_what_waits_until_it_does_not_any_
 
     assert (await heard(browser))["data"] == waits.data
     assert (await heard(browser))["type"] == "status"
+
+
+async def test_a_page_that_reads_nothing_is_let_go_and_shown_what_runs_when_it_comes_back(bed: Bed) -> None:
+    asleep = await bed.browser(SID)
+    await heard(asleep)
+    told = [Message("execution_start", {"prompt_id": P}), Message("progress_state", {"prompt_id": P, "nodes": {}})]
+    bed.sockets.publish(P, SID, told)
+    large = Message("executed", {"prompt_id": P, "node": "1", "output": {"text": ["x" * 1_000_000]}})
+
+    async def let_go() -> bool:
+        bed.sockets.publish(P, SID, [large])
+        return not bed.sockets.listeners
+
+    await until(let_go)
+    again = await bed.browser(SID)
+
+    assert [(await heard(again))["type"] for _ in range(3)] == ["status", "execution_start", "progress_state"]

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,21 +13,32 @@ from tests.support.stack import PROJECT, free_port, stop
 from tests.support.until import until
 
 SANDBOX = PROJECT / "sandbox" / "comfyui"
+OWN_NODES = ("--extra-model-paths-config", str(PROJECT / "tests" / "support" / "comfyui_nodes.yaml"))
+"""gives a real ComfyUI the nodes that the sandbox's has"""
 _START_S = 120.0
 
 
 @asynccontextmanager
 async def comfyui_process(
-    home: Path = SANDBOX, python: Path | None = None, data: Path = Path(), args: tuple[str, ...] = ()
+    home: Path = SANDBOX,
+    python: Path | None = None,
+    data: Path = Path(),
+    args: tuple[str, ...] = (),
+    port: int = 0,
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[str]:
     """The address of a ComfyUI that answers; *data* holds its input, output, temp and user folders."""
-    port = free_port()
+    port = port or free_port()
     folders = [argument for name in ("input", "output", "temp", "user") for argument in _folder(name, data)]
     database = f"sqlite:///{data / 'comfyui.db'}"
     command = [str(python or sys.executable), "main.py", "--listen", "127.0.0.1", "--port", str(port)]
     with (data / "comfyui.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
-            *command, *folders, "--database-url", database, *args, cwd=home, env=_environ(), stdout=log, stderr=log
+            *(*command, *folders, "--database-url", database, *args),
+            cwd=home,
+            env=_environ() | dict(environment or {}),
+            stdout=log,
+            stderr=log,
         )
     url = f"http://127.0.0.1:{port}"
     try:

@@ -29,3 +29,16 @@ def inverted_file(name: str) -> Prompt:
         "2": {"class_type": "ImageInvert", "inputs": {"image": ["1", 0]}},
         "3": {"class_type": "SaveImage", "inputs": {"filename_prefix": "inverted", "images": ["2", 0]}},
     }
+
+
+def slow_image(seconds: float, prefix: str = "slow", color: int = 0, size: int = 64) -> Prompt:
+    """As :func:`inverted_image`, with a node (2) in the middle that takes its time, in steps of 0.1 s with previews."""
+    prompt = inverted_image(color=color, prefix=prefix, size=size)
+    inputs = {"image": ["1", 0], "steps": round(seconds * 10), "seconds_per_step": 0.1}
+    return {**prompt, "2": {"class_type": "SandboxSlow", "inputs": inputs}}
+
+
+def failing_image(message: str) -> Prompt:
+    """As :func:`inverted_image`, with a node (2) in the middle that raises."""
+    prompt = inverted_image()
+    return {**prompt, "2": {"class_type": "SandboxFail", "inputs": {"image": ["1", 0], "message": message}}}

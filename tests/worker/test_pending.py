@@ -31,6 +31,10 @@ def progress(node: str, value: float) -> NodesProgressed:
     return NodesProgressed(nodes={node: NodeProgress(value=value, max=9, state="running", node_id=node)})
 
 
+def state(node: str, name: str, value: float, most: float) -> NodesProgressed:
+    return NodesProgressed(nodes={node: NodeProgress(value=value, max=most, state=name, node_id=node)})
+
+
 def preview(node: str, data: str = "YQ==") -> Preview:
     return Preview(node=node, image_type="image/jpeg", data=data)
 
@@ -60,9 +64,9 @@ def test_of_progress_the_latest_wins() -> None:
 
     events = drained(pending)
 
-    assert events[0] == StepProgress(node="1", value=2, max=9)
-    assert isinstance(events[1], NodesProgressed)
-    assert set(events[1].nodes) == {"1", "2"}
+    assert isinstance(events[0], NodesProgressed)
+    assert set(events[0].nodes) == {"1", "2"}
+    assert events[1] == StepProgress(node="1", value=2, max=9)
     assert len(events) == 2
 
 
@@ -181,6 +185,42 @@ def test_whatever_comes_the_story_stays_whole(steps: list[tuple[WorkerEvent, flo
     for key in {replaceable(event) for event, _, _ in steps} - {None, ("nodes_progressed", "")}:
         last = [event for event, _, _ in steps if replaceable(event) == key][-1]
         assert [event for event in told if replaceable(event) == key][-1] == last
+
+
+def test_the_start_and_the_end_of_a_node_are_told_each_by_itself() -> None:
+    story: list[WorkerEvent] = [
+        state("1", "running", 0, 1),
+        progress("1", 9),
+        state("1", "finished", 9, 9),
+        state("2", "running", 0, 1),
+    ]
+
+    assert drained(filled(*story)) == story
+
+
+@pytest.mark.parametrize("taken", range(6))
+def test_progress_is_never_ahead_of_its_state_whenever_a_batch_leaves(taken: int) -> None:
+    steps: list[WorkerEvent] = []
+    for value in (1, 2, 3):
+        steps += [progress("1", value), preview("1"), StepProgress(node="1", value=value, max=9)]
+    pending = filled(*steps[:taken])
+    told = drained(pending)
+    for event in steps[taken:]:
+        pending.add(event)
+    told += drained(pending)
+    state = 0.0
+    for event in told:
+        state = event.nodes["1"].value if isinstance(event, NodesProgressed) else state
+
+        assert not isinstance(event, StepProgress) or event.value <= state
+    assert told[-1] == steps[-1]
+
+
+def test_a_last_step_is_not_overtaken_by_the_end() -> None:
+    steps: list[WorkerEvent] = [progress("1", 9), StepProgress(node="1", value=9, max=9)]
+    end = state("1", "finished", 9, 9)
+
+    assert drained(filled(*steps, end)) == [*steps, end]
 
 
 def test_pictures_that_a_node_delivers_as_previews_are_all_told() -> None:

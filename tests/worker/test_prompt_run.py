@@ -8,7 +8,7 @@ import pytest
 
 from wire.comfy import Message, PreviewFrame, ServerMessage, parse_binary
 from wire.events import (
-    LogLine,
+    NodeBlocked,
     NodeOutput,
     NodesProgressed,
     NodeStarted,
@@ -175,7 +175,7 @@ def test_a_blocked_execution_does_not_end_the_prompt() -> None:
 
     events = list(PromptRun("p").feed(Message("execution_error", data)))
 
-    assert events == [LogLine(text="node 4: Execution Blocked: no")]
+    assert events == [NodeBlocked(error={key: value for key, value in data.items() if key != "prompt_id"})]
 
 
 def test_a_preview_without_a_node_belongs_to_the_node_that_runs() -> None:

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from tests.support.comfyui import SANDBOX, comfyui_process
+from tests.support.comfyui import OWN_NODES, SANDBOX, comfyui_process
 from tests.support.until import until
 
 REAL = bool(os.environ.get("COMFYUI_DIR") and os.environ.get("COMFYUI_PYTHON"))
@@ -66,6 +66,6 @@ async def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     data = tmp_path_factory.mktemp("comfyui")
     home, python, args = SANDBOX, Path(sys.executable), tuple[str, ...]()
     if request.param == "real":
-        home, python, args = Path(os.environ["COMFYUI_DIR"]), Path(os.environ["COMFYUI_PYTHON"]), ("--cpu",)
+        home, python, args = Path(os.environ["COMFYUI_DIR"]), Path(os.environ["COMFYUI_PYTHON"]), ("--cpu", *OWN_NODES)
     async with comfyui_process(home, python, data, args) as url, aiohttp.ClientSession() as session:
         yield Server(url, data, session)

@@ -32,7 +32,7 @@ def panel() -> Panel:
 
 @pytest.fixture
 async def sink(session: aiohttp.ClientSession) -> AsyncIterator[Sockets]:
-    sockets = Sockets("http://127.0.0.1:1", session, lambda: 0, lambda: None)
+    sockets = Sockets("http://127.0.0.1:1", session, lambda: 0, lambda: None, lambda: None)
     await sockets.start()
     yield sockets
     await sockets.stop()

@@ -42,7 +42,7 @@ async def front(upstream: Upstream, session: aiohttp.ClientSession, tmp_path: Pa
         store.move(PromptId("done"), JobState.SUBMITTING)
         store.move(PromptId("done"), JobState.QUEUED)
         store.end(PromptId("done"), JobState.COMPLETED, Entry(outputs={"1": {"text": ["x"]}}), 9)
-        sockets = Sockets(upstream.url, session, store.count_active, lambda: None)
+        sockets = Sockets(upstream.url, session, store.count_active, lambda: None, lambda: None)
         files = FileSync(ComfyUI(upstream.url, session), tmp_path, store)
         dispatcher = Dispatcher([], Tools(store, files, sockets, lambda: 0, asyncio.sleep), 1)
         addons = [Streaming(), Queue(dispatcher, store), History(store), Jobs(dispatcher, store)]

@@ -6,6 +6,7 @@ from proxy.core.lifecycle import (
     ACTIVE,
     AT_ENDPOINT,
     ENDED,
+    SHOWN_ACTIVE,
     TRANSITIONS,
     IllegalTransition,
     JobState,
@@ -37,7 +38,17 @@ def test_a_move_without_an_arrow_is_our_bug() -> None:
 
 @pytest.mark.parametrize(
     ("state", "shown"),
-    [(JobState.SUBMITTING, "pending"), (JobState.QUEUED, "pending"), (JobState.CANCELLING, "running")],
+    [
+        (JobState.SUBMITTING, "pending"),
+        (JobState.QUEUED, "pending"),
+        (JobState.WITHDRAWING, "pending"),
+        (JobState.CANCELLING, "running"),
+    ],
 )
 def test_people_see_five_states(state: JobState, shown: str) -> None:
     assert public_state(state) == shown
+
+
+def test_what_is_taken_back_is_gone_at_once_but_followed_until_it_is_confirmed() -> None:
+    assert JobState.WITHDRAWING not in SHOWN_ACTIVE
+    assert JobState.WITHDRAWING in AT_ENDPOINT

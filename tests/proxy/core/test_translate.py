@@ -4,6 +4,7 @@ from proxy.core.translate import Display, StatusDue
 from wire.comfy import Message, PreviewFrame
 from wire.events import (
     HistoryEntry,
+    NodeBlocked,
     NodeOutput,
     NodeProgress,
     NodesCached,
@@ -107,6 +108,37 @@ def test_a_failing_worker_has_no_node_but_a_log() -> None:
     assert isinstance(error, Message)
     assert error.data["node_id"] == ""
     assert "CUDA out of memory" in error.data["exception_message"]
+
+
+def test_what_a_blocked_node_says_is_no_ending() -> None:
+    error = {"node_id": "4", "exception_message": "Execution Blocked: no"}
+    display = Display(P)
+    said = list(display.messages(NodeBlocked(error=error), 0))
+
+    assert said == [Message("execution_error", {**error, "prompt_id": P})]
+    assert display.story == []
+
+
+def inside(node: str, state: str) -> NodesProgressed:
+    progress = NodeProgress(value=0, max=1, state=state, node_id=node, parent_node_id="10", real_node_id="10")
+    return NodesProgressed(nodes={node: progress})
+
+
+def test_what_is_stopped_inside_a_node_that_became_several_is_told_of_the_posted_node() -> None:
+    display = Display(P)
+    for event in (PromptStarted(timestamp=1), inside("10.0.0.1", "running"), NodeStarted(node="10.0.0.1")):
+        list(display.messages(event, 0))
+    interrupted = next(m for m in display.interrupted({"10": {"class_type": "Loop"}}, 7) if isinstance(m, Message))
+
+    assert (interrupted.data["node_id"], interrupted.data["node_type"]) == ("10", "Loop")
+
+
+def test_what_was_kept_does_not_count_as_executed() -> None:
+    display = Display(P)
+    for event in (NodesCached(nodes=("1",), timestamp=1), running("1", "finished"), running("2", "finished")):
+        list(display.messages(event, 0))
+
+    assert display.executed == ["2"]
 
 
 def test_what_a_prompt_waits_for_is_said_once_and_taken_back_when_it_moves() -> None:

@@ -1,0 +1,51 @@
+"""ComfyUI empties its temp folder whenever it starts: what the history shows of it is then taken out.
+
+Source: ComfyUI main.py ``cleanup_temp``.
+"""
+
+import asyncio
+import logging
+from typing import cast
+
+from proxy.comfyui import ComfyUI, ComfyUIRejected, ComfyUIUnavailable
+from proxy.job_store import JobStore
+from wire.files import Folder
+
+logger = logging.getLogger(__name__)
+
+
+class TempFiles:
+    """:meth:`look` whenever ComfyUI is there again; *run* does what was asked for."""
+
+    def __init__(self, comfyui: ComfyUI, store: JobStore) -> None:
+        self._comfyui = comfyui
+        self._store = store
+        self._asked = asyncio.Event()
+
+    def look(self) -> None:
+        """ComfyUI may have been started anew."""
+        self._asked.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self._asked.wait()
+            self._asked.clear()
+            try:
+                await self._look()
+            except (ComfyUIUnavailable, ComfyUIRejected) as error:
+                logger.info("whether temp files are still there is not known: %s", error)
+
+    async def _look(self) -> None:
+        """All of the folder go together, so the newest one tells."""
+        newest = self._store.newest_temp_file()
+        if newest is None:
+            return
+        folder, subfolder, filename = newest
+        if await self._comfyui.has_file(subfolder, filename, cast(Folder, folder)):
+            return
+        lost = self._store.with_temp_files()
+        logger.info("ComfyUI has emptied its temp folder: %d jobs show their temp files no more", len(lost))
+        for prompt_id in lost:
+            self._store.lose_temp_files(prompt_id)
+            await asyncio.sleep(0)  # there may be thousands

@@ -1,0 +1,111 @@
+"""Nodes that only the sandbox has: to be slow, to fail, to be large, to become others, to say something.
+
+The same nodes for a real ComfyUI are in tests/support/comfyui_nodes.
+"""
+
+import math
+import random
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from PIL import Image
+
+from sandbox.comfyui.node import Blocked, Context, Images, NodeClass, Result
+
+_TICK_S = 0.02
+
+
+def noise(_: Context, width: int, height: int, seed: int) -> Result:
+    return Result(([Image.frombytes("RGB", (width, height), random.Random(seed).randbytes(width * height * 3))],))  # noqa: S311
+
+
+def slow(context: Context, image: Images, steps: int, seconds_per_step: float) -> Result:
+    """Real progress with previews, and it can be stopped at any time."""
+    for step in range(1, steps + 1):
+        until = time.monotonic() + seconds_per_step
+        while (left := until - time.monotonic()) > 0:
+            context.check()
+            time.sleep(min(left, _TICK_S))
+        context.progress(step, steps, image[0].point(lambda value, done=step / steps: int(value * done)))
+    return Result((image,))
+
+
+def fail(_: Context, image: Images, message: str) -> Result:
+    raise ValueError(message)
+
+
+def tone(_: Context, seconds: float, frequency: float) -> Result:
+    rate = 8000
+    samples = [math.sin(2 * math.pi * frequency * at / rate) / 2 for at in range(int(seconds * rate))]
+    return Result(({"samples": samples, "sample_rate": rate},))
+
+
+def expand(context: Context, image: Images, steps: int, seconds_per_step: float, message: str) -> Result:
+    """Ids as ComfyUI's GraphBuilder gives them (comfy_execution/graph_utils.py)."""
+    graph: dict[str, Any] = {}
+
+    def add(kind: str, **inputs: Any) -> list[Any]:
+        node_id = f"{context.node_id}.0.0.{len(graph) + 1}"
+        graph[node_id] = {"class_type": kind, "inputs": inputs}
+        return [node_id, 0]
+
+    last = add("ImageInvert", image=image)
+    last = add("SandboxSlow", image=last, steps=steps, seconds_per_step=seconds_per_step)
+    if message:
+        last = add("SandboxFail", image=last, message=message)
+    add("PreviewImage", images=last)
+    return Result((last,), expand=graph)
+
+
+def say(context: Context, image: Images, text: str) -> Result:
+    context.text(text)
+    return Result((image,))
+
+
+def show_text(_: Context, text: str) -> Result:
+    return Result((text,), ui={"text": [text]})
+
+
+def block(_: Context, image: Images, message: str) -> Result:
+    return Result((Blocked(message or None),))
+
+
+def _own(
+    name: str, run: Any, required: Mapping[str, Any], outputs: tuple[str, ...] = ("IMAGE",), **more: Any
+) -> NodeClass:
+    return NodeClass(name, run, required, outputs, category="sandbox", module="custom_nodes.sandbox", **more)
+
+
+_SIZE = ["INT", {"default": 512, "min": 1, "max": 16384, "step": 1}]
+_SLOW = {
+    "steps": ["INT", {"default": 10, "min": 1, "max": 10000}],
+    "seconds_per_step": ["FLOAT", {"default": 0.3, "min": 0.0, "max": 60.0, "step": 0.01}],
+}
+
+SPECIAL = (
+    _own(
+        "SandboxNoise",
+        noise,
+        {"width": _SIZE, "height": _SIZE, "seed": ["INT", {"default": 0, "min": 0, "max": 18446744073709551615}]},
+    ),
+    _own(
+        "SandboxSlow",
+        slow,
+        {"image": ["IMAGE"], **_SLOW},
+    ),
+    _own("SandboxFail", fail, {"image": ["IMAGE"], "message": ["STRING", {"default": "boom"}]}),
+    _own(
+        "SandboxTone",
+        tone,
+        {
+            "seconds": ["FLOAT", {"default": 1.0, "min": 0.1, "max": 60.0}],
+            "frequency": ["FLOAT", {"default": 440.0, "min": 1.0, "max": 4000.0}],
+        },
+        ("AUDIO",),
+    ),
+    _own("SandboxExpand", expand, {"image": ["IMAGE"], **_SLOW, "message": ["STRING", {"default": ""}]}),
+    _own("SandboxText", say, {"image": ["IMAGE"], "text": ["STRING", {"default": "working"}]}),
+    _own("SandboxShowText", show_text, {"text": ["STRING", {"default": ""}]}, ("STRING",), output_node=True),
+    _own("SandboxBlock", block, {"image": ["IMAGE"], "message": ["STRING", {"default": ""}]}),
+)

@@ -1,0 +1,135 @@
+"""The sandbox's own nodes: in the sandbox's ComfyUI, and in a real one from tests/support/comfyui_nodes."""
+
+from typing import Any
+
+import pytest
+
+from tests.contract.comfyui.conftest import Server
+from tests.contract.comfyui.test_execution import run, without_repeats
+from tests.support.page import opened_page
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def image(color: int) -> dict[str, Any]:
+    inputs = {"width": 16, "height": 16, "batch_size": 1, "color": color}
+    return {"class_type": "EmptyImage", "inputs": inputs}
+
+
+def expanded(color: int, message: str = "") -> dict[str, Any]:
+    inputs = {"image": ["1", 0], "steps": 2, "seconds_per_step": 0.01, "message": message}
+    return {
+        "1": image(color),
+        "10": {"class_type": "SandboxExpand", "inputs": inputs},
+        "11": {"class_type": "PreviewImage", "inputs": {"images": ["10", 0]}},
+    }
+
+
+async def test_a_node_that_becomes_several(server: Server) -> None:
+    async with opened_page(server.session, server.url) as page:
+        prompt_id, _ = await run(server, page, expanded(1))
+        executing = [(data["node"], data.get("display_node")) for data in page.said("executing", prompt_id)]
+        states = page.said("progress_state", prompt_id)
+        (inner, outer) = page.said("executed", prompt_id)
+    entry = await server.history(prompt_id)
+    inside = {name: states[-1]["nodes"]["10.0.0.2"][f"{name}_node_id"] for name in ("display", "parent", "real")}
+
+    assert executing == [
+        *(("1", "1"), ("10", "10"), ("10.0.0.1", "10"), ("10.0.0.2", "10"), ("10.0.0.3", "10"), ("11", "11")),
+        (None, None),
+    ]
+    assert inside == {"display": "10", "parent": "10", "real": "10"}
+    assert [node for node, state in states[-1]["nodes"].items() if state["state"] == "finished"] == [
+        *("1", "10", "10.0.0.1", "10.0.0.2", "10.0.0.3", "11")
+    ]
+    assert (inner["node"], inner["display_node"], outer["node"]) == ("10.0.0.3", "10", "11")
+    assert set(entry["outputs"]) == {"10.0.0.3", "11"}
+    assert entry["meta"]["10.0.0.3"] == {
+        "node_id": "10.0.0.3",
+        "display_node": "10",
+        "parent_node": "10",
+        "real_node_id": "10",
+    }
+
+
+async def test_an_error_inside_is_the_posted_node_s(server: Server) -> None:
+    async with opened_page(server.session, server.url) as page:
+        prompt_id, _ = await run(server, page, expanded(2, message="inside"))
+        (error,) = page.said("execution_error", prompt_id)
+
+    assert (error["node_id"], error["node_type"]) == ("10", "SandboxExpand")
+    assert error["exception_message"] == "inside\n"
+    assert sorted(error["executed"]) == ["1", "10.0.0.1", "10.0.0.2"]
+    assert {"1", "10", "11"} <= set(error["current_outputs"])  # a real one may still hold inner nodes of before
+
+
+async def test_what_became_several_is_cached_as_one(server: Server) -> None:
+    async with opened_page(server.session, server.url) as page:
+        await run(server, page, expanded(3))
+        again, story = await run(server, page, expanded(3))
+    outputs = (await server.history(again))["outputs"]
+
+    assert story == [
+        *("execution_start", "cached ['1', '10', '11']", "executed 11", "state 11 finished"),
+        *("execution_success", "executing None"),
+    ]
+    assert "11" in outputs
+
+
+async def test_a_text_is_told_while_its_node_runs(server: Server) -> None:
+    prompt = {
+        "1": image(4),
+        "2": {"class_type": "SandboxText", "inputs": {"image": ["1", 0], "text": "half way"}},
+        "3": {"class_type": "PreviewImage", "inputs": {"images": ["2", 0]}},
+    }
+    async with opened_page(server.session, server.url) as page:
+        await run(server, page, prompt)
+        kinds = [message["type"] for message in page.messages]
+        at = kinds.index("text")
+
+    assert page.messages[at]["data"] == {"node": "2", "text": "half way"}
+    assert kinds[at - 1 : at + 2] == ["executing", "text", "progress_state"]
+
+
+async def test_a_text_can_be_an_output(server: Server) -> None:
+    prompt = {"1": {"class_type": "SandboxShowText", "inputs": {"text": "hällo"}}}
+    prompt_id = await server.queue(prompt)
+
+    assert (await server.history(prompt_id))["outputs"] == {"1": {"text": ["hällo"]}}
+
+
+@pytest.mark.parametrize("message", ["not today", ""])
+async def test_what_is_blocked_does_not_run_and_the_prompt_goes_on(server: Server, message: str) -> None:
+    prompt = {
+        "1": image(5),
+        "2": {"class_type": "SandboxBlock", "inputs": {"image": ["1", 0], "message": message}},
+        "3": {"class_type": "ImageInvert", "inputs": {"image": ["2", 0]}},
+        "4": {"class_type": "PreviewImage", "inputs": {"images": ["3", 0]}},
+    }
+    async with opened_page(server.session, server.url) as page:
+        prompt_id, story = await run(server, page, prompt)
+        errors = page.said("execution_error", prompt_id)
+    entry = await server.history(prompt_id)
+
+    assert [error["exception_message"] for error in errors] == [f"Execution Blocked: {message}"] * bool(message)
+    assert all("timestamp" not in error and error["node_id"] == "3" for error in errors)
+    assert without_repeats(story)[-4:] == ["executing 4", "state 4 finished", "execution_success", "executing None"]
+    assert (entry["status"]["status_str"], entry["outputs"]) == ("success", {})
+    assert len(entry["status"]["messages"]) == 3
+
+
+async def test_a_prompt_of_nobody_is_half_heard_by_everybody(server: Server) -> None:
+    """Also by a page that reads pictures with metadata: it gets them the old way."""
+    prompt = {
+        "1": image(6),
+        "2": {"class_type": "SandboxSlow", "inputs": {"image": ["1", 0], "steps": 2, "seconds_per_step": 0.01}},
+        "3": {"class_type": "PreviewImage", "inputs": {"images": ["2", 0]}},
+    }
+    async with opened_page(server.session, server.url) as page:
+        prompt_id = await server.queue(prompt)
+        await server.history(prompt_id)
+        await page.heard_status(0)
+        kinds = {message["type"] for message in page.of(prompt_id)}
+
+    assert kinds == {"progress_state", "progress"}
+    assert [(frame.node_id, frame.prompt_id) for frame in page.previews] == [(None, None)] * 2

@@ -1,0 +1,153 @@
+"""Where a remote run differs from a local one on purpose, and why. What is not in this table must be equal."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.contract.remote.normal import Told
+
+Change = Callable[[Any], Any]
+_NOWHERE = frozenset({"exception_during_inner_validation", "bad_linked_input", "dependency_cycle"})
+"""what ComfyUI and we call it"""
+
+
+def same(value: Any) -> Any:
+    return value
+
+
+@dataclass(frozen=True)
+class Difference:
+    """*local* makes of what was seen locally, and *remote* of what was seen remotely, what must then be equal."""
+
+    reason: str
+    local: Change = same
+    remote: Change = same
+
+
+def without(*kinds: str) -> Callable[[list[Told]], list[Told]]:
+    return lambda story: [told for told in story if not told["type"].startswith(kinds)]
+
+
+def every(change: Change) -> Change:
+    return lambda items: [change(item) for item in items]
+
+
+def cancelled(job: dict[str, Any]) -> dict[str, Any]:
+    """0.8.0 says ``failed``, without an error."""
+    if job["status"] == "failed" and "execution_error" not in job:
+        return {**job, "status": "cancelled"}
+    return job
+
+
+def with_create_time(entry: dict[str, Any]) -> dict[str, Any]:
+    number, prompt_id, graph, extra_data, outputs = entry["prompt"]
+    return {**entry, "prompt": [number, prompt_id, graph, {"create_time": "a time", **extra_data}, outputs]}
+
+
+def with_last_count(story: list[Told]) -> list[Told]:
+    """Of several counts in a row the last one."""
+    pairs = zip(story, [*story[1:], None], strict=True)
+    return [told for told, after in pairs if told["type"] != "status" or after is None or after["type"] != "status"]
+
+
+def without_kept(item: dict[str, Any]) -> dict[str, Any]:
+    """A history entry or a job, without what the second prompt shows again."""
+    if "prompt 0" in (item.get("id"), item.get("prompt", ["", ""])[1]):
+        return item
+    hidden = ("outputs", "meta", "outputs_count", "preview_output")
+    return {key: value for key, value in item.items() if key not in hidden}
+
+
+def with_create_times(seen: dict[str, Any]) -> dict[str, Any]:
+    def dated(item: list[Any]) -> list[Any]:
+        return [*item[:3], {"create_time": "a time", **item[3]}, item[4]]
+
+    return {**seen, **{name: [dated(item) for item in seen[name]] for name in ("running", "pending")}}
+
+
+def without_keys(seen: dict[str, Any]) -> dict[str, Any]:
+    for item in (*seen["running"], *seen["pending"]):
+        item[3].pop("auth_token_comfy_org", None)
+    return seen
+
+
+def without_workflow(seen: dict[str, Any]) -> dict[str, Any]:
+    jobs = [{key: value for key, value in job.items() if key != "workflow"} for job in seen.get("a job", ())]
+    return {**seen, "a job": jobs} if jobs else seen
+
+
+def with_links_named(answer: tuple[int, Any]) -> tuple[int, Any]:
+    status, body = answer
+    nodes = {name: {**node, "errors": _named(node["errors"])} for name, node in body["node_errors"].items()}
+    return status, {**body, "node_errors": nodes}
+
+
+def _named(errors: list[dict[str, Any]]) -> list[Any]:
+    """In no order: a real ComfyUI goes through a set."""
+    named = ["a link that leads nowhere" if error["type"] in _NOWHERE else error for error in errors]
+    return sorted({json.dumps(error, sort_keys=True) for error in named})
+
+
+STORY = (
+    Difference(
+        "Waiting for a machine is shown, as ComfyUI's own cloud does: locally there is nothing to wait for.",
+        remote=without("notification", "runpod."),
+    ),
+)
+ANSWERS: tuple[Difference, ...] = ()
+HISTORY = (
+    Difference(
+        "A job bears its create_time, as from ComfyUI 0.8.0 on, also beside an older one, which reads past it.",
+        local=every(with_create_time),
+    ),
+)
+CLEARED = (
+    Difference(
+        "A cleared queue is told by us and by ComfyUI, which clears its own, empty or not: the same count twice.",
+        local=with_last_count,
+        remote=with_last_count,
+    ),
+)
+KEPT_FOR_NOBODY = (
+    Difference(
+        "A program without a client id learns of kept results too; 0.8.0 leaves them out of the history then.",
+        local=every(without_kept),
+        remote=every(without_kept),
+    ),
+)
+"""for the second run of a prompt that was posted without a client id"""
+QUEUE = (
+    Difference(
+        "A job that waits or runs has its workflow, as from newer ComfyUIs; 0.8.0 shows it when the job has ended.",
+        remote=every(without_workflow),
+    ),
+    Difference(
+        "A job bears its create_time, as from ComfyUI 0.8.0 on, also beside an older one, which reads past it.",
+        local=every(with_create_times),
+    ),
+    Difference(
+        "Keys of ComfyUI's paid nodes are never shown; 0.3.64 shows them as long as the prompt waits or runs.",
+        local=every(without_keys),
+    ),
+)
+REFUSALS = (
+    Difference(
+        "Of a link that leads nowhere it is said that it does; ComfyUI tells the exception that it met there.",
+        local=every(with_links_named),
+        remote=every(with_links_named),
+    ),
+)
+JOBS = (
+    Difference(
+        "A stopped job is `cancelled`, as newer ComfyUIs say; 0.8.0 has no such status and says `failed`.",
+        local=every(cancelled),
+    ),
+)
+
+
+def agreed(differences: tuple[Difference, ...], local: Any, remote: Any) -> tuple[Any, Any]:
+    """Both, without the *differences*."""
+    for difference in differences:
+        local, remote = difference.local(local), difference.remote(remote)
+    return local, remote

@@ -1,0 +1,134 @@
+"""The sandbox's own nodes, under the same names, for a real ComfyUI (0.3.64 and later).
+
+Loaded by ComfyUI itself, through ``--extra-model-paths-config tests/support/comfyui_nodes.yaml``. What they do and say
+must be what sandbox/comfyui/makers.py and special.py do and say.
+"""
+
+import time
+
+import comfy.model_management
+import comfy.utils
+import torch
+from comfy_execution.graph import ExecutionBlocker
+from comfy_execution.graph_utils import GraphBuilder
+from PIL import Image
+from server import PromptServer
+
+_PREVIEW_SIDE = 512
+_TICK_S = 0.02
+_SIZE = ("INT", {"default": 512, "min": 1, "max": 16384, "step": 1})
+_SLOW = {
+    "steps": ("INT", {"default": 10, "min": 1, "max": 10000}),
+    "seconds_per_step": ("FLOAT", {"default": 0.3, "min": 0.0, "max": 60.0, "step": 0.01}),
+}
+
+
+def _picture(image, share):
+    """The batch's first image, darkened to *share*."""
+    return Image.fromarray((image[0].cpu().numpy() * 255.0 * share).clip(0, 255).astype("uint8"))
+
+
+class SandboxNoise:
+    CATEGORY, RETURN_TYPES, FUNCTION = "sandbox", ("IMAGE",), "run"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        seed = ("INT", {"default": 0, "min": 0, "max": 0xFFFFFFFFFFFFFFFF})
+        return {"required": {"width": _SIZE, "height": _SIZE, "seed": seed}}
+
+    def run(self, width, height, seed):
+        generator = torch.Generator().manual_seed(seed)
+        return (torch.rand((1, height, width, 3), generator=generator),)
+
+
+class SandboxSlow:
+    CATEGORY, RETURN_TYPES, FUNCTION = "sandbox", ("IMAGE",), "run"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"image": ("IMAGE",), **_SLOW}}
+
+    def run(self, image, steps, seconds_per_step):
+        bar = comfy.utils.ProgressBar(steps)
+        for step in range(1, steps + 1):
+            until = time.monotonic() + seconds_per_step
+            while (left := until - time.monotonic()) > 0:
+                comfy.model_management.throw_exception_if_processing_interrupted()
+                time.sleep(min(left, _TICK_S))
+            bar.update_absolute(step, steps, ("JPEG", _picture(image, step / steps), _PREVIEW_SIDE))
+        return (image,)
+
+
+class SandboxFail:
+    CATEGORY, RETURN_TYPES, FUNCTION = "sandbox", ("IMAGE",), "run"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"image": ("IMAGE",), "message": ("STRING", {"default": "boom"})}}
+
+    def run(self, image, message):
+        raise ValueError(message)
+
+
+class SandboxExpand:
+    """Becomes ImageInvert, SandboxSlow and PreviewImage; with a message SandboxFail comes before the preview."""
+
+    CATEGORY, RETURN_TYPES, FUNCTION = "sandbox", ("IMAGE",), "run"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"image": ("IMAGE",), **_SLOW, "message": ("STRING", {"default": ""})}}
+
+    def run(self, image, steps, seconds_per_step, message):
+        graph = GraphBuilder()
+        last = graph.node("ImageInvert", image=image)
+        last = graph.node("SandboxSlow", image=last.out(0), steps=steps, seconds_per_step=seconds_per_step)
+        if message:
+            last = graph.node("SandboxFail", image=last.out(0), message=message)
+        graph.node("PreviewImage", images=last.out(0))
+        return {"result": (last.out(0),), "expand": graph.finalize()}
+
+
+class SandboxText:
+    """Tells the page a text while it runs."""
+
+    CATEGORY, RETURN_TYPES, FUNCTION = "sandbox", ("IMAGE",), "run"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        required = {"image": ("IMAGE",), "text": ("STRING", {"default": "working"})}
+        return {"required": required, "hidden": {"unique_id": "UNIQUE_ID"}}
+
+    def run(self, image, text, unique_id):
+        PromptServer.instance.send_progress_text(text, unique_id)
+        return (image,)
+
+
+class SandboxShowText:
+    CATEGORY, RETURN_TYPES, FUNCTION, OUTPUT_NODE = "sandbox", ("STRING",), "run", True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"text": ("STRING", {"default": ""})}}
+
+    def run(self, text):
+        return {"ui": {"text": [text]}, "result": (text,)}
+
+
+class SandboxBlock:
+    """Stops what comes after it, with a message or silently."""
+
+    CATEGORY, RETURN_TYPES, FUNCTION = "sandbox", ("IMAGE",), "run"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"image": ("IMAGE",), "message": ("STRING", {"default": ""})}}
+
+    def run(self, image, message):
+        return (ExecutionBlocker(message or None),)
+
+
+NODE_CLASS_MAPPINGS = {
+    node.__name__: node
+    for node in (SandboxNoise, SandboxSlow, SandboxFail, SandboxExpand, SandboxText, SandboxShowText, SandboxBlock)
+}
