@@ -2,7 +2,7 @@
 PYTHON_HERE := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proxy endpoint test check bench comfyui
+.PHONY: help setup proxy endpoint test check bench pictures comfyui
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-9s %s\n", $$1, $$2 }'
@@ -34,6 +34,9 @@ check: setup ## format, lint, types, arrows between the rooms, shell scripts, Do
 
 bench: setup ## the benchmarks: one table, and bench/results.json
 	@$(PYTHON_HERE) -m bench
+
+pictures: setup ## the pictures of README.md, taken by a browser test, into docs/
+	@PICTURES=docs $(PYTHON_HERE) -m pytest --quiet tests/e2e/test_pictures.py
 
 comfyui: ## the pinned ComfyUI release (docker/comfyui-version) in docker/ComfyUI
 	@scripts/clone-comfyui.sh
