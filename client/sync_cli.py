@@ -38,7 +38,7 @@ _PATTERN = {"multiple": True, "metavar": "PATTERN"}
 
 @click.command(context_settings=_WIDE)
 @click.argument("local_dir", type=_PATH)
-@click.argument("volume_id")
+@click.argument("volume_id", required=False)
 @click.option("--method", type=click.Choice(["s3", "archive"]), help="[s3 when its keys are set, else archive]")
 @click.option("--include", help="Only files that match, such as 'loras/*'; may be repeated.", **_PATTERN)  # type: ignore[arg-type]
 @click.option("--exclude", help="Not files that match; may be repeated.", **_PATTERN)  # type: ignore[arg-type]
@@ -51,9 +51,10 @@ _PATTERN = {"multiple": True, "metavar": "PATTERN"}
 @click.option("--part-size", type=click.IntRange(5, PART_MAX // MIB), default=64, help="s3: MiB a part. [64]")
 @click.option("--keep", is_flag=True, help="archive: keep models.zip afterwards.")
 def sync(
-    *, local_dir: Path, volume_id: str, method: str | None, extra: tuple[Path, ...], keep: bool, **chosen: Any
+    *, local_dir: Path, volume_id: str | None, method: str | None, extra: tuple[Path, ...], keep: bool, **chosen: Any
 ) -> None:
-    """Bring the models of LOCAL_DIR, a ComfyUI or its models folder, to the network volume VOLUME_ID.
+    """Bring the models of LOCAL_DIR, a ComfyUI or its models folder, to the network volume VOLUME_ID
+    (RUNPOD_VOLUME_ID unless given).
 
     \b
     Two methods:
@@ -63,7 +64,8 @@ def sync(
     Besides: sync-models.py list VOLUME_ID · sync-models.py verify VOLUME_ID
     """
     with _failing_in_one_line():
-        settings = load_settings()
+        settings = load_settings(runpod_volume_id=volume_id)
+        there = _volume_id(settings)
         found = find_models(local_dir, extra, chosen["include"], chosen["exclude"])
         for remark in found.remarks:
             click.echo(remark, err=True)
@@ -71,16 +73,17 @@ def sync(
             raise ModelsUnreadable(f"{local_dir}: no models there that match")
         if (method or ("s3" if settings.runpod_s3_access_key else "archive")) == "s3":
             chosen["part_size"] *= MIB
-            sys.exit(0 if _synced(settings, volume_id, found.models, Choices(**chosen)) else 1)
-        _send_archive(found.models, volume_id, dry_run=chosen["dry_run"], keep=keep)
+            sys.exit(0 if _synced(settings, there, found.models, Choices(**chosen)) else 1)
+        _send_archive(found.models, there, dry_run=chosen["dry_run"], keep=keep)
 
 
 @click.command("list", context_settings=_WIDE)
-@click.argument("volume_id")
-def list_models(*, volume_id: str) -> None:
+@click.argument("volume_id", required=False)
+def list_models(*, volume_id: str | None) -> None:
     """List the models on a volume. Slow where there are many files: RunPod reads them for it."""
     with _failing_in_one_line():
-        for item in _volume(load_settings(), volume_id).listed():
+        settings = load_settings(runpod_volume_id=volume_id)
+        for item in _volume(settings, _volume_id(settings)).listed():
             size = "missing" if item.size is None else decimal(item.size)
             sent = item.content is not None
             mark = "" if sent and item.content and item.content.size == item.size else "not sent by this command"
@@ -88,13 +91,19 @@ def list_models(*, volume_id: str) -> None:
 
 
 @click.command(context_settings=_WIDE)
-@click.argument("volume_id")
+@click.argument("volume_id", required=False)
 @click.option("--parallel", type=click.IntRange(1, 32), default=4, help="How many files at once. [4]")
-def verify(*, volume_id: str, parallel: int) -> None:
+def verify(*, volume_id: str | None, parallel: int) -> None:
     """Read every model that was sent to a volume, and compare its SHA-256."""
     with _failing_in_one_line():
-        settings = load_settings()
-        sys.exit(0 if _with_sync(settings, volume_id, Choices(parallel=parallel), VolumeSync.verify) else 1)
+        settings = load_settings(runpod_volume_id=volume_id)
+        sys.exit(0 if _with_sync(settings, _volume_id(settings), Choices(parallel=parallel), VolumeSync.verify) else 1)
+
+
+def _volume_id(settings: Settings) -> str:
+    if settings.runpod_volume_id is None:
+        raise NotSet("VOLUME_ID: not given, and RUNPOD_VOLUME_ID is not set")
+    return settings.runpod_volume_id
 
 
 COMMANDS = {"list": list_models, "verify": verify}
