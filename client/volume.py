@@ -39,9 +39,10 @@ class Volume:
         except ObjectMissing:
             return {}
 
-    def note(self, manifest: dict[str, Content], name: str, content: Content | None) -> None:
-        """Put *name* into the manifest, or take it out, here and on the volume."""
+    def note(self, name: str, content: Content | None) -> None:
+        """Put *name* into the manifest, or take it out; what another machine has put there meanwhile stays."""
         with self._lock:
+            manifest = self.manifest()
             if content is None:
                 manifest.pop(name, None)
             else:

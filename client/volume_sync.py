@@ -51,10 +51,10 @@ class VolumeSync:
             self._announce(decided, known)
             if self._choices.dry_run:
                 return True
-            failed = self._upload(decided, here, there, files, parts)
+            failed = self._upload(decided, here, files, parts)
         for name in decided.delete:
             self._volume.delete(name)
-            self._volume.note(there, name, None)
+            self._volume.note(name, None)
             self._display.say(f"deleted  {name}")
         return not failed
 
@@ -109,7 +109,6 @@ class VolumeSync:
         self,
         decided: Plan,
         here: dict[str, Hashed],
-        there: dict[str, Content],
         files: ThreadPoolExecutor,
         parts: ThreadPoolExecutor,
     ) -> list[str]:
@@ -119,7 +118,7 @@ class VolumeSync:
         def send(name: str) -> None:
             self._display.begin(name, here[name].content.size)
             kept = uploader.upload(key_of(name), here[name])
-            self._volume.note(there, name, here[name].content)
+            self._volume.note(name, here[name].content)
             self._display.end(name, "sent", kept)
 
         return self._each(decided.upload, send, files)
