@@ -143,9 +143,11 @@ async def test_chunks_that_were_lost_on_the_way_are_read_again(stack: Stack) -> 
 
 async def test_a_job_goes_on_when_the_proxy_is_killed_and_started_again(stack: Stack) -> None:
     """The endpoint and ComfyUI of the first proxy live on, as RunPod would."""
-    prompt_id = await stack.queue_prompt(slow(4, prefix="survivor", color=22))
-    await until(lambda: is_running(stack, prompt_id))
-    await stack.kill()
+    sid = "5" * 32
+    async with opened_page(stack.session, stack.url, sid) as page:
+        prompt_id = await stack.queue_prompt(slow(8, prefix="survivor", color=22), client_id=sid)
+        await page.heard("progress", prompt_id)
+        await stack.kill()
     stack.environ |= {
         "RUNPOD_API_KEY": "k",
         "RUNPOD_ENDPOINT_ID": "sandbox",
@@ -153,11 +155,17 @@ async def test_a_job_goes_on_when_the_proxy_is_killed_and_started_again(stack: S
     }
     stack.process = await start_proxy(stack.environ, stack.home)
     await until(lambda: listens(stack))
-    async with opened_page(stack.session, stack.url) as page:
+    async with opened_page(stack.session, stack.url, sid) as page:
+        shown = await page.heard("progress_state", prompt_id)
+        await page.heard_end(prompt_id)
+        kinds = [message["type"] for message in page.of(prompt_id)]
         entry = await stack.history(prompt_id)
         again = await stack.queue_prompt(inverted_image(color=23, prefix="after"), client_id=page.sid)
         await page.heard_end(again)
 
+    assert kinds[0] == "execution_start"
+    assert shown["nodes"]["2"]["state"] == "running"
+    assert kinds[-2:] == ["execution_success", "executing"]
     assert entry["status"]["status_str"] == "success"
     assert (stack.output / "survivor_00001_.png").exists()
 

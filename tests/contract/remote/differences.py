@@ -29,6 +29,13 @@ def without(*kinds: str) -> Callable[[list[Told]], list[Told]]:
     return lambda story: [told for told in story if not told["type"].startswith(kinds)]
 
 
+def counted_once(story: list[Told]) -> list[Told]:
+    """Without a status that tells the same count as the one before it."""
+    counts = [told["data"] if told["type"] == "status" else None for told in story]
+    before = [None, *(next((c for c in reversed(counts[:at]) if c is not None), None) for at in range(1, len(counts)))]
+    return [told for told, now, last in zip(story, counts, before, strict=True) if now is None or now != last]
+
+
 def every(change: Change) -> Change:
     return lambda items: [change(item) for item in items]
 
@@ -93,6 +100,11 @@ STORY = (
     Difference(
         "Waiting for a machine is shown, as ComfyUI's own cloud does: locally there is nothing to wait for.",
         remote=without("notification", "runpod."),
+    ),
+    Difference(
+        "After a burst of changes the count is told once more, for a page that shows the answer that came last.",
+        local=counted_once,
+        remote=counted_once,
     ),
 )
 ANSWERS: tuple[Difference, ...] = ()
