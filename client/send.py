@@ -84,7 +84,7 @@ async def carry_out(
     async with opened_endpoints(settings) as endpoints, aiohttp.ClientSession() as http:
         large = large_files(settings, http)
         if order.resume is not None:
-            return await _resume(order, order.resume, home, endpoints, terminal, large)
+            return await _resume(order, order.resume, home, endpoints, terminal, settings.max_in_flight, large)
         async with _answering_comfyui(settings) as comfyui:
             workflow, prompt = await _prompt(order, comfyui)
             named = _named(order, prompt, terminal)
@@ -94,7 +94,7 @@ async def carry_out(
             extra = {"extra_pnginfo": {"workflow": workflow.graph}} if workflow.graph else {}
             with new_session(home) as session:
                 ids = [session.add(each, extra) for each in _variants(order, prompt, random_seed)]
-                return await _follow(order, session, ids, endpoints, folders, terminal, large)
+                return await _follow(order, session, ids, endpoints, folders, terminal, settings.max_in_flight, large)
 
 
 # -- what is to be submitted
@@ -170,19 +170,19 @@ async def _resume(
     home: Path,
     endpoints: tuple[Endpoint, ...],
     terminal: Terminal,
+    max_in_flight: int,
     large: LargeFiles,
 ) -> list[Outcome]:
     folders = Folders(prompt={}, named={}, inputs=order.inputs, output=order.output, comfyui=None)
     try:
         with session_with(home, job_id) as session:
             ids = [job.prompt_id for job in session.store.active()]
-            return await _follow(order, session, ids, endpoints, folders, terminal, large)
+            return await _follow(order, session, ids, endpoints, folders, terminal, max_in_flight, large)
     except UnknownJob:
         endpoint = await _endpoint_of(job_id, endpoints)
         with new_session(home) as session:
-            return await _follow(
-                order, session, [session.adopt(job_id, endpoint.id)], endpoints, folders, terminal, large
-            )  # fmt: skip
+            adopted = session.adopt(job_id, endpoint.id)
+            return await _follow(order, session, [adopted], endpoints, folders, terminal, max_in_flight, large)
 
 
 async def _endpoint_of(job_id: str, endpoints: tuple[Endpoint, ...]) -> Endpoint:
@@ -205,20 +205,35 @@ async def _follow(
     endpoints: tuple[Endpoint, ...],
     folders: Folders,
     terminal: Terminal,
+    max_in_flight: int,
     large: LargeFiles,
 ) -> list[Outcome]:
     for prompt_id in ids:
         terminal.expect(prompt_id, session.store.get(prompt_id).prompt, partial(_runpod_id, session, prompt_id))
-    followed = Followed(session, ids, endpoints, folders, terminal, large)
+    followed = Followed(session, ids, endpoints, folders, terminal, max_in_flight, large)
     following = asyncio.ensure_future(followed.until_ended())
     with _cancelling_on_signal(followed, following, terminal):
-        done, _ = await asyncio.wait({following}, timeout=order.timeout_s or None)
-        if not done:
-            terminal.say(f"{order.timeout_s:g} s are over (--timeout): cancelling")
-            followed.cancel()
+        await _wait(order.timeout_s, session, followed, following, terminal)
         with contextlib.suppress(asyncio.CancelledError):
             await following
     return [_outcome(session, prompt_id, order.output, terminal) for prompt_id in ids]
+
+
+async def _wait(
+    timeout_s: float, session: Session, followed: Followed, following: "asyncio.Future[None]", terminal: Terminal
+) -> None:
+    """Until all have ended, or none has within *timeout_s*: then they are cancelled. 0 is for ever."""
+    left = session.store.count_active()
+    while True:
+        done, _ = await asyncio.wait({following}, timeout=timeout_s or None)
+        now = session.store.count_active()
+        if done or now == 0:
+            return
+        if now == left:
+            terminal.say(f"{timeout_s:g} s are over (--timeout): cancelling")
+            followed.cancel()
+            return
+        left = now
 
 
 def _runpod_id(session: Session, prompt_id: PromptId) -> str | None:

@@ -43,7 +43,7 @@ def _seed(_: click.Context, __: click.Parameter, value: str | None) -> int | str
 @click.option("--set", "changes", multiple=True, metavar="NODE.INPUT=VALUE", help="Changes an input; may be repeated.")
 @click.option("--seed", callback=_seed, metavar="NUMBER|random", help="Sets every seed; the next of --count is one on.")
 @click.option("--count", type=click.IntRange(1, 1000), default=1, help="How many jobs. [1]")
-@click.option("--timeout", default=600.0, help="Seconds until it is cancelled; 0 waits for ever. [600]")
+@click.option("--timeout", default=600.0, help="Seconds that a job may take before it is cancelled; 0: any. [600]")
 @click.option("--preview", type=_FILE, help="Keep the newest preview picture in this file.")
 @click.option("--no-open", is_flag=True, help="Do not open the results.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a job on standard output; opens nothing.")

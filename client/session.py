@@ -102,6 +102,7 @@ class Followed:
         endpoints: Sequence[Endpoint],
         folders: Folders,
         terminal: Terminal,
+        max_in_flight: int,
         large: LargeFiles,
     ) -> None:
         files = FileSync(folders, session.folder / "parts", session.store, large)
@@ -110,7 +111,7 @@ class Followed:
         self._ids = ids
         self._store = session.store
         self._terminal = terminal
-        self._dispatcher = Dispatcher(endpoints, tools, max_in_flight=1000)
+        self._dispatcher = Dispatcher(endpoints, tools, max_in_flight)
 
     async def until_ended(self) -> None:
         """Submit and follow all jobs until the last one has ended."""

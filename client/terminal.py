@@ -86,7 +86,12 @@ class Terminal:
         self._progress.update(self._bars[prompt_id], about=following.text, step=steps, completed=done)
 
     def _show_preview(self, frame: PreviewFrame) -> None:
-        if self._preview is not None:
-            waiting = self._preview.with_name(f".{self._preview.name}.part")
+        if self._preview is None:
+            return
+        waiting = self._preview.with_name(f".{self._preview.name}.part")
+        try:
             waiting.write_bytes(frame.image)
             waiting.replace(self._preview)
+        except OSError as error:
+            self.say(f"--preview {self._preview}: cannot be written: {error.strerror}")
+            self._preview = None

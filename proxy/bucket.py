@@ -7,6 +7,7 @@ may repeat a token for ever. Source: RunPod docs, storage/s3-api.
 
 import contextlib
 from collections.abc import Iterator
+from io import RawIOBase
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,6 +19,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from proxy.objects import ObjectMissing, Place, StorageRefused, StorageUnavailable
 from wire.s3 import ADDRESS_VALID_S, PART_BYTES
+
+Body = bytes | BinaryIO | RawIOBase
 
 _MISSING = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchUpload"})
 _REFUSED = frozenset({"400", "401", "403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
@@ -81,7 +84,7 @@ class Bucket:
                     return
                 yield piece
 
-    def put(self, key: str, content: bytes | BinaryIO) -> None:
+    def put(self, key: str, content: Body) -> None:
         with _told(key):
             self._quick.put_object(
                 Bucket=self._name, Key=key, Body=content, ContentType="application/octet-stream"
@@ -132,7 +135,7 @@ class Bucket:
             )
         return str(answer["UploadId"])
 
-    def put_part(self, key: str, upload: str, number: int, content: BinaryIO | bytes) -> str:
+    def put_part(self, key: str, upload: str, number: int, content: Body) -> str:
         """Store part *number* (from 1); the tag with which :meth:`complete` names it."""
         with _told(f"{key}, part {number}"):
             answer = self._quick.upload_part(

@@ -232,3 +232,13 @@ async def test_what_is_wrong_is_one_clear_line(
     assert says in done.err
     assert "Traceback" not in done.err
     assert "secret" not in done.err
+
+
+async def test_the_newest_preview_is_kept_where_it_was_asked_for(bed: Bed) -> None:
+    preview = bed.folder / "preview"
+    done = await bed.send(slow(1), "--preview", preview, "--json")
+    nowhere = await bed.send(inverted_image(), "--preview", bed.folder / "no" / "folder", "--json")
+
+    assert done.status == 0, done.err
+    assert Image.open(preview).size[0] > 0
+    assert nowhere.status == 0
