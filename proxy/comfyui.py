@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ class ComfyUI:
         self.url = url
         self._session = session
         self._infos: dict[str, dict[str, Any] | None] = {}
-        self._output_folder: Path | None = None
+        self._local_folders: dict[Folder, Path | None] = {}
 
     async def version(self) -> str | None:
         """Its version; None when it does not answer."""
@@ -64,11 +64,13 @@ class ComfyUI:
     def forget(self) -> None:
         """ComfyUI was restarted: other nodes, other folders."""
         self._infos.clear()
-        self._output_folder = None
+        self._local_folders.clear()
 
     @asynccontextmanager
     async def view(self, subfolder: str, filename: str, folder: Folder) -> AsyncIterator[AsyncIterator[bytes]]:
-        """The bytes of a file, in pieces. Raises ComfyUIRejected with 404 when there is none."""
+        """The bytes of a file, in pieces. Raises ComfyUIRejected with 404 when there is none, 403 for a link out."""
+        if await self.leads_out(subfolder, filename, folder):
+            raise ComfyUIRejected(403, f"a link out of the {folder} folder")
         params = {"filename": filename, "subfolder": subfolder, "type": folder}
         async with self._request("GET", "/view", timeout=_TRANSFER, params=params) as response:
             yield response.content.iter_chunked(256 * 1024)
@@ -81,6 +83,14 @@ class ComfyUI:
                 return True
         except ComfyUIRejected as refusal:
             return refusal.status not in _NO_SUCH_FILE
+
+    async def lacks_file(self, subfolder: str, filename: str, folder: Folder) -> bool:
+        return not await self.has_file(subfolder, filename, folder)
+
+    async def leads_out(self, subfolder: str, filename: str, folder: Folder) -> bool:
+        """Whether the file is really elsewhere, by links; /view would follow them. Only known of local folders."""
+        root = await self.local_folder(folder)
+        return root is not None and await asyncio.to_thread(_leads_out, root, root / subfolder / filename)
 
     async def upload(self, source: Path, subfolder: str, filename: str, folder: Folder) -> tuple[str, str]:
         """Put a file into a folder; ComfyUI chooses another name rather than overwrite. Returns subfolder and name."""
@@ -95,20 +105,28 @@ class ComfyUI:
 
     async def output_folder(self) -> Path | None:
         """Its output folder when that is on this machine, else None."""
-        if self._output_folder is None and is_loopback(urlsplit(self.url).hostname or ""):
-            self._output_folder = await self._find_output_folder()
-        return self._output_folder
+        return await self.local_folder("output")
 
-    async def _find_output_folder(self) -> Path | None:
-        """``folder_paths`` lists ``<output>/checkpoints``; the listing must agree, or ComfyUI is in a container."""
+    async def local_folder(self, folder: Folder) -> Path | None:
+        """One of its folders when that is on this machine and known, else None."""
+        if self._local_folders.get(folder) is None and is_loopback(urlsplit(self.url).hostname or ""):
+            self._local_folders[folder] = await self._find_folder(folder)
+        return self._local_folders.get(folder)
+
+    async def _find_folder(self, folder: Folder) -> Path | None:
+        """``folder_paths`` lists ``<output>/checkpoints``, and the others are beside the output folder unless they were
+        moved; the listing must agree, or ComfyUI is in a container.
+        """
         try:
             folders = await self._json("/internal/folder_paths")
-            async with self._request("GET", "/internal/files/output", timeout=_CALL) as response:
+            async with self._request("GET", f"/internal/files/{folder}", timeout=_CALL) as response:
                 listed = set(await response.json())
         except ComfyUIRejected:
             return None
-        candidate = Path((folders.get("checkpoints") or ["/"])[-1]).parent  # main.py adds the output's own last
-        return candidate if await asyncio.to_thread(_holds, candidate, listed) else None
+        output = Path((folders.get("checkpoints") or ["/"])[-1]).parent  # main.py adds the output's own last
+        bases = [output.parent, *(Path(path).parent for path in folders.get("custom_nodes") or ())]
+        candidates = [output] if folder == "output" else [base / folder for base in bases]
+        return await asyncio.to_thread(_first_that_holds, candidates, listed)
 
     async def _json(self, path: str, timeout: aiohttp.ClientTimeout = _CALL) -> dict[str, Any]:
         async with self._request("GET", path, timeout=timeout) as response:
@@ -130,6 +148,14 @@ class ComfyUI:
         except (aiohttp.ClientError, TimeoutError) as error:
             reason = str(error) or type(error).__name__
             raise ComfyUIUnavailable(f"ComfyUI at {self.url} does not answer: {reason}") from error
+
+
+def _leads_out(root: Path, path: Path) -> bool:
+    return not path.resolve().is_relative_to(root.resolve())
+
+
+def _first_that_holds(candidates: Iterable[Path], listed: set[str]) -> Path | None:
+    return next((candidate for candidate in candidates if _holds(candidate, listed)), None)
 
 
 def _holds(folder: Path, listed: set[str]) -> bool:

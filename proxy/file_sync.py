@@ -85,14 +85,14 @@ class FileSync:
         groups: defaultdict[tuple[Folder, str], list[tuple[FileRef, Path]]] = defaultdict(list)
         for file in event.files:
             key = (file.type, file.subfolder, file.filename)
-            confined(file.subfolder, file.filename)
+            subfolder = confined(file.subfolder, file.filename).rpartition("/")[0]
             known = self._saved.saved_file(prompt_id, key, file.sha256)
             if known is None and cached:
                 known = await self._shown_before(prompt_id, file)
             if known is not None:
                 names[key] = known
             elif key not in names:
-                groups[file.type, file.subfolder].append((file, await self._whole(prompt_id, run, file)))
+                groups[file.type, subfolder].append((file, await self._whole(prompt_id, run, file)))
         for (folder, subfolder), files in groups.items():
             names |= await self._place(prompt_id, folder, subfolder, files)
         output = None if event.output is None else localised(event.output, names)

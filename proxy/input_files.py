@@ -51,10 +51,11 @@ class InputFiles:
         """
         kinds = {node["class_type"] for node in job.prompt.values()}
         found = find_inputs(job.prompt, {kind: await self._comfyui.node_info(kind) for kind in kinds})
-        prompt = staged_prompt(job.prompt, found)
         spool = self._spool / uuid.uuid4().hex
         try:
-            spooled = await self._read_all({(file.folder, file.path): file for file in found}.values(), spool)
+            spooled = await self._read_all(_each_once(found), spool)
+            there = {(content.file.folder, content.file.path) for content in spooled.values()}
+            prompt = staged_prompt(job.prompt, tuple(file for file in found if (file.folder, file.path) in there))
             files = await self._send(job, endpoint_id, inside_room(_weight(prompt, job.extra_data)), spooled)
         finally:
             await asyncio.to_thread(shutil.rmtree, spool, ignore_errors=True)
@@ -87,9 +88,15 @@ class InputFiles:
 
     async def _read_all(self, files: Iterable[InputFile], spool: Path) -> dict[Path, Content]:
         await asyncio.to_thread(spool.mkdir, parents=True)
-        return {spool / str(number): await self._read(file, spool / str(number)) for number, file in enumerate(files)}
+        contents: dict[Path, Content] = {}
+        for number, file in enumerate(files):
+            path = spool / str(number)
+            if (content := await self._read(file, path)) is not None:
+                contents[path] = content
+        return contents
 
-    async def _read(self, file: InputFile, path: Path) -> Content:
+    async def _read(self, file: InputFile, path: Path) -> Content | None:
+        """None when there is no such file, and none was meant."""
         subfolder, _, filename = file.path.rpartition("/")
         digest, size = hashlib.sha256(), 0
         try:
@@ -101,12 +108,19 @@ class InputFiles:
         except ComfyUIRejected as error:
             if error.status >= 500:
                 raise
+            if not file.certain:
+                return None
             raise WorkflowError(
                 f"{file.value}: ComfyUI has no such file (HTTP {error.status})", file.node_id
             ) from error
         except OSError as error:
             raise StorageFailed(f"cannot write {path}: {error.strerror}") from error
         return Content(file, digest.hexdigest(), size)
+
+
+def _each_once(files: Iterable[InputFile]) -> Iterable[InputFile]:
+    ordered = sorted(files, key=lambda file: file.certain)
+    return {(file.folder, file.path): file for file in ordered}.values()
 
 
 def _take(piece: bytes, spooled: BinaryIO, digest: "hashlib._Hash") -> None:

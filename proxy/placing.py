@@ -39,12 +39,15 @@ def place_all(
     """
     waiting = dict(sources)
     placed: dict[str, str] = {}
+    refused: set[str] = set()
+    """names that only seemed free, such as those that differ in case on a disk that does not tell case"""
     staged = {name: _beside(source, folder) for name, source in waiting.items()}
     try:
         while staged:
-            chosen = choose(list(staged), {entry.name for entry in folder.iterdir()})
+            chosen = choose(list(staged), {entry.name for entry in folder.iterdir()} | refused)
             for name in list(staged):
                 if not _take_name(staged[name], folder / chosen[name]):
+                    refused.add(chosen[name])
                     break  # somebody was faster: count again
                 placed[name] = chosen[name]
                 staged.pop(name).unlink(missing_ok=True)

@@ -1,19 +1,20 @@
 """POST /prompt: answered at once with a prompt id; the dispatcher does the rest."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from mitmproxy import http
 
 from proxy.addons.answers import comfy_error, json_response
 from proxy.addons.closed import closed
 from proxy.comfyui import ComfyUI, ComfyUIUnavailable
-from proxy.core.inputs import Infos, InputFile, Prompt, find_inputs, missing, refusals
+from proxy.core.inputs import InputFile, find_inputs, linked_out, missing, refusals
 from proxy.core.lifecycle import ACTIVE
 from proxy.core.routing import Route, route
 from proxy.core.submission import Refused, classes, invalid, judged, parse, submission
 from proxy.dispatcher import Dispatcher
 from proxy.job_store import JobStore
+from wire.files import Folder
 from wire.ids import PromptId
 
 
@@ -54,7 +55,11 @@ class Submit:
         taken = submission(body, infos, self._new_id(), self._now_ms())
         if node_errors := refusals(taken.prompt, infos):
             raise invalid("", node_errors)
-        taken, node_errors = judged(taken, infos, missing(await self._missing(taken.prompt, infos)))
+        files = find_inputs(taken.prompt, infos)
+        if outside := await self._where(files, self._comfyui.leads_out):
+            raise invalid("", linked_out(taken.prompt, outside))
+        absent = await self._where([file for file in files if file.certain], self._comfyui.lacks_file)
+        taken, node_errors = judged(taken, infos, missing(absent))
         known = self._store.find(taken.prompt_id)
         if known is not None and known.state in ACTIVE:
             raise Refused("invalid_prompt_id", "A prompt with this id is in the queue", taken.prompt_id)
@@ -62,12 +67,14 @@ class Submit:
         number = int(job.number) if job.number == int(job.number) else job.number
         return json_response(200, {"prompt_id": job.prompt_id, "number": number, "node_errors": node_errors})
 
-    async def _missing(self, prompt: Prompt, infos: Infos) -> list[InputFile]:
-        """The files that the prompt names and ComfyUI does not have."""
-        files = find_inputs(prompt, infos)
-        there = await asyncio.gather(*(self._is_there(file) for file in files))
-        return [file for file, is_there in zip(files, there, strict=True) if not is_there]
+    async def _where(
+        self, files: Sequence[InputFile], holds: Callable[[str, str, Folder], Awaitable[bool]]
+    ) -> list[InputFile]:
+        """Those of *files* of which that holds."""
+        answers = await asyncio.gather(*(holds(*_parts(file.path), file.folder) for file in files))
+        return [file for file, answer in zip(files, answers, strict=True) if answer]
 
-    async def _is_there(self, file: InputFile) -> bool:
-        subfolder, _, filename = file.path.rpartition("/")
-        return await self._comfyui.has_file(subfolder, filename, file.folder)
+
+def _parts(path: str) -> tuple[str, str]:
+    subfolder, _, filename = path.rpartition("/")
+    return subfolder, filename

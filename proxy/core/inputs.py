@@ -1,8 +1,9 @@
 """Which local files a prompt needs, from the prompt and object_info. A text that merely equals a name is not shipped.
 
-Source: ComfyUI folder_paths.py ``annotated_filepath`` and the specs of the loader nodes in object_info.
+Source: ComfyUI 0.3.64 and 0.8.0, folder_paths.py ``annotated_filepath``, and the loaders' specs in object_info.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,11 @@ from wire.files import Folder
 
 _ANNOTATIONS: tuple[tuple[str, Folder], ...] = ((" [output]", "output"), (" [input]", "input"), (" [temp]", "temp"))
 _FILE_TYPES = ("WEBCAM", "AUDIO_RECORD", "LOAD_3D")
+_UNMARKED = frozenset({("LoadLatent", "latent"), ("OpenAIInputFiles", "file"), ("GeminiInputFiles", "file")})
+"""class and input of ComfyUI's own loaders that object_info does not mark"""
+_FILE_NAME = re.compile(r".*[^./]\.(?P<ending>\w{2,9})", re.DOTALL)
+_MODELS = frozenset({"safetensors", "sft", "ckpt", "pt", "pth", "pt2", "bin", "gguf", "onnx", "pkl"})
+"""endings of what a choice between models offers"""
 
 Prompt = Mapping[str, Mapping[str, Any]]
 Infos = Mapping[str, Mapping[str, Any] | None]
@@ -37,6 +43,8 @@ class InputFile:
     folder: Folder
     path: str
     """relative to the folder, confined"""
+    certain: bool = True
+    """False: a choice that looks like a file, which it is only if there is one of the name"""
 
     @property
     def worker_path(self) -> str:
@@ -47,23 +55,36 @@ class InputFile:
 def find_inputs(prompt: Prompt, infos: Infos) -> tuple[InputFile, ...]:
     """The files, in the prompt's order. Raises NameRefused: see :func:`refusals` for the door."""
     found: list[InputFile] = []
-    for node_id, input_name, value in _values(prompt, infos):
+    for node_id, input_name, value, certain in _values(prompt, infos):
         path, folder = split_annotation(value)
-        found.append(InputFile(node_id, input_name, value, folder, confined_path(path)))
+        found.append(InputFile(node_id, input_name, value, folder, confined_path(path), certain))
     return tuple(found)
 
 
 def refusals(prompt: Prompt, infos: Infos) -> dict[str, Any]:
     """ComfyUI's ``node_errors`` for names that lead out of its folders; empty when there is none."""
     errors: dict[str, Any] = {}
-    for node_id, input_name, value in _values(prompt, infos):
+    for node_id, input_name, value, _ in _values(prompt, infos):
         try:
             confined_path(split_annotation(value)[0])
         except NameRefused as reason:
-            kind = prompt[node_id]["class_type"]
-            problem = errors.setdefault(node_id, {"errors": [], "dependent_outputs": [], "class_type": kind})
-            problem["errors"].append(_own_check(input_name, str(reason), value))
+            _refuse(errors, prompt, node_id, _own_check(input_name, str(reason), value))
     return errors
+
+
+def linked_out(prompt: Prompt, files: Iterable[InputFile]) -> dict[str, Any]:
+    """The same for *files* that are links out of ComfyUI's folders."""
+    errors: dict[str, Any] = {}
+    for file in files:
+        reason = f"{file.value[:200]!r} is a link out of ComfyUI's {file.folder} folder"
+        _refuse(errors, prompt, file.node_id, _own_check(file.input_name, reason, file.value))
+    return errors
+
+
+def _refuse(errors: dict[str, Any], prompt: Prompt, node_id: str, problem: Error) -> None:
+    kind = prompt[node_id]["class_type"]
+    node = errors.setdefault(node_id, {"errors": [], "dependent_outputs": [], "class_type": kind})
+    node["errors"].append(problem)
 
 
 def missing(files: Iterable[InputFile]) -> dict[str, list[Error]]:
@@ -105,15 +126,16 @@ def split_annotation(value: str) -> tuple[str, Folder]:
     return value, "input"
 
 
-def _values(prompt: Prompt, infos: Infos) -> Iterator[tuple[str, str, str]]:
-    """node id, input name and text of everything that names a file."""
+def _values(prompt: Prompt, infos: Infos) -> Iterator[tuple[str, str, str, bool]]:
+    """node id, input name and text of everything that names a file, and whether it certainly does."""
     for node_id, node in prompt.items():
         info = infos.get(node["class_type"]) or {}
         for input_name, value in node.get("inputs", {}).items():
-            if not _names_files(_spec(info, input_name)):
-                continue
-            for text in _texts(value):
-                yield node_id, input_name, text
+            spec = _spec(info, input_name)
+            certain = _names_files(spec) or (node["class_type"], input_name) in _UNMARKED
+            if certain or _is_choice(spec):
+                texts = (text for text in _texts(value) if certain or _looks_like_file(text))
+                yield from ((node_id, input_name, text, certain) for text in texts)
 
 
 def _spec(info: Mapping[str, Any], input_name: str) -> Any:
@@ -131,6 +153,19 @@ def _names_files(spec: Any) -> bool:
     options = spec[1] if len(spec) > 1 and isinstance(spec[1], dict) else {}
     uploaded = any(key.endswith("_upload") and flag for key, flag in options.items())
     return uploaded or (isinstance(kind, str) and kind.startswith(_FILE_TYPES))
+
+
+def _is_choice(spec: Any) -> bool:
+    return isinstance(spec, list | tuple) and bool(spec) and (isinstance(spec[0], list) or spec[0] == "COMBO")
+
+
+def _looks_like_file(text: str) -> bool:
+    """Not what only resembles a path: ``..`` and the like in a choice that is none of ours are its node's affair."""
+    path, _ = split_annotation(text)
+    match = _FILE_NAME.fullmatch(path)
+    return (
+        match is not None and match["ending"].lower() not in _MODELS and not path.startswith("/") and ".." not in path
+    )
 
 
 def _texts(value: Any) -> Iterator[str]:

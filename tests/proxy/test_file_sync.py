@@ -1,6 +1,7 @@
 """Files between the worker and a ComfyUI process."""
 
 import asyncio
+import contextlib
 import hashlib
 import io
 import uuid
@@ -12,6 +13,8 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from proxy.comfyui import ComfyUI
@@ -23,6 +26,7 @@ from proxy.input_files import InputFiles
 from proxy.job_store import JobStore
 from proxy.large_files import LargeFiles
 from tests.support.comfyui import comfyui_process
+from tests.support.hostile import PATHS
 from tests.support.prompts import Prompt, inverted_file, inverted_image
 from tests.support.until import until
 from wire.events import FileChunk, NodeOutput, Preview
@@ -187,15 +191,20 @@ class Elsewhere(ComfyUI):
         return None
 
 
-@pytest.mark.parametrize(
-    ("subfolder", "name"),
-    [("..", "x.png"), ("/tmp", "x.png"), ("", "../x.png"), ("a\\b", "x.png")],
-)
-async def test_nothing_is_written_outside_whatever_the_worker_says(bed: Bed, subfolder: str, name: str) -> None:
+@pytest.mark.parametrize("path", [path for path in PATHS if path])
+async def test_nothing_is_written_outside_whatever_the_worker_says(bed: Bed, path: str) -> None:
+    (bed.data / "output").mkdir(exist_ok=True)
+    before, prompt_id = set(bed.data.parent.rglob("*")), bed.job(f"evil{PATHS.index(path)}")
+    subfolder, _, name = path.rpartition("/")
     with pytest.raises(NameRefused):
-        await bed.files.save(
-            bed.job(f"evil-{name[-3:]}{len(subfolder)}"), RUN, output(reference(name, b"e", subfolder=subfolder))
-        )
+        await bed.files.save(prompt_id, RUN, output(reference(path, b"e")))
+    for file in (reference("evil.png", b"e", subfolder=path), reference(name, b"e", subfolder=subfolder)):
+        with contextlib.suppress(NameRefused):  # "a/" is an honest folder
+            await bed.files.save(prompt_id, RUN, output(file))
+
+    written = {found for found in set(bed.data.parent.rglob("*")) - before if found.is_file()}
+    honest = {bed.data / "output" / "a" / found for found in ("evil.png", "b.png")}
+    assert {found for found in written if found.suffix == ".png"} <= honest
 
 
 async def test_a_symlink_is_no_way_out(bed: Bed, tmp_path: Path) -> None:
@@ -246,3 +255,35 @@ async def test_a_picture_that_came_in_chunks_is_put_into_its_preview(bed: Bed) -
     assert whole == Preview(node="1", image_type="image/png", data=encode_bytes(b"onetwo"))
     with pytest.raises(FileDamaged):
         await bed.files.with_picture(prompt_id, RUN, Preview(node="1", image_type="image/png", transfer=5))
+
+
+@given(st.binary(min_size=1, max_size=200), st.lists(st.tuples(st.integers(0, 200), st.integers(1, 60)), max_size=12))
+@settings(deadline=None, max_examples=60)
+async def test_however_often_pieces_come_again_the_file_is_the_same(
+    bed: Bed, content: bytes, replays: list[tuple[int, int]]
+) -> None:
+    """A gap is refused, so that what is missing is asked for again."""
+    prompt_id = PromptId(uuid.uuid4().hex)
+    have = 0
+    for at, length in [*replays, (0, len(content))]:
+        piece = content[at : at + length]
+        chunk = FileChunk(transfer=0, offset=at, data=encode_bytes(piece))
+        if at > have:
+            with pytest.raises(FileDamaged):
+                await bed.files.add_chunk(prompt_id, RUN, chunk)
+            continue
+        await bed.files.add_chunk(prompt_id, RUN, chunk)
+        have = max(have, at + len(piece))
+
+    assert (bed.data / "parts" / prompt_id / f"{RUN}-0").read_bytes() == content
+
+
+async def test_a_link_out_of_the_input_folder_is_never_read(bed: Bed, tmp_path: Path) -> None:
+    (tmp_path / "secret.png").write_bytes(b"secret")
+    (bed.data / "input" / "linked").symlink_to(tmp_path)
+    (bed.data / "input" / "link.png").symlink_to(tmp_path / "secret.png")
+    for subfolder, name in (("", "link.png"), ("linked", "secret.png")):
+        assert await bed.comfyui.leads_out(subfolder, name, "input")
+        with pytest.raises(WorkflowError, match="403"):
+            await bed.stage(inverted_file(f"{subfolder}/{name}".lstrip("/")))
+    assert not await bed.comfyui.leads_out("", "nowhere.png", "input")

@@ -3,8 +3,11 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from proxy.core.inputs import find_inputs, refusals, split_annotation, staged_prompt
+from proxy.core.inputs import find_inputs, linked_out, refusals, split_annotation, staged_prompt
+from tests.support.hostile import HONEST, PATHS
 
 LOADER = {"input": {"required": {"image": [["a.png"], {"image_upload": True}]}}}
 INFOS: dict[str, dict[str, Any] | None] = {
@@ -18,6 +21,7 @@ INFOS: dict[str, dict[str, Any] | None] = {
     "Webcam": {"input": {"required": {"image": ["WEBCAM", {}]}}},
     "Text": {"input": {"required": {"text": ["STRING", {"multiline": True}]}}},
     "Combo": {"input": {"optional": {"name": [["a.png", "b.png"], {}]}}},
+    "LoadLatent": {"input": {"required": {"latent": [["x.latent"]]}}},
     "Unknown": None,
 }
 
@@ -44,17 +48,23 @@ def prompt(kind: str, **inputs: Any) -> dict[str, Any]:
             ["input:3d/x.glb", "temp:t/s.png"],
         ),
         ("Text", {"text": "a.png"}, []),
-        ("Combo", {"name": "a.png"}, []),
+        ("LoadLatent", {"latent": "x.latent"}, ["input:x.latent"]),
+        ("Combo", {"name": "a.png"}, ["input:a.png ?"]),
+        ("Combo", {"name": "t/a.png [temp]"}, ["temp:t/a.png ?"]),
+        ("Combo", {"name": "euler"}, []),
+        ("Combo", {"name": "model-v1.5.safetensors"}, []),
+        ("Combo", {"name": "../a.png"}, []),
+        ("Combo", {"name": ["2", 0]}, []),
         ("Unknown", {"image": "a.png"}, []),
     ],
 )
 def test_files_are_found_by_the_nodes_definition(kind: str, inputs: dict[str, Any], paths: list[str]) -> None:
     found = find_inputs(prompt(kind, **inputs), INFOS)
 
-    assert [f"{file.folder}:{file.path}" for file in found] == paths
+    assert [f"{file.folder}:{file.path}{'' if file.certain else ' ?'}" for file in found] == paths
 
 
-@pytest.mark.parametrize("name", ["../a.png", "/etc/hostname", "x/../../a.png [output]", "C:\\a.png"])
+@pytest.mark.parametrize("name", [*filter(None, PATHS), "/etc/hostname", "x/../../a.png [output]", "../a.png [temp]"])
 def test_a_name_that_leads_out_is_a_node_error(name: str) -> None:
     errors = refusals(prompt("LoadImage", image=name), INFOS)
 
@@ -74,3 +84,58 @@ def test_files_of_other_folders_keep_apart_on_the_worker() -> None:
 def test_an_annotation_needs_its_space() -> None:
     assert split_annotation("a.png [temp]") == ("a.png", "temp")
     assert split_annotation("a.png") == ("a.png", "input")
+
+
+def test_a_link_is_refused_on_its_node_like_a_name_that_leads_out() -> None:
+    linked = prompt("LoadImage", image="link.png")
+    errors = linked_out(linked, find_inputs(linked, INFOS))
+
+    assert errors["1"]["errors"][0]["extra_info"] == {"input_name": "image", "received_value": "link.png"}
+    assert "link out" in errors["1"]["errors"][0]["details"]
+
+
+NAMES = st.sampled_from(HONEST[:8])
+VALUES = st.builds(lambda name, ending: name + ending, NAMES, st.sampled_from(["", " [input]", " [output]", " [temp]"]))
+LOADERS = st.sampled_from([("LoadImage", "image"), ("LoadVideo", "file"), ("Webcam", "image")])
+ANY = st.recursive(
+    VALUES | st.text(max_size=4) | st.integers() | st.none(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.lists(st.tuples(LOADERS, VALUES), min_size=1, max_size=6), ANY)
+def test_every_file_is_found_and_each_has_its_own_place_on_the_worker(
+    loads: list[tuple[tuple[str, str], str]], other: Any
+) -> None:
+    before = {
+        str(number): {"class_type": kind, "inputs": {name: value, "other": other}}
+        for number, ((kind, name), value) in enumerate(loads)
+    }
+    found = find_inputs(before, INFOS)
+    after = staged_prompt(before, found)
+
+    assert [(file.value, file.certain) for file in found] == [(value, True) for _, value in loads]
+    places = {(file.folder, file.path): file.worker_path for file in found}
+    assert len(set(places.values())) == len(places)
+    for number, (file, ((kind, name), value)) in enumerate(zip(found, loads, strict=True)):
+        node = after[str(number)]
+        stays = file.folder == "input"
+        assert node == {"class_type": kind, "inputs": {name: value if stays else file.worker_path, "other": other}}
+
+
+@given(ANY, st.text(max_size=5))
+def test_a_text_is_never_taken_for_a_file(value: Any, name: str) -> None:
+    assert find_inputs(prompt("Text", text=value), INFOS) == ()
+    assert find_inputs(prompt("Unknown", **{name: value}), INFOS) == ()
+
+
+@given(ANY)
+def test_whatever_a_loader_is_given_stays_inside_or_is_refused(value: Any) -> None:
+    given_prompt = prompt("LoadImage", image=value)
+    if refusals(given_prompt, INFOS):
+        return
+
+    for file in find_inputs(given_prompt, INFOS):
+        assert not file.worker_path.startswith("/")
+        assert ".." not in file.worker_path.split("/")

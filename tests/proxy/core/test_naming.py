@@ -72,3 +72,32 @@ def test_every_file_item_is_renamed_whatever_its_key() -> None:
         "text": ["mesh/m_00001_.glb"],
         "animated": [True],
     }
+
+
+def comfyuis_counter(prefix: str, listed: list[str]) -> int:
+    """ComfyUI 0.8.0, folder_paths.py ``get_save_image_path``, on Linux."""
+
+    def numbered(filename: str) -> tuple[int, str]:
+        start = filename[: len(prefix) + 1]
+        try:
+            return int(filename[len(prefix) + 1 :].split("_", maxsplit=1)[0]), start
+        except ValueError:
+            return 0, start
+
+    found = [pair for pair in map(numbered, listed) if pair[1][:-1] == prefix and pair[1][-1:] == "_"]
+    return max(found)[0] + 1 if found else 1
+
+
+@given(
+    st.lists(
+        st.builds(
+            "{}_{}_{}".format,
+            st.sampled_from(["a", "a_b", "A", "a_", "b"]),
+            st.one_of(st.integers(0, 10**6).map("{:05}".format), st.sampled_from(["", "x", "1x"])),
+            st.sampled_from([".png", ".flac", "", "2_.png"]),
+        )
+    ),
+    st.sampled_from(["a", "a_b", "b", "c"]),
+)
+def test_the_counter_is_comfyuis(listed: list[str], prefix: str) -> None:
+    assert next_counter(prefix, listed) == comfyuis_counter(prefix, listed)
