@@ -8,6 +8,7 @@ import hashlib
 import random
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import comfy.model_management
 import comfy.utils
@@ -175,6 +176,20 @@ class SandboxReadFile:
         return {"ui": {"text": [text]}, "result": (text,)}
 
 
+class SandboxTriangle:
+    """A mesh without a model; only a real ComfyUI can save it."""
+
+    CATEGORY, RETURN_TYPES, FUNCTION = "sandbox", ("MESH",), "run"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {}}
+
+    def run(self):
+        corners = torch.tensor([[[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]])
+        return (SimpleNamespace(vertices=corners, faces=torch.tensor([[[0, 1, 2]]])),)
+
+
 _NODES = (SandboxNoise, SandboxSlow, SandboxFail, SandboxExpand, SandboxText, SandboxShowText, SandboxBlock)
 
-NODE_CLASS_MAPPINGS = {node.__name__: node for node in (*_NODES, SandboxFilm, SandboxReadFile)}
+NODE_CLASS_MAPPINGS = {node.__name__: node for node in (*_NODES, SandboxFilm, SandboxReadFile, SandboxTriangle)}
