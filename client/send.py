@@ -19,7 +19,7 @@ from client.core.widgets import GraphUnconvertible
 from client.core.workflow import Workflow, WorkflowUnreadable, class_types, read_workflow
 from client.endpoints import opened_endpoints
 from client.folders import Folders, NoSuchImage, missing_inputs, named_files
-from client.session import Followed, Session, UnknownJob, new_session, saved_paths, session_with
+from client.session import Followed, Session, UnknownJob, abandoned, new_session, saved_paths, session_with
 from client.terminal import Terminal
 from proxy.comfyui import ComfyUI
 from proxy.core.job import Job
@@ -85,6 +85,8 @@ async def carry_out(
         large = large_files(settings, http)
         if order.resume is not None:
             return await _resume(order, order.resume, home, endpoints, terminal, settings.max_in_flight, large)
+        for job_id in abandoned(home):
+            terminal.say(f"job {job_id} was left before its end; --resume {job_id} fetches its result")
         async with _answering_comfyui(settings) as comfyui:
             workflow, prompt = await _prompt(order, comfyui)
             named = _named(order, prompt, terminal)

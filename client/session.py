@@ -1,12 +1,11 @@
 """A session: the jobs of one command, kept on disk until their results are here, so that they can be followed again."""
 
 import asyncio
-import contextlib
 import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +75,15 @@ def session_with(home: Path, job_id: str) -> Iterator[Session]:
     raise UnknownJob(job_id)
 
 
+def abandoned(home: Path) -> list[str]:
+    """RunPod's ids of the jobs that were submitted and whose command ended before they did."""
+    found: list[str] = []
+    for folder in sorted(home.glob("*/")):
+        with suppress(CannotStart), claimed(folder), JobStore(folder / "jobs.sqlite") as store:
+            found += [job.runpod_id for job in store.active() if job.runpod_id]
+    return found
+
+
 @contextmanager
 def _opened(folder: Path) -> Iterator[Session]:
     with ExitStack() as stack:
@@ -139,7 +147,7 @@ class Followed:
 
     async def _wait_for_bills(self) -> None:
         """RunPod knows the times of a job a moment after its end; the dispatcher asks for them."""
-        with contextlib.suppress(TimeoutError):
+        with suppress(TimeoutError):
             async with asyncio.timeout(_BILL_S):
                 while not all(_is_billed(self._store.get(prompt_id)) for prompt_id in self._ids):  # noqa: ASYNC110
                     await asyncio.sleep(_LOOK_S)

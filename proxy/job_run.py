@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
+from proxy.bill import Bill
 from proxy.core.confine import NameRefused
 from proxy.core.failures import advised_status, explain_platform
 from proxy.core.inputs import WorkflowError
@@ -20,7 +21,6 @@ from proxy.endpoint import (
     EndpointRejected,
     EndpointUnavailable,
     JobGone,
-    StatusReply,
     SubmissionUncertain,
 )
 from proxy.file_sync import FileDamaged
@@ -55,7 +55,6 @@ from wire.job import JobRequest, decode_result, encode_request
 logger = logging.getLogger(__name__)
 
 _STREAM_WAIT_MS = 10_000
-_BILL_QUESTIONS = 6
 _RETURNS_MAX = 3
 """a worker that lacks what it was just sent is broken"""
 _NOT_KEPT = (FileChunk, FilesKept, FilesMissing, LogLine, Omitted, Preview, StepProgress, WorkerState)
@@ -78,6 +77,7 @@ class JobRun:
         self._ended = False
         self._received = 0
         """chunks of the stream"""
+        self._bill = Bill(job.prompt_id, tools.store, tools.sleep)
         self._patience = Patience(job.prompt_id, tools.publisher.notice, tools.sleep)
 
     def want_cancel(self) -> None:
@@ -189,7 +189,7 @@ class JobRun:
             elif status == "IN_QUEUE":
                 await self._say_why_it_waits()
         if self._ended:
-            await self._keep_bill()
+            await self._bill.ask(self._endpoint, runpod_id)
 
     def _is_over(self) -> bool:
         """Nothing more comes from this submission."""
@@ -260,6 +260,7 @@ class JobRun:
             self._fail("InputsLost", "The endpoint's workers lack input files that they were just sent.")
         else:
             self._job = self._store.send_back(self.prompt_id, event.sha256)
+            self.submitted.clear()
             self._publish(self._display.waiting("Sending input files that the worker has not"))
 
     async def _add_chunk(self, run: str, event: FileChunk) -> None:
@@ -308,7 +309,7 @@ class JobRun:
             logger.debug("%s: its end was in the job's output", self.prompt_id)
         else:
             self._fail(*explain_platform(status.status, status.error))
-        self._bill(status)
+        self._bill.note(status)
 
     # -- cancel
 
@@ -329,7 +330,7 @@ class JobRun:
                 await self._follow()
                 return
             if status.status in TERMINAL:
-                self._bill(status)
+                self._bill.note(status)
                 break
             await self._tools.sleep(RETRY_S)
         self._cancelled()
@@ -388,18 +389,3 @@ class JobRun:
         except (EndpointUnavailable, EndpointRejected, JobGone):
             return
         self._publish(self._display.waiting(waiting_sentence(health.workers)))
-
-    async def _keep_bill(self) -> None:
-        """delayTime and executionTime: RunPod knows them a moment after the last event. They are worth no retry."""
-        try:
-            for _ in range(_BILL_QUESTIONS):
-                status = await self._endpoint.status(self._runpod_id())
-                self._bill(status)
-                if status.status in TERMINAL:
-                    return
-                await self._tools.sleep(RETRY_S)
-        except (EndpointUnavailable, EndpointRejected, JobGone) as error:
-            logger.debug("%s: no times: %s", self.prompt_id, error)
-
-    def _bill(self, status: StatusReply) -> None:
-        self._store.update(self.prompt_id, delay_ms=status.delay_ms, execution_ms=status.execution_ms)

@@ -168,10 +168,12 @@ async def test_a_killed_command_takes_its_job_up_again(bed: Bed) -> None:
         job_id = (await line_with(process.stderr, "job ")).split()[1]
         await line_with(process.stderr, "SandboxSlow")
         process.kill()
+    other = await bed.send(inverted_image(prefix="other"), "--json")
     resumed = await run_script(
         SCRIPT, "--resume", job_id, "--output", bed.output, "--no-open", environ=bed.environ, cwd=bed.folder
     )  # fmt: skip
 
+    assert f"--resume {job_id}" in other.err
     assert resumed.status == 0, resumed.err
     assert resumed.out.splitlines() == [str(bed.output / "ComfyUI_00001_.png")]
 
