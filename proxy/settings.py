@@ -171,7 +171,7 @@ class Settings(BaseSettings):
     runpod_s3_endpoint_url: WebAddress | None = Field(
         None, description="the volume's S3 API; without it, the one of `RUNPOD_DATACENTER`"
     )
-    bucket_endpoint_url: WebAddress | None = Field(None, description="an S3 bucket that the workers use")
+    bucket_endpoint_url: WebAddress | None = Field(None, description="an S3 bucket for large files, on both ends")
     bucket_access_key_id: Secret | None = Field(None, description="its key")
     bucket_secret_access_key: Secret | None = Field(None, description="its secret")
     bucket_name: str | None = Field(None, description="its name")
