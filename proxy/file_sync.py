@@ -22,7 +22,11 @@ logger = logging.getLogger(__name__)
 
 
 class FileDamaged(Exception):
-    """A result did not arrive whole: ask for it again."""
+    """A result did not arrive whole: ask for it again; *file* is it, where it is known."""
+
+    def __init__(self, message: str, file: FileRef | None = None) -> None:
+        super().__init__(message)
+        self.file = file
 
 
 class Shelf(Protocol):
@@ -61,6 +65,10 @@ class FileSync:
         """
         path = self._part(prompt_id, run, chunk.transfer)
         await asyncio.to_thread(_append, path, chunk.offset, decode_bytes(chunk.data))
+
+    async def received(self, prompt_id: PromptId, run: str, transfer: int) -> int:
+        """Bytes of the part file."""
+        return await asyncio.to_thread(_size, self._part(prompt_id, run, transfer))
 
     async def with_picture(self, prompt_id: PromptId, run: str, event: Preview) -> Preview:
         """*event* with its bytes, which came in chunks. Raises FileDamaged."""
@@ -195,6 +203,10 @@ def _writing(path: Path) -> Iterator[None]:
         raise StorageFailed(f"cannot write {path}: {error.strerror}") from error
 
 
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
 def _is_still(path: Path, sha256: str) -> bool:
     return path.is_file() and _digest(path) == sha256
 
@@ -205,8 +217,9 @@ def _digest(path: Path) -> str:
 
 
 def _check(path: Path, file: FileRef) -> None:
-    if not path.exists():
-        raise FileDamaged(f"{file.filename}: no bytes arrived")
+    size = path.stat().st_size if path.exists() else 0
+    if size < file.size or not path.exists():
+        raise FileDamaged(f"{file.filename}: {size} of {file.size} bytes arrived", file)
     if _digest(path) != file.sha256:
         path.unlink()
-        raise FileDamaged(f"{file.filename}: arrived with another content than the worker sent")
+        raise FileDamaged(f"{file.filename}: arrived with another content than the worker sent", file)

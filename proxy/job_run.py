@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from proxy.bill import Bill
+from proxy.collecting import Collector
 from proxy.core.confine import NameRefused
 from proxy.core.failures import advised_status, explain_platform
 from proxy.core.inputs import WorkflowError
@@ -77,8 +78,9 @@ class JobRun:
         self._ended = False
         self._received = 0
         """chunks of the stream"""
-        self._bill = Bill(job.prompt_id, tools.store, tools.sleep)
         self._patience = Patience(job.prompt_id, tools.publisher.notice, tools.sleep)
+        self._collector = Collector(job.prompt_id, endpoint, tools.files, self._patience)
+        self._bill = Bill(job.prompt_id, tools.store, tools.sleep)
 
     def want_cancel(self) -> None:
         """Stop the job; before a worker has begun it is out of the queue at once. Whoever calls this says so."""
@@ -267,11 +269,7 @@ class JobRun:
         await self._patience.until(lambda: self._tools.files.add_chunk(self.prompt_id, run, event), "save the results")
 
     async def _save(self, run: str, event: NodeOutput) -> NodeOutput:
-        cached = event.node in self._display.cached
-        saved, _ = await self._patience.until(
-            lambda: self._tools.files.save(self.prompt_id, run, event, cached=cached), "save the results"
-        )
-        return saved
+        return await self._collector.save(run, event, cached=event.node in self._display.cached)
 
     async def _end(self, event: Ending) -> None:
         messages = list(self._display.messages(event, self._tools.now_ms()))

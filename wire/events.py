@@ -148,6 +148,13 @@ class FilesMissing(_Event):
     sha256: tuple[Sha256, ...]
 
 
+class FilesCollected(_Event):
+    """The end of a job that only had to send outputs again; their bytes came before, as FileChunk events."""
+
+    kind: Literal["files_collected"] = "files_collected"
+    sha256: tuple[Sha256, ...]
+
+
 class Omitted(_Event):
     """In a job's output: an event with bytes that only the stream delivered, for all would be too much to repeat."""
 
@@ -207,7 +214,9 @@ class Unknown(_Event):
     name: str
 
 
-Ending = PromptFinished | PromptFailed | PromptInterrupted | PromptRejected | WorkerFailed | FilesMissing
+Ending = (
+    PromptFinished | PromptFailed | PromptInterrupted | PromptRejected | WorkerFailed | FilesMissing | FilesCollected
+)
 """Exactly one of these is the last event of a run."""
 
 WorkerEvent = (
@@ -235,7 +244,7 @@ _KNOWN = frozenset(
     for model in (
         WorkerState, PromptStarted, NodesCached, NodeStarted, NodesProgressed, StepProgress, Preview, NodeText,
         NodeOutput, NodeBlocked, FileChunk, FilesKept, Omitted, LogLine, PromptFinished, PromptFailed,
-        PromptInterrupted, PromptRejected, WorkerFailed, FilesMissing,
+        PromptInterrupted, PromptRejected, WorkerFailed, FilesMissing, FilesCollected,
     )
 )  # fmt: skip
 

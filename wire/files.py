@@ -11,6 +11,9 @@ from wire.errors import WireError
 Folder = Literal["input", "output", "temp"]
 """ComfyUI's three folders (``folder_paths.py``); the ``type`` of its file items."""
 
+MODEL_ENDINGS = (".glb", ".gltf", ".obj", ".fbx", ".stl", ".usdz", ".ply", ".splat", ".spz", ".ksplat")
+"""3D files, which an output may name by their path alone (ComfyUI's Preview3D, under ``result``)"""
+
 INPUTS_FOLDER, OUTPUTS_FOLDER = "comfy-runpod/inputs", "comfy-runpod/outputs"
 """in the bucket, and on the volume"""
 
@@ -87,6 +90,18 @@ class FileRef(BaseModel):
     sha256: Sha256
     size: int = Field(ge=0)
     source: Source
+
+
+class Wanted(BaseModel):
+    """An output that is to be sent again from byte *start* on, as FileChunk events with its place in the request."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    filename: str
+    subfolder: str = ""
+    type: Folder
+    sha256: Sha256
+    start: int = Field(ge=0)
 
 
 def encode_bytes(content: bytes) -> str:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from wire.errors import WireError
 from wire.events import Batch, decode_batch
-from wire.files import FileRef, Inline, Streamed
+from wire.files import FileRef, Inline, Streamed, Wanted
 from wire.limits import PROTOCOL, PROTOCOL_SOURCES
 from wire.models import ModelRef, decode_models
 
@@ -32,6 +32,8 @@ class JobRequest(BaseModel):
     """what must be there before the prompt runs"""
     fetches: tuple[str, ...] = ()
     """the sources (``url``, ``volume``) from which whoever sent this can fetch large outputs; else they are streamed"""
+    collect: tuple[Wanted, ...] = ()
+    """outputs of an earlier job; then nothing is run, and there is no workflow"""
 
 
 def encode_request(request: JobRequest) -> dict[str, Any]:
@@ -42,7 +44,7 @@ def encode_request(request: JobRequest) -> dict[str, Any]:
 
 def _needed_protocol(request: JobRequest) -> int:
     plain = all(isinstance(file.source, Inline | Streamed) for file in request.files)
-    return PROTOCOL if plain else PROTOCOL_SOURCES
+    return PROTOCOL if plain and not request.collect else PROTOCOL_SOURCES
 
 
 def decode_request(value: object) -> JobRequest:
@@ -52,7 +54,7 @@ def decode_request(value: object) -> JobRequest:
     """
     if not isinstance(value, dict):
         raise WireError("`input` must be an object")
-    if not isinstance(value.get("workflow"), dict) or not value["workflow"]:
+    if not isinstance(value.get("workflow"), dict) or not (value["workflow"] or value.get("collect")):
         raise WireError("`input.workflow` must be a prompt in ComfyUI's API format")
     if value.get("protocol", PROTOCOL) not in (PROTOCOL, PROTOCOL_SOURCES):
         raise WireError(f"the request speaks protocol {value['protocol']!r}, this worker {PROTOCOL_SOURCES}")

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from posixpath import split
 from typing import Any
 
-from wire.files import Folder
-
-_MODELS = (".glb", ".gltf", ".obj", ".fbx", ".stl")
+from wire.files import MODEL_ENDINGS, Folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +28,13 @@ def _named(key: str, value: Any) -> Iterator[OutputFile]:
     match value:
         case {"filename": str(filename)}:
             yield from _item(filename, value)
+        case dict():
+            for name, item in value.items():
+                yield from _named(name, item)
         case list() | tuple():
             for item in value:
                 yield from _named(key, item)
-        case str() if key == "result" and value.lower().endswith(_MODELS):
+        case str() if key == "result" and value.lower().endswith(MODEL_ENDINGS):
             subfolder, filename = split(value)
             yield OutputFile("output", subfolder, filename)
 

@@ -14,6 +14,7 @@ import aiohttp
 
 from wire.errors import WireError
 from wire.events import (
+    FilesCollected,
     FilesKept,
     FilesMissing,
     NodeOutput,
@@ -24,6 +25,7 @@ from wire.events import (
     WorkerFailed,
     WorkerState,
 )
+from wire.files import Wanted
 from wire.job import JobRequest, decode_request
 from worker.comfy_client import ComfyClient, ComfySocket, ComfyUnreachable, PromptRefused
 from worker.comfy_process import ComfyUIDied
@@ -38,7 +40,7 @@ from worker.model_shelf import ModelShelf
 from worker.outbox import Outbox
 from worker.poison import poison
 from worker.prompt_run import PromptRun
-from worker.staging import OutputStaging
+from worker.staging import OutputGone, OutputStaging
 from worker.suggestions import explained
 from worker.watch import Watch
 
@@ -64,6 +66,7 @@ _FAILURES: dict[type[Exception], str] = {
     ModelUnavailable: "model_unavailable",
     PromptVanished: "prompt_vanished",
     ComfyUnreachable: "comfyui_unreachable",
+    OutputGone: "output_gone",
 }
 """what a job cannot go on after, and how it is called"""
 
@@ -171,6 +174,9 @@ class Session:
         request = decode_request(self._input)
         self._prompt_id = request.prompt_id or self._new_id()
         self._workflow = request.workflow
+        if request.collect:
+            await self._collect(request.collect)
+            return
         self._outputs = OutputStaging(self._shop.folders, self._shop.depot.leaver(self._prompt_id, request.fetches))
         await self._inputs.check(request.files)
         await self._shop.shelf.ensure(request.models, self._say_models)
@@ -185,6 +191,13 @@ class Session:
             self._outputs_named = entry.get("outputs") or {}
         for event in run.finish(entry):
             await self._deliver(event)
+
+    async def _collect(self, outputs: tuple[Wanted, ...]) -> None:
+        """Sends outputs of an earlier job again; ComfyUI is not needed for it."""
+        for transfer, wanted in enumerate(outputs):
+            async for piece in self._outputs.again(wanted, transfer):
+                await self.outbox.put(piece)
+        await self.outbox.put(FilesCollected(sha256=tuple(wanted.sha256 for wanted in outputs)))
 
     async def _say_models(self, line: str) -> None:
         await self.outbox.put(WorkerState(phase="models", message=line))

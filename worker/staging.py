@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from wire.events import FileChunk, NodeOutput, Preview
-from wire.files import FileRef, Inline, OnVolume, Stored, Streamed, encode_bytes
+from wire.files import FileRef, Inline, OnVolume, Stored, Streamed, Wanted, encode_bytes
 from wire.limits import FILE_CHUNK, INLINE_OUTPUT_MAX, STORED_OUTPUT_MIN
 from worker.depot import Leave
 from worker.folders import Folders, UnsafeName, confined
@@ -24,6 +24,10 @@ _INLINE_TOGETHER = 3 * INLINE_OUTPUT_MAX
 _INLINE_CHARACTERS = INLINE_OUTPUT_MAX // 3 * 4
 _CHUNK_CHARACTERS = FILE_CHUNK // 3 * 4
 """base64 is cut between its groups of four"""
+
+
+class OutputGone(Exception):
+    """An output that is asked for again is not here; another worker may have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,17 @@ class OutputStaging:
             async for piece in self._streamed(named, path, refs):
                 yield piece
         yield event.model_copy(update={"files": tuple(refs)})
+
+    async def again(self, wanted: Wanted, transfer: int) -> AsyncIterator[FileChunk]:
+        """The rest of an output of an earlier job; raises OutputGone when it is not here, or is another by now."""
+        path = self._path(OutputFile(wanted.type, wanted.subfolder, wanted.filename))
+        if path is None or await asyncio.to_thread(digest, path) != wanted.sha256:
+            raise OutputGone(f"{wanted.filename} is not on this worker any more")
+        with await asyncio.to_thread(path.open, "rb") as file:
+            offset = file.seek(wanted.start)
+            while (piece := await asyncio.to_thread(_next_piece, file, hashlib.sha256())).size:
+                yield FileChunk(transfer=transfer, offset=offset, data=piece.data)
+                offset += piece.size
 
     def split(self, event: Preview) -> Iterator[FileChunk | Preview]:
         """A picture that is too large for one event: its bytes, then *event* without them."""

@@ -9,12 +9,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from wire.files import MODEL_ENDINGS
+
 ItemKey = tuple[str, str, str]
 """type, subfolder, filename: ComfyUI's file item"""
 
 _COUNTED = re.compile(r"(?P<prefix>.+)_(?P<counter>\d+)_(?P<rest>.*)", re.DOTALL)
 _COUNTED_SHORT = re.compile(r"(?P<prefix>.+)_(?P<counter>\d{5})(?P<rest>[.-].*)", re.DOTALL)  # as VideoHelperSuite does
-_SHAPES = (".glb", ".gltf", ".obj", ".fbx", ".stl", ".usdz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +90,9 @@ def localised(output: Mapping[str, Any], names: Mapping[ItemKey, ItemKey]) -> di
 def _localised(value: Any, key: str, names: Mapping[ItemKey, ItemKey]) -> Any:
     if isinstance(value, list):
         return [_localised(item, key, names) for item in value]
-    if isinstance(value, dict) and "filename" in value:
-        return _renamed(value, names)
-    if isinstance(value, str) and key == "result" and value.lower().endswith(_SHAPES):
+    if isinstance(value, dict):
+        return _renamed(value, names) if "filename" in value else localised(value, names)
+    if isinstance(value, str) and key == "result" and value.lower().endswith(MODEL_ENDINGS):
         subfolder, _, filename = value.rpartition("/")
         _, subfolder, filename = names.get(("output", subfolder, filename), ("output", subfolder, filename))
         return f"{subfolder}/{filename}" if subfolder else filename
@@ -114,6 +115,8 @@ def without(output: Mapping[str, Any], gone: Collection[ItemKey]) -> dict[str, A
 
 
 def _without(value: Any, gone: Collection[ItemKey]) -> Any:
+    if isinstance(value, dict) and "filename" not in value:
+        return without(value, gone)
     if not isinstance(value, list):
         return value
     return [item for item in value if not (isinstance(item, dict) and "filename" in item and item_key(item) in gone)]

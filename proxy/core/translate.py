@@ -9,6 +9,7 @@ from proxy.core.job import Entry
 from wire.comfy import Message, PreviewFrame, TextFrame
 from wire.events import (
     FileChunk,
+    FilesCollected,
     FilesKept,
     FilesMissing,
     LogLine,
@@ -117,7 +118,7 @@ class Display:
             case WorkerFailed():
                 error_type, text = explain_worker(event)
                 yield from self.failed(error_type, text, now_ms=now_ms)
-            case FileChunk() | FilesKept() | FilesMissing() | LogLine() | Omitted() | Unknown():
+            case FileChunk() | FilesCollected() | FilesKept() | FilesMissing() | LogLine() | Omitted() | Unknown():
                 return
             case _:
                 assert_never(event)

@@ -5,6 +5,7 @@ import hashlib
 import io
 import os
 import sqlite3
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
@@ -16,8 +17,13 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
+from proxy.core.job import Submission
+from proxy.core.lifecycle import JobState
+from proxy.job_store import JobStore
 from tests.support.prompts import Prompt
-from tests.support.stack import Stack, running_stack
+from tests.support.stack import Stack, running_stack, start_proxy
+from tests.support.until import until
+from wire.ids import PromptId, RunPodJobId
 from wire.limits import KEPT_MIN
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -127,7 +133,69 @@ async def test_a_film_of_300_mb_arrives_whole_without_a_bucket_and_in_little_mem
         entry = await stack.history(prompt_id, 170)
     (item,) = entry["outputs"]["1"]["images"]
     path = stack.output / item["subfolder"] / item["filename"]
-    print(growth.most)
 
     assert path.stat().st_size == 300 * 1024 * 1024
     assert max(growth.most.values()) < 64
+
+
+async def restarted(stack: Stack) -> None:
+    """A new proxy at the same endpoint, where the first one's left off."""
+    runpod = {"RUNPOD_API_KEY": "k", "RUNPOD_ENDPOINT_ID": "sandbox", "RUNPOD_ENDPOINT_BASE_URL": stack.endpoint_url}
+    stack.environ |= runpod
+    stack.process = await start_proxy(stack.environ, stack.home)
+
+
+async def test_a_film_of_which_the_proxy_had_a_part_goes_on_where_it_stopped(stack: Stack) -> None:
+    """Chunks that RunPod handed out before the crash are in the part file; the rest comes from the stream."""
+    prompt_id = await stack.queue_prompt(film(120, seed=7, prefix="video/killed"))
+    parts = stack.home / "parts" / prompt_id
+    received = await until(lambda: size_of(parts), 60)
+    await stack.kill()
+    await restarted(stack)
+    await until(lambda: listens(stack), 60)
+    (item,) = (await stack.history(prompt_id, 120))["outputs"]["1"]["images"]
+    content = (stack.output / item["subfolder"] / item["filename"]).read_bytes()
+
+    assert 0 < received < len(content) == 120 * 1024 * 1024
+    assert item["filename"] == "killed_00001_.mp4"
+    assert not parts.exists()
+
+
+async def size_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.glob("*")) if folder.is_dir() else 0
+
+
+async def test_a_job_that_came_back_is_submitted_once_more_after_a_crash_and_no_other(stack: Stack) -> None:
+    """The crash came right after the worker had said that it lacks files."""
+    content = noise(200)
+    await upload(stack, "crash.png", content)
+    before = await jobs_at_endpoint(stack)
+    await stack.kill()
+    prompt_id = PromptId(str(uuid.uuid4()))
+    with JobStore(stack.home / "jobs.sqlite") as store:
+        store.add(Submission(prompt_id, loaded("crash.png", "crash"), {}, ("2",)), 0)
+        store.kept.add("sandbox", [hashlib.sha256(content).hexdigest()])
+        store.move(prompt_id, JobState.SUBMITTING, endpoint_id="sandbox")
+        store.move(prompt_id, JobState.QUEUED, runpod_id=RunPodJobId("gone-u1"))
+        store.send_back(prompt_id, [hashlib.sha256(content).hexdigest()])
+    await restarted(stack)
+    await until(lambda: listens(stack), 60)
+    entry = await stack.history(prompt_id)
+
+    assert entry["status"]["status_str"] == "success"
+    assert sent(stack, prompt_id) == [len(content)]
+    assert await jobs_at_endpoint(stack) == before + 1
+
+
+async def listens(stack: Stack) -> bool:
+    try:
+        return bool(await stack.get("/runpod/api/status"))
+    except (aiohttp.ClientError, OSError):
+        return False
+
+
+async def jobs_at_endpoint(stack: Stack) -> int:
+    url = f"{stack.endpoint_url}/sandbox/health"
+    async with stack.session.get(url, headers={"Authorization": "Bearer k"}) as response:
+        jobs: dict[str, int] = (await response.json())["jobs"]
+    return jobs["completed"]

@@ -9,6 +9,7 @@ from wire.errors import WireError
 from wire.events import (
     Batch,
     FileChunk,
+    FilesCollected,
     FilesKept,
     FilesMissing,
     HistoryEntry,
@@ -71,6 +72,7 @@ EVERY: list[WorkerEvent] = [
     FileChunk(transfer=0, offset=480, data="YWJj"),
     FilesKept(sha256=("0" * 64,)),
     FilesMissing(sha256=("0" * 64, "1" * 64)),
+    FilesCollected(sha256=("0" * 64,)),
     Omitted(),
     NodeBlocked(error={"node_id": "4", "exception_message": "Execution Blocked: no"}),
     LogLine(text="line"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from wire.errors import WireError
 from wire.events import LogLine, encode_batch, encode_event
-from wire.files import FileRef, Held, Inline, OnVolume, Source, Stored, decode_bytes, encode_bytes
+from wire.files import FileRef, Held, Inline, OnVolume, Source, Stored, Wanted, decode_bytes, encode_bytes
 from wire.job import JobRequest, decode_request, decode_result, encode_request
 
 WORKFLOW = {"3": {"class_type": "KSampler", "inputs": {"seed": 18446744073709551615, "model": ["1", 0]}}}
@@ -35,6 +35,7 @@ def reference(filename: str, subfolder: str = "") -> FileRef:
     "request_",
     [
         JobRequest(workflow=WORKFLOW),
+        JobRequest(workflow={}, collect=(Wanted(filename="a", subfolder="s", type="temp", sha256="0" * 64, start=3),)),
         JobRequest(
             workflow=WORKFLOW,
             prompt_id="5f3b7a3e-1111-4222-8333-944445555666",

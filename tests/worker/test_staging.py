@@ -264,6 +264,7 @@ def test_files_are_found_under_any_key() -> None:
         "anything": {"filename": "x.bin"},
         "result": ["mesh/m_00001_.GLB", None, "no file"],
         "text": ["a.png", "mesh/m.glb"],
+        "deep": {"er": [{"filename": "d.bin", "type": "output"}], "n": 3},
         "animated": [True],
         "local": [{"filename": "in.png", "type": "input"}, {"filename": 3}, {"filename": "b", "subfolder": 3}],
     }
@@ -273,6 +274,7 @@ def test_files_are_found_under_any_key() -> None:
         OutputFile("temp", "", "v.mp4"),
         OutputFile("output", "", "x.bin"),
         OutputFile("output", "mesh", "m_00001_.GLB"),
+        OutputFile("output", "", "d.bin"),
     )
 
 

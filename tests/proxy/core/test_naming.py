@@ -63,6 +63,7 @@ def test_every_file_item_is_renamed_whatever_its_key() -> None:
         "gifs": [{"filename": "v_00001.mp4", "subfolder": "", "type": "output", "fullpath": "/worker/v", "x": 1}],
         "result": ["mesh/m_00001_.glb", None],
         "text": ["mesh/m_00001_.glb"],
+        "deep": {"er": [{"filename": "v_00001.mp4"}]},
         "animated": [True],
     }
 
@@ -70,6 +71,7 @@ def test_every_file_item_is_renamed_whatever_its_key() -> None:
         "gifs": [{"filename": "v_00002.mp4", "subfolder": "", "type": "output", "x": 1}],
         "result": ["mesh/m_00005_.glb", None],
         "text": ["mesh/m_00001_.glb"],
+        "deep": {"er": [{"filename": "v_00002.mp4", "subfolder": "", "type": "output"}]},
         "animated": [True],
     }
 
