@@ -86,6 +86,10 @@ class Folders:
         await asyncio.to_thread(self._output.mkdir, parents=True, exist_ok=True)
         return self._output
 
+    async def has_file(self, subfolder: str, filename: str, folder: Folder) -> bool:
+        """Of a result: names are given when it is placed."""
+        return False
+
     async def upload(self, source: Path, subfolder: str, filename: str, folder: Folder) -> tuple[str, str]:
         """Previews, which ComfyUI keeps in its temp folder, go into ``temp`` below the output folder."""
         root = self._output if folder == "output" else self._output / folder

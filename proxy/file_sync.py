@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from proxy.comfyui import ComfyUIRejected
 from proxy.core.confine import confined
 from proxy.core.naming import ItemKey, local_names, localised
 from proxy.large_files import LargeFileLost, LargeFiles
 from proxy.placing import StorageFailed, inside, place_all
+from proxy.remote_names import RemoteNames
 from wire.events import FileChunk, NodeOutput, Preview
 from wire.files import FileRef, Folder, Inline, OnVolume, Stored, Streamed, decode_bytes, encode_bytes
 from wire.ids import PromptId
@@ -32,6 +34,7 @@ class FileDamaged(Exception):
 class Shelf(Protocol):
     """Where results are put; implemented by ComfyUI."""
 
+    async def has_file(self, subfolder: str, filename: str, folder: Folder) -> bool: ...
     async def upload(self, source: Path, subfolder: str, filename: str, folder: Folder) -> tuple[str, str]: ...
     async def output_folder(self) -> Path | None: ...
 
@@ -154,7 +157,7 @@ class FileSync:
         async with self._folders[folder, subfolder]:
             root = await self._comfyui.output_folder() if folder == "output" else None
             if root is None:
-                placed = [await self._upload(folder, subfolder, file, path) for file, path in files]
+                placed = await self._place_remotely(folder, subfolder, files)
             else:
                 placed = await asyncio.to_thread(_place_locally, root, subfolder, files)
             names: dict[ItemKey, ItemKey] = {}
@@ -166,9 +169,26 @@ class FileSync:
                 logger.info("%s saved %s", prompt_id, "/".join(part for part in local if part))
             return names
 
-    async def _upload(self, folder: Folder, subfolder: str, file: FileRef, path: Path) -> ItemKey:
-        """For a ComfyUI on another machine, and for temp: it picks a free name itself, and says which."""
-        stored_in, name = await self._comfyui.upload(path, subfolder, file.filename, folder)
+    async def _place_remotely(
+        self, folder: Folder, subfolder: str, files: Sequence[tuple[FileRef, Path]]
+    ) -> list[ItemKey]:
+        """For a ComfyUI on another machine, and for temp."""
+        names = RemoteNames(lambda name: self._comfyui.has_file(subfolder, name, folder))
+        chosen = await names.choose(file.filename for file, _ in files)
+        return [await self._upload(folder, subfolder, chosen[file.filename], file, path) for file, path in files]
+
+    async def _upload(self, folder: Folder, subfolder: str, wanted: str, file: FileRef, path: Path) -> ItemKey:
+        """ComfyUI picks another name when *wanted* is taken, and says which."""
+        try:
+            stored_in, name = await self._comfyui.upload(path, subfolder, wanted, folder)
+        except ComfyUIRejected as error:
+            if error.status != 413:
+                raise
+            text = (
+                f"{file.filename} has {file.size:,} bytes, and ComfyUI takes no file of that size: start it with a"
+                f" larger --max-upload-size (MB). Until then the result waits in {path}"
+            )
+            raise StorageFailed(text) from error
         return folder, stored_in, name
 
 

@@ -25,6 +25,7 @@ from proxy.file_sync import FileDamaged, FileSync
 from proxy.input_files import InputFiles
 from proxy.job_store import JobStore
 from proxy.large_files import LargeFiles
+from proxy.placing import StorageFailed
 from tests.support.comfyui import comfyui_process
 from tests.support.hostile import PATHS
 from tests.support.prompts import Prompt, inverted_file, inverted_image
@@ -181,7 +182,21 @@ async def test_a_comfyui_on_another_machine_gets_its_files_by_upload(bed: Bed) -
         await files.save(bed.job(name), RUN, output(reference("up_00001_.png", content, subfolder="remote")))
 
     found = {path.name: path.read_bytes() for path in (bed.data / "output" / "remote").iterdir()}
-    assert found == {"up_00001_.png": b"1", "up_00001_ (1).png": b"2"}
+    assert found == {"up_00001_.png": b"1", "up_00002_.png": b"2"}
+
+
+async def test_a_result_that_comfyui_does_not_take_waits_until_it_does(bed: Bed, tmp_path: Path) -> None:
+    content = bytes(1024 * 1024 + 1)
+    large = LargeFiles(bed.session, bucket=None, volume=None)
+    (tmp_path / "comfyui").mkdir()
+    async with comfyui_process(data=tmp_path / "comfyui", args=("--max-upload-size", "1")) as url:
+        files = FileSync(Elsewhere(url, bed.session), tmp_path / "parts", bed.store, large)
+        with pytest.raises(StorageFailed, match=r"1,048,577 bytes.*--max-upload-size.*parts"):
+            await files.save(bed.job("p413"), RUN, output(reference("big_00001_.png", content)))
+    files = FileSync(Elsewhere(bed.url, bed.session), tmp_path / "parts", bed.store, large)
+    await files.save(PromptId("p413"), RUN, output(reference("big_00001_.png", content)))
+
+    assert (bed.data / "output" / "big_00001_.png").read_bytes() == content
 
 
 class Elsewhere(ComfyUI):
