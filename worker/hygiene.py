@@ -1,5 +1,6 @@
 """Hygiene: what a job leaves behind, and what of it must go before the next one runs."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -17,6 +18,17 @@ class Hygiene:
 
     def __init__(self, folders: Folders, max_age_s: float, max_bytes: int, clock: Callable[[], float]) -> None:
         self._folders, self._max_age_s, self._max_bytes, self._clock = folders, max_age_s, max_bytes, clock
+        self._tidying: asyncio.Task[None] | None = None
+
+    def begin(self, staged: Iterable[Path], outputs: Mapping[str, Any] | None) -> None:
+        """:meth:`after`, in a thread, for nobody waits for it but the next job."""
+        self._tidying = asyncio.create_task(asyncio.to_thread(self.after, tuple(staged), outputs))
+
+    async def done(self) -> None:
+        """Returns when what an earlier job left is gone."""
+        if self._tidying is not None:
+            await asyncio.wait({self._tidying})
+            self._tidying = None
 
     def after(self, staged: Iterable[Path], outputs: Mapping[str, Any] | None) -> None:
         """After a job: its input files go, so that no other job can read them by name, then temp and old outputs.

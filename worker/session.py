@@ -99,12 +99,9 @@ class Session:
                     await self._guarded(comfy)
                 finally:
                     watching.cancel()
-                    await self._tidy()
         finally:
             self.outbox.close()
-
-    async def _tidy(self) -> None:
-        await asyncio.to_thread(self._shop.hygiene.after, self._inputs.written, self._outputs_named)
+            self._shop.hygiene.begin(self._inputs.written, self._outputs_named)
 
     async def _guarded(self, comfy: ComfyClient) -> None:
         """The job; whatever goes wrong becomes its last event."""
@@ -151,6 +148,7 @@ class Session:
         self._prompt_id = request.prompt_id or self._new_id()
         self._workflow = request.workflow
         self._inputs.check(request.files)
+        await self._shop.hygiene.done()
         await self._shop.shelf.ensure(request.models, self._say_models)
         await self._wait_for_comfy(comfy)
         if request.files:

@@ -120,7 +120,7 @@ async def test_input_files_are_there_when_the_prompt_runs_and_gone_after_it(read
 
     (output,) = [event for event in reader.events if isinstance(event, NodeOutput)]
     assert output.output == {"text": ["from afar"]}
-    assert list((data / "input").rglob("*.txt")) == []
+    await reader.until(lambda: not list((data / "input").rglob("*.txt")))
 
 
 async def test_the_prompt_keeps_the_callers_id(read: Read) -> None:
