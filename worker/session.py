@@ -92,6 +92,7 @@ class Session:
 
     async def _run(self) -> None:
         try:
+            await self._shop.hygiene.enter()
             async with aiohttp.ClientSession() as http:
                 comfy = ComfyClient(self._shop.comfy_url, http)
                 watching = asyncio.create_task(self._shop.watch.keep(comfy.answers))
@@ -101,7 +102,7 @@ class Session:
                     watching.cancel()
         finally:
             self.outbox.close()
-            self._shop.hygiene.begin(self._inputs.written, self._outputs_named)
+            self._shop.hygiene.leave(self._inputs.written, self._outputs_named)
 
     async def _guarded(self, comfy: ComfyClient) -> None:
         """The job; whatever goes wrong becomes its last event."""
@@ -148,7 +149,6 @@ class Session:
         self._prompt_id = request.prompt_id or self._new_id()
         self._workflow = request.workflow
         self._inputs.check(request.files)
-        await self._shop.hygiene.done()
         await self._shop.shelf.ensure(request.models, self._say_models)
         await self._wait_for_comfy(comfy)
         if request.files:
