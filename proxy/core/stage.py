@@ -78,13 +78,18 @@ class Stage:
             return [message] if self.live is None else self._unseen(message)
         self.running[prompt_id].apply(message)
         if prompt_id != self.live:
-            sent = self._unseen(message)
-            if ends(message):
-                del self.running[prompt_id]
-            return sent
+            return self._off_stage(prompt_id, message)
         if ends(message):
             return [message, *self._next(prompt_id)]
         return [message]
+
+    def _off_stage(self, prompt_id: str, message: Live) -> list[Live]:
+        """A frontend takes a prompt to be waiting until it hears that it starts; the shown one is then shown again."""
+        if begins(message) and self.live is not None:
+            return [message, *self.running[self.live].introduction()]
+        if ends(message):
+            del self.running[prompt_id]
+        return self._unseen(message)
 
     def join(self, prompt_id: str, snapshot: Snapshot) -> list[Live]:
         """Introduce a prompt that already runs, to a socket that has just come (back)."""

@@ -39,9 +39,9 @@ def test_the_second_prompt_waits_and_is_introduced_with_its_latest_state() -> No
 
 def test_an_unseen_prompt_delivers_outputs_but_no_progress_and_no_end() -> None:
     stage = Stage()
-    play(stage, start("a"))
+    play(stage, start("a"), progress("a"), start("b"))
 
-    assert play(stage, start("b"), progress("b"), executed("b"), end("b")) == [executed("b")]
+    assert play(stage, progress("b"), executed("b"), end("b")) == [executed("b")]
     assert play(stage, end("a")) == [end("a")]
 
 
@@ -49,16 +49,25 @@ def test_a_remote_end_never_ends_a_local_run() -> None:
     stage = Stage()
     play(stage, start("local"), local=True)
 
-    assert play(stage, start("remote"), end("remote")) == []
+    assert play(stage, start("remote"), end("remote")) == [start("remote"), start("local")]
     assert stage.live == "local"
+
+
+def test_an_unseen_prompt_is_said_to_have_started_and_the_shown_one_is_shown_again() -> None:
+    stage = Stage()
+    play(stage, start("a"), progress("a", 1), progress("a", 2))
+
+    assert play(stage, start("b")) == [start("b"), start("a"), progress("a", 2)]
 
 
 def test_a_local_run_waits_for_a_remote_one() -> None:
     stage = Stage()
     play(stage, start("remote"))
     anonymous = PreviewFrame(image=b"", image_type="image/jpeg")
+    begun = play(stage, start("local"), local=True)
 
-    assert play(stage, start("local"), progress("local"), anonymous, local=True) == []
+    assert begun == [start("local"), start("remote")]
+    assert play(stage, progress("local"), anonymous, local=True) == []
     assert play(stage, end("remote")) == [end("remote"), start("local"), progress("local")]
 
 
