@@ -2,7 +2,7 @@
 PYTHON_HERE := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proxy endpoint test check bench comfyui build push image-test
+.PHONY: help setup proxy endpoint test check bench pictures comfyui build push image-test
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-9s %s\n", $$1, $$2 }'
@@ -14,8 +14,8 @@ setup: .venv/.ready ## .venv from the lock; nothing to do when it is up to date
 	@scripts/setup.sh
 	@touch $@
 
-proxy: setup ## serve http://127.0.0.1:8189, and start what is missing behind it
-	@exec $(PYTHON_HERE) -m proxy
+proxy: setup ## serve http://127.0.0.1:8189, and start what is missing behind it; OPEN=1 opens the page
+	@exec $(PYTHON_HERE) -m proxy $(if $(OPEN),--open)
 
 endpoint: setup ## the sandbox endpoint alone
 	@exec $(PYTHON_HERE) -m proxy --endpoint-only
@@ -34,6 +34,9 @@ check: setup ## format, lint, types, arrows between the rooms, shell scripts, Do
 
 bench: setup ## the benchmarks: one table, and bench/results.json
 	@$(PYTHON_HERE) -m bench
+
+pictures: setup ## the pictures of README.md, taken by a browser test, into docs/
+	@PICTURES=docs $(PYTHON_HERE) -m pytest --quiet tests/e2e/test_pictures.py
 
 comfyui: ## the pinned ComfyUI release (docker/comfyui-version) in docker/ComfyUI
 	@scripts/clone-comfyui.sh

@@ -6,14 +6,17 @@ import ipaddress
 import logging
 import signal
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from proxy.core.stack_plan import CannotStart, Plan, client_variables
 from proxy.machine import claimed, wait_until_listening
+from proxy.readiness import problem
 from proxy.settings import Settings, SettingsError, environment_for_others, load_settings
 from proxy.stack import become, prepare, prepare_endpoint, running
+
+log = logging.getLogger(__name__)
 
 _READY_TIMEOUT_S = 60.0
 
@@ -21,15 +24,21 @@ _READY_TIMEOUT_S = 60.0
 @click.command()
 @click.option("--verbose", is_flag=True, help="Log every detail.")
 @click.option("--endpoint-only", is_flag=True, help="Serve the sandbox endpoint and nothing else.")
-def main(*, verbose: bool, endpoint_only: bool) -> None:
+@click.option("--open", "open_page", is_flag=True, help="Open the page in the browser as soon as it can be used.")
+def main(*, verbose: bool, endpoint_only: bool, open_page: bool) -> None:
     """ComfyUI in the browser, executed on RunPod. Settings come from the environment and .env; see README.md."""
+    run(verbose=verbose, endpoint_only=endpoint_only, open_page=open_page)
+
+
+def run(*, verbose: bool = False, endpoint_only: bool = False, open_page: bool = False, **chosen: Any) -> None:
+    """The whole life of the proxy and of what it starts; *chosen* settings win over the environment's."""
     _log_for_people(logging.DEBUG if verbose else logging.INFO)
     try:
-        settings = load_settings()
+        settings = load_settings(**chosen)
         if endpoint_only:
             _become_endpoint(settings)
         with contextlib.suppress(asyncio.CancelledError, KeyboardInterrupt):
-            asyncio.run(_run(settings))
+            asyncio.run(_run(settings, open_page=open_page))
     except SettingsError as error:
         _give_up(error, status=2)
     except CannotStart as error:
@@ -44,7 +53,7 @@ def _become_endpoint(settings: Settings) -> NoReturn:
     become(command, environment_for_others())
 
 
-async def _run(settings: Settings) -> None:
+async def _run(settings: Settings, *, open_page: bool) -> None:
     """Everything between start and stop. A signal ends it also before the proxy has set up its own handling."""
     _end_on_sigterm()
     home = settings.comfy_runpod_home
@@ -53,15 +62,15 @@ async def _run(settings: Settings) -> None:
         for line in plan.lines:
             click.echo(line)
         async with running(plan.commands, home / "logs", environment_for_others()):
-            await _serve_and_announce(settings, plan)
+            await _serve_and_announce(settings, plan, open_page=open_page)
 
 
-async def _serve_and_announce(settings: Settings, plan: Plan) -> None:
+async def _serve_and_announce(settings: Settings, plan: Plan, *, open_page: bool) -> None:
     # mitmproxy takes seconds to import: by now what is wrong has been said, and ComfyUI has begun to start
     from proxy.addons.master import CannotListen  # noqa: PLC0415
     from proxy.app import serve  # noqa: PLC0415
 
-    announcement = asyncio.create_task(_announce(settings))
+    announcement = asyncio.create_task(_announce(settings, open_page=open_page))
     try:
         await serve(settings, sandbox_endpoint_url=plan.sandbox_endpoint_url)
     except CannotListen as error:
@@ -71,11 +80,17 @@ async def _serve_and_announce(settings: Settings, plan: Plan) -> None:
         _end_on_sigterm()
 
 
-async def _announce(settings: Settings) -> None:
-    """Prints where to go once the proxy listens."""
+async def _announce(settings: Settings, *, open_page: bool) -> None:
+    """Prints where to go once the proxy listens, and says what does not answer behind it."""
     host = browsable_host(settings.proxy_host)
-    if await wait_until_listening(host.strip("[]"), settings.proxy_port, _READY_TIMEOUT_S):
-        click.echo(f"ComfyUI on RunPod: http://{host}:{settings.proxy_port}")
+    url = f"http://{host}:{settings.proxy_port}"
+    if not await wait_until_listening(host.strip("[]"), settings.proxy_port, _READY_TIMEOUT_S):
+        return
+    click.echo(f"ComfyUI on RunPod: {url}")
+    if missing := await problem(url, _READY_TIMEOUT_S):
+        log.warning("not ready after %g s: %s; scripts/doctor.py looks closer", _READY_TIMEOUT_S, missing)
+    if open_page:
+        await asyncio.to_thread(click.launch, url)
 
 
 def browsable_host(host: str) -> str:

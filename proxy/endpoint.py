@@ -5,9 +5,12 @@ Authorization header, nowhere else.
 """
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -131,6 +134,13 @@ class Endpoint:
         body = (await self._ask("GET", "/health", timeout_s=_CONNECT_S)).json()
         return Health(workers=body.get("workers") or {}, jobs=body.get("jobs") or {})
 
+    async def date(self) -> datetime | None:
+        """RunPod's clock; None when it does not tell."""
+        answer = await self._ask("GET", "/health", timeout_s=_CONNECT_S)
+        with contextlib.suppress(ValueError):
+            return parsedate_to_datetime(answer.date) if answer.date else None
+        return None
+
     async def _ask(self, method: str, path: str, timeout_s: float = _ANSWER_S) -> "_Answer":
         try:
             answer = await self._call(self._session, method, path, timeout_s=timeout_s)
@@ -153,7 +163,8 @@ class Endpoint:
         async with session.request(
             method, self._url + path, data=data, headers=headers, timeout=timeout, allow_redirects=False
         ) as response:
-            return _Answer(response.status, await response.read(), response.headers.get("Retry-After"))
+            told = response.headers
+            return _Answer(response.status, await response.read(), told.get("Retry-After"), told.get("Date"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +172,7 @@ class _Answer:
     status: int
     body: bytes
     retry_after: str | None
+    date: str | None
 
     def json(self) -> dict[str, Any]:
         try:

@@ -5,11 +5,12 @@ import hashlib
 import logging
 import shutil
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
-from proxy.comfyui import ComfyUI, ComfyUIRejected
+from proxy.comfyui import ComfyUIRejected
 from proxy.core.confine import confined
 from proxy.core.inputs import InputFile, WorkflowError, find_inputs, staged_prompt
 from proxy.core.naming import ItemKey, local_names, localised
@@ -27,6 +28,17 @@ class FileDamaged(Exception):
     """A result did not arrive whole: ask for it again."""
 
 
+class Shelf(Protocol):
+    """Where input files are found and results are put; implemented by ComfyUI."""
+
+    async def node_info(self, class_type: str) -> dict[str, Any] | None: ...
+    def view(
+        self, subfolder: str, filename: str, folder: Folder
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]: ...
+    async def upload(self, source: Path, subfolder: str, filename: str, folder: Folder) -> tuple[str, str]: ...
+    async def output_folder(self) -> Path | None: ...
+
+
 class SavedFiles(Protocol):
     """Remembers what was stored, over restarts; implemented by JobStore."""
 
@@ -38,7 +50,7 @@ class SavedFiles(Protocol):
 class FileSync:
     """*parts* is a folder of ours, in which results grow until they are whole."""
 
-    def __init__(self, comfyui: ComfyUI, parts: Path, saved: SavedFiles) -> None:
+    def __init__(self, comfyui: Shelf, parts: Path, saved: SavedFiles) -> None:
         self._comfyui = comfyui
         self._parts = parts
         self._saved = saved

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from proxy.core.stack_plan import CannotStart, Checkout
+from proxy.occupant import occupant
 
 if sys.platform != "win32":
     import fcntl
@@ -29,9 +30,8 @@ def require_free(host: str, port: int, variable: str) -> None:
             probe.bind((host, port))
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                raise CannotStart(
-                    f"{variable}={port}: another program listens there; stop it or choose another port"
-                ) from None
+                who = occupant(port) or "another program"
+                raise CannotStart(f"{variable}={port}: {who} listens there; stop it or choose another port") from None
             raise CannotStart(f"{variable}={port}: cannot listen at {host}: {error.strerror}") from None
 
 

@@ -19,7 +19,9 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT = Path(__file__).resolve().parents[1]
-_SECRETS = frozenset({"runpod_api_key"})
+_SECRETS = frozenset({
+    "runpod_api_key", "runpod_s3_access_key", "runpod_s3_secret_key", "bucket_access_key_id", "bucket_secret_access_key"
+})  # fmt: skip
 
 
 class SettingsError(Exception):
@@ -110,7 +112,22 @@ def _stripped(value: object) -> object:
     return value.strip() if isinstance(value, str) else value
 
 
+def _volume_id(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{3,}", text):
+        raise ValueError("needs the id of a network volume, as RunPod's Storage page shows it")
+    return text
+
+
+def _datacenter(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z]+(-[A-Za-z0-9]+)+", text):
+        raise ValueError("needs the name of a datacenter, such as EU-RO-1")
+    return text.upper()
+
+
 Port = Annotated[int, Field(ge=1, le=65535)]
+Secret = Annotated[SecretStr, BeforeValidator(_stripped), AfterValidator(_header_safe)]
+VolumeId = Annotated[str, BeforeValidator(_stripped), AfterValidator(_volume_id)]
+Datacenter = Annotated[str, BeforeValidator(_stripped), AfterValidator(_datacenter)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 
 
@@ -138,15 +155,26 @@ class Settings(BaseSettings):
     comfyui_python: Annotated[Path, AfterValidator(_program)] | None = Field(
         None, description="its interpreter; without it, the one in the checkout's `.venv` or `venv`"
     )
-    runpod_api_key: Annotated[SecretStr, BeforeValidator(_stripped), AfterValidator(_header_safe)] | None = Field(
-        None, description="your RunPod key; it never leaves the proxy but to RunPod"
-    )
+    runpod_api_key: Secret | None = Field(None, description="your RunPod key; it never leaves the proxy but to RunPod")
     runpod_endpoint_id: Annotated[str, AfterValidator(_endpoint_ids)] | None = Field(
         None, description="the serverless endpoint, or several separated by commas"
     )
     runpod_endpoint_base_url: WebAddress = Field(
         "https://api.runpod.ai/v2", description="where RunPod's API is (the name that RunPod's own SDK uses)"
     )
+    runpod_volume_id: VolumeId | None = Field(None, description="the endpoint's network volume")
+    runpod_datacenter: Datacenter | None = Field(None, description="its datacenter, such as `EU-RO-1`")
+    runpod_s3_access_key: Secret | None = Field(
+        None, description="S3 key of your RunPod account (`user_…`), which is another than the API key"
+    )
+    runpod_s3_secret_key: Secret | None = Field(None, description="its secret (`rps_…`)")
+    runpod_s3_endpoint_url: WebAddress | None = Field(
+        None, description="the volume's S3 API; without it, the one of `RUNPOD_DATACENTER`"
+    )
+    bucket_endpoint_url: WebAddress | None = Field(None, description="an S3 bucket that the workers use")
+    bucket_access_key_id: Secret | None = Field(None, description="its key")
+    bucket_secret_access_key: Secret | None = Field(None, description="its secret")
+    bucket_name: str | None = Field(None, description="its name")
     comfy_runpod_home: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] = Field(
         default_factory=lambda: data_home(sys.platform, os.environ, Path.home()),
         description="job database, caches and logs",
@@ -165,6 +193,13 @@ class Settings(BaseSettings):
         """The ids in ``RUNPOD_ENDPOINT_ID``; empty when it is not set."""
         return tuple(self.runpod_endpoint_id.split(",")) if self.runpod_endpoint_id else ()
 
+    @property
+    def volume_s3_url(self) -> str | None:
+        """Where the S3 API of the network volume is; None when nothing tells. Source: RunPod docs, storage/s3-api."""
+        if self.runpod_s3_endpoint_url or not self.runpod_datacenter:
+            return self.runpod_s3_endpoint_url
+        return f"https://s3api-{self.runpod_datacenter.lower()}.runpod.io"
+
     @model_validator(mode="after")
     def _agree(self) -> Self:
         if lines := tuple(self._disagreements()):
@@ -181,17 +216,28 @@ class Settings(BaseSettings):
             yield "RUNPOD_ENDPOINT_ID: not set, but RUNPOD_API_KEY is; set both for RunPod, neither for the sandbox"
         if self.runpod_endpoint_id and not self.runpod_api_key:
             yield "RUNPOD_API_KEY: not set, but RUNPOD_ENDPOINT_ID is; set both for RunPod, neither for the sandbox"
+        yield from self._half_keys("runpod_s3_access_key", "runpod_s3_secret_key")
+        yield from self._half_keys("bucket_access_key_id", "bucket_secret_access_key")
         comfyui = urlsplit(self.comfyui_url)
         if is_loopback(comfyui.hostname or "") and comfyui.port == self.proxy_port:
             yield f"COMFYUI_URL={self.comfyui_url}: is the proxy's own address; change it or PROXY_PORT"
         if self.sandbox_port == self.proxy_port:
             yield f"SANDBOX_PORT={self.sandbox_port}: is the proxy's own port; change it or PROXY_PORT"
 
+    def _half_keys(self, *names: str) -> Iterator[str]:
+        missing = [name.upper() for name in names if getattr(self, name) is None]
+        if len(missing) == 1:
+            given = next(name.upper() for name in names if name.upper() not in missing)
+            yield f"{missing[0]}: not set, but {given} is; a key has two parts"
 
-def load_settings(env_file: Path | None = PROJECT / ".env") -> Settings:
-    """The settings of the environment and of *env_file*; raises SettingsError when a value is wrong."""
+
+def load_settings(env_file: Path | None = PROJECT / ".env", **chosen: Any) -> Settings:
+    """The settings: *chosen* ones first, then the environment, then *env_file*.
+
+    Raises SettingsError when a value is wrong.
+    """
     try:
-        return Settings(_env_file=env_file)
+        return Settings(_env_file=env_file, **{name: value for name, value in chosen.items() if value is not None})
     except ValidationError as error:
         raise SettingsError(tuple(_line(details) for details in error.errors())) from None
 

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 SECRET_HEADER = "X-Comfy-Runpod-Secret"  # noqa: S105  the header's name, not its value
 _STOP_S = 2.0
 _CONNECT_S = 10.0
-_BURST_S = 2.0
+_QUIET_S = 2.0
 
 
 class Sockets:
@@ -54,7 +54,6 @@ class Sockets:
         self._running: dict[PromptId, tuple[ClientId | None, Snapshot]] = {}
         self._waiting: dict[PromptId, tuple[ClientId | None, Message]] = {}
         self._runner: web.AppRunner | None = None
-        self._told_at = -_BURST_S
         self._repeat: asyncio.TimerHandle | None = None
         self.secret = secrets.token_urlsafe(32)
         self.host = "127.0.0.1"
@@ -99,16 +98,13 @@ class Sockets:
     def publish_status(self) -> None:
         """Tell every socket the queue's length: the queue or the history has changed.
 
-        Frontends then ask for both, and show the reply that comes last even if it is the older one. After a burst of
-        changes that would stay, so the length is told once more when it has been quiet for a while.
+        Frontends then ask for both, and show the reply that comes last even if it is the older one. That would stay,
+        so the length is told once more when it has been quiet for a while.
         """
         self._tell_status()
-        loop = asyncio.get_running_loop()
         if self._repeat is not None:
             self._repeat.cancel()
-        if loop.time() - self._told_at < _BURST_S:
-            self._repeat = loop.call_later(_BURST_S, self._tell_status)
-        self._told_at = loop.time()
+        self._repeat = asyncio.get_running_loop().call_later(_QUIET_S, self._tell_status)
 
     def _tell_status(self) -> None:
         for socket in self._open:

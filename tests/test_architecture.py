@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
-ROOMS = ("wire", "proxy", "worker", "sandbox", "scripts", "bench", "tests")
-PURE = ("wire/*.py", "proxy/core/*.py", "worker/prompt_run.py", "sandbox/endpoint/state.py")
+ROOMS = ("wire", "proxy", "client", "worker", "sandbox", "scripts", "bench", "tests")
+PURE = ("wire/*.py", "proxy/core/*.py", "client/core/*.py", "worker/prompt_run.py", "sandbox/endpoint/state.py")
 PROCESS_STARTERS = {
     "proxy": {"proxy/machine.py", "proxy/stack.py"},
+    "client": {"client/runpodctl.py"},
     "worker": {"worker/comfy_process.py"},
     "sandbox": {"sandbox/endpoint/workers.py"},
 }
@@ -75,7 +76,9 @@ def test_processes_are_started_in_one_place_of_a_room(room: str) -> None:
 
 def test_the_environment_is_read_in_the_settings_only() -> None:
     readers = {
-        relative(path) for path in sources("wire", "proxy", "worker") if names_used(path) & {"os.environ", "os.getenv"}
+        relative(path)
+        for path in sources("wire", "proxy", "client", "worker")
+        if names_used(path) & {"os.environ", "os.getenv"}
     }
 
     assert readers <= {"proxy/settings.py", "worker/settings.py"}

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from proxy.settings import Settings
+from tests.support.help import written as written_help
 from worker.settings import Settings as WorkerSettings
 
 PROJECT = Path(__file__).resolve().parents[1]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
+MADE_BY_COMMANDS = {"docker/ComfyUI", "bench/results.json"}
 COMPUTED_DEFAULTS = {"COMFY_RUNPOD_HOME": "the user's data folder"}
 
 
@@ -68,11 +70,37 @@ def test_the_make_targets_are_documented() -> None:
     assert sorted(re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[0].split()) == sorted(targets)
 
 
+def test_the_help_of_the_scripts_is_what_they_print() -> None:
+    assert written_help(README) == README, "run: .venv/bin/python -m tests.support.help"
+
+
+def test_every_script_is_in_the_readme_and_can_be_started() -> None:
+    scripts = list((PROJECT / "scripts").glob("[!_]*.py"))
+
+    assert len(scripts) >= 4
+    assert all(f"`scripts/{path.name}" in README for path in scripts)
+    assert all(path.stat().st_mode & 0o100 for path in scripts)
+
+
+@pytest.mark.parametrize("page", sorted((PROJECT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_the_links_and_paths_of_a_page_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    linked = re.findall(r"\]\((?!https?:)([^)#]+)", text)
+    named = re.findall(r"`((?:[a-z-]+/)+[\w.-]*)`", text)
+
+    assert all((page.parent / link).exists() for link in linked)
+    assert all((PROJECT / path).exists() or path in MADE_BY_COMMANDS for path in named)
+
+
+def test_every_page_and_picture_is_linked_from_the_readme() -> None:
+    files = [path.name for path in (PROJECT / "docs").iterdir()]
+
+    assert all(f"](docs/{name})" in README for name in files)
+
+
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:[a-z-]+/)+[\w.-]*)`", README))))
 def test_a_path_in_the_readme_exists(path: str) -> None:
-    made_by_commands = {"docker/ComfyUI", "bench/results.json"}
-
-    assert path in made_by_commands or (PROJECT / path).exists()
+    assert path in MADE_BY_COMMANDS or (PROJECT / path).exists()
 
 
 def test_the_newcomer_sees_the_two_commands_first() -> None:

@@ -166,3 +166,23 @@ def test_data_lives_where_the_system_keeps_it() -> None:
 )  # fmt: skip
 def test_loopback_is_told_from_the_rest(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
+
+
+def test_half_a_key_of_the_volume_names_the_other_half_and_shows_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,) = complaints(monkeypatch, RUNPOD_S3_ACCESS_KEY="user_secret")
+
+    assert line.startswith("RUNPOD_S3_SECRET_KEY: ")
+    assert "user_secret" not in line
+
+
+def test_the_volumes_api_is_that_of_its_datacenter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNPOD_DATACENTER", "eu-ro-1")
+
+    assert load_settings(None).runpod_datacenter == "EU-RO-1"
+    assert load_settings(None).volume_s3_url == "https://s3api-eu-ro-1.runpod.io"
+
+
+def test_what_was_chosen_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNPOD_API_KEY", "rpa_secret")
+
+    assert load_settings(None, runpod_endpoint_id="abc").endpoint_ids == ("abc",)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.comfyui import OWN_NODES, comfyui_process
+from tests.support.prompts import inverted_image
 from tests.support.stack import Stack, running_stack
 
 REAL = bool(os.environ.get("COMFYUI_DIR") and os.environ.get("COMFYUI_PYTHON"))
@@ -16,6 +17,8 @@ NO_REAL = "set COMFYUI_DIR and COMFYUI_PYTHON to run this on a real ComfyUI"
 KINDS = ["sandbox", pytest.param("real", marks=pytest.mark.skipif(not REAL, reason=NO_REAL))]
 SAME_ORDER = {"PYTHONHASHSEED": "0"}
 """ComfyUI keeps a prompt's outputs in a set: two processes run them in the same order only with the same seed"""
+_COLD_START_S = 150
+"""of the worker's ComfyUI, which on a busy machine is longer than a test waits for anything else"""
 
 
 @asynccontextmanager
@@ -37,4 +40,5 @@ async def stack_of(kind: str, folders: pytest.TempPathFactory) -> AsyncIterator[
         }
         async with running_stack(home, **environment, **SAME_ORDER) as real:
             real.output, real.kind = data / "output", "real"
+            await real.history(await real.queue_prompt(inverted_image(prefix="warm-up")), _COLD_START_S)
             yield real

@@ -8,11 +8,8 @@ import pytest_asyncio
 
 from tests.contract.remote.cases import CASES, Case
 from tests.contract.remote.recording import Recording, Side, recorded
-from tests.support.prompts import inverted_image
 from tests.support.stack import Stack
 from tests.support.stacks import KINDS, stack_of
-
-_COLD_START_S = 150
 
 
 @dataclass
@@ -34,7 +31,6 @@ class Both:
 @pytest_asyncio.fixture(scope="session", loop_scope="session", params=KINDS)
 async def sides(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sides]:
     async with stack_of(request.param, tmp_path_factory) as stack:
-        await stack.history(await stack.queue_prompt(inverted_image()), _COLD_START_S)
         jobs = await _has_jobs(stack)
         local = Side("local", stack.comfyui_url, "sideA", stack.session, jobs)
         remote = Side("remote", stack.url, "sideB", stack.session, jobs)

