@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Create or update RunPod's template and serverless endpoint for the worker's image. Running it again changes nothing.
 
-It speaks RunPod's REST API v2 (https://docs.runpod.io/api-reference-v2). The key is RUNPOD_API_KEY in the environment.
+It speaks RunPod's REST API v2 (https://docs.runpod.io/api-reference-v2) with RUNPOD_API_KEY of the environment or .env.
 """
+
+import _project  # noqa: F401  # isort: skip  first of all: has this run by the project's interpreter
 
 import json
 import os
@@ -13,6 +15,7 @@ from typing import Any
 
 import click
 import requests
+from dotenv import load_dotenv
 
 PROJECT = Path(__file__).resolve().parents[1]
 MIN_CUDA = "12.8"
@@ -188,4 +191,5 @@ def endpoint_body(
 
 
 if __name__ == "__main__":
+    load_dotenv(PROJECT / ".env")
     sys.exit(main())

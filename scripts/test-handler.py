@@ -4,6 +4,8 @@
 It must start, say what is wrong in one sentence and with diagnostics, give no secret away, and end.
 """
 
+import _project  # noqa: F401  # isort: skip  first of all: has this run by the project's interpreter
+
 import asyncio
 import os
 import sys
@@ -14,7 +16,6 @@ from typing import Any
 
 import click
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 SECRET = "rpa_0123456789abcdefghijkl"
 os.environ["RUNPOD_API_KEY"] = SECRET
 

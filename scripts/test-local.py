@@ -4,6 +4,8 @@
 The ComfyUI is started by the worker, as on RunPod, with folders of its own: nothing is written into yours.
 """
 
+import _project  # noqa: F401  # isort: skip  first of all: has this run by the project's interpreter
+
 import asyncio
 import base64
 import io
@@ -20,7 +22,6 @@ import click
 from PIL import Image
 
 PROJECT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(PROJECT))
 
 from worker.app import App  # noqa: E402
 from worker.settings import Settings  # noqa: E402

@@ -1,7 +1,9 @@
 """Hygiene: what a job leaves behind, and what of it must go before the next one runs."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,21 @@ class Hygiene:
 
     def __init__(self, folders: Folders, max_age_s: float, max_bytes: int, clock: Callable[[], float]) -> None:
         self._folders, self._max_age_s, self._max_bytes, self._clock = folders, max_age_s, max_bytes, clock
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="hygiene")
+        self._tidying: Future[None] | None = None
+        self._jobs = 0
+
+    async def enter(self) -> None:
+        """A job begins; returns when what an earlier one left is gone."""
+        self._jobs += 1
+        if self._tidying is not None:
+            await asyncio.wait({asyncio.wrap_future(self._tidying)})
+
+    def leave(self, staged: Iterable[Path], outputs: Mapping[str, Any] | None) -> None:
+        """A job ended: :meth:`after`, in a thread, awaited by the next job only. Beside other jobs temp stays."""
+        self._jobs -= 1
+        alone = outputs if self._jobs == 0 else None
+        self._tidying = self._thread.submit(self.after, tuple(staged), alone)
 
     def after(self, staged: Iterable[Path], outputs: Mapping[str, Any] | None) -> None:
         """After a job: its input files go, so that no other job can read them by name, then temp and old outputs.

@@ -119,6 +119,7 @@ class Session:
 
     async def _run(self) -> None:
         try:
+            await self._shop.hygiene.enter()
             async with aiohttp.ClientSession() as http:
                 comfy = ComfyClient(self._shop.comfy_url, http)
                 watching = asyncio.create_task(self._shop.watch.keep(comfy.answers))
@@ -126,12 +127,9 @@ class Session:
                     await self._guarded(comfy)
                 finally:
                     watching.cancel()
-                    await self._tidy()
         finally:
             self.outbox.close()
-
-    async def _tidy(self) -> None:
-        await asyncio.to_thread(self._shop.hygiene.after, self._inputs.written, self._outputs_named)
+            self._shop.hygiene.leave(self._inputs.written, self._outputs_named)
 
     async def _guarded(self, comfy: ComfyClient) -> None:
         """The job; whatever goes wrong becomes its last event."""

@@ -24,6 +24,7 @@ class Watch:
 
     async def keep(self, answers: Callable[[float], Awaitable[bool]]) -> None:
         """Asks until cancelled; *answers* gets the seconds that it may take."""
+        await asyncio.sleep(self._pace_s)  # most jobs have ended by then, and a question costs ComfyUI milliseconds
         while True:
             life = self.process.deaths
             answered, _ = await asyncio.gather(answers(self._pace_s), asyncio.sleep(self._pace_s))

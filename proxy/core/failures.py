@@ -17,6 +17,8 @@ _WORKER = {
     "comfyui_unreachable": "ComfyUI on the worker hangs or is overloaded. Press Run to try once more.",
     "prompt_vanished": "Most likely ComfyUI on the worker was restarted. Press Run to try once more.",
     "bad_request": "Is the worker's version that of this proxy?",
+    "model_unavailable": "Correct the model's source or the worker's token for it, then press Run again.",
+    "worker_stopped": "RunPod took the worker away while it ran the job. Press Run to try once more.",
 }
 """what to do, by error type of WorkerFailed"""
 _STATUS = {

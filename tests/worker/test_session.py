@@ -123,7 +123,7 @@ async def test_input_files_are_there_when_the_prompt_runs_and_gone_after_it(read
 
     (output,) = [event for event in reader.events if isinstance(event, NodeOutput)]
     assert output.output == {"text": ["from afar"]}
-    assert list((data / "input").rglob("*.txt")) == []
+    await reader.until(lambda: not list((data / "input").rglob("*.txt")))
 
 
 async def test_the_prompt_keeps_the_callers_id(read: Read) -> None:
@@ -205,6 +205,34 @@ async def test_a_job_cancelled_before_it_did_anything_leaves_nothing(read: Read,
     await cancelled(reader)
 
     await until_idle(app)
+
+
+async def test_a_job_cancelled_while_its_model_is_fetched_leaves_nothing_behind(tmp_path: Path) -> None:
+    asked = asyncio.Event()
+
+    async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        asked.set()
+        await reader.read()  # until the worker goes away
+        writer.close()
+
+    app = make_app(FAKE, tmp_path, models_dir=tmp_path / "models", downloads_allow_private=True)
+    app.start()
+    server = await asyncio.start_server(never, "127.0.0.1", 0)
+    try:
+        source = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/a.safetensors"
+        reader = Reader(app, SLOW, models=[{"source": source, "folder": "loras"}])
+        await asyncio.wait_for(asked.wait(), 20)
+
+        await cancelled(reader)
+        following = Reader(app, {"7": save(512)})
+        await following.task
+    finally:
+        server.close()
+        app.stop()
+
+    assert isinstance(following.events[-1], PromptFinished)
+    assert not (tmp_path / "models" / "loras" / ".a.safetensors.lock").exists()
 
 
 async def test_an_interrupt_that_comfyui_forgets_is_repeated(read: Read, app: App) -> None:

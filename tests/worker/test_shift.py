@@ -16,7 +16,7 @@ import pytest
 from sandbox.endpoint.server import Running, running_endpoint
 from sandbox.endpoint.service import Options
 from sandbox.endpoint.workers import sdk_environment
-from tests.support.job_client import JobClient
+from tests.support.job_client import JobClient, events
 from tests.worker.conftest import FAKE
 
 PROJECT = Path(__file__).parents[2]
@@ -193,4 +193,16 @@ async def test_a_comfyui_that_hangs_or_is_killed_fails_its_job_and_the_next_one_
     assert said in ending["message"]
     assert took < 5
     assert following["output"][-1]["events"][-1]["kind"] == "prompt_finished"
+    assert not comfyui.is_running()
+
+
+async def test_a_comfyui_that_hung_between_two_jobs_is_replaced_for_the_next(tmp_path: Path) -> None:
+    async with worker(tmp_path, COMFYUI_HANG_S="1") as one:
+        await served(one)
+        (comfyui,) = [child for child in one.family.children() if "main.py" in child.cmdline()]
+        comfyui.suspend()
+
+        answer = await one.ends(await one.submit(QUICK))
+
+    assert events(answer)[-1]["kind"] == "prompt_finished"
     assert not comfyui.is_running()
