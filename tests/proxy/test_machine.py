@@ -75,7 +75,7 @@ def test_a_taken_port_is_one_line_with_variable_and_port() -> None:
         taken.listen()
         port = taken.getsockname()[1]
 
-        with pytest.raises(CannotStart, match=f"^PROXY_PORT={port}: another program"):
+        with pytest.raises(CannotStart, match=f"^PROXY_PORT={port}: .* listens there"):
             require_free("127.0.0.1", port, "PROXY_PORT")
 
 
