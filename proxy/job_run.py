@@ -266,7 +266,12 @@ class JobRun:
             self._publish(self._display.waiting("Sending input files that the worker has not"))
 
     async def _add_chunk(self, run: str, event: FileChunk) -> None:
-        await self._patience.until(lambda: self._tools.files.add_chunk(self.prompt_id, run, event), "save the results")
+        try:
+            await self._patience.until(
+                lambda: self._tools.files.add_chunk(self.prompt_id, run, event), "save the results"
+            )
+        except FileDamaged as error:  # what is missing is asked for when the file is to be whole
+            logger.warning("%s: %s", self.prompt_id, error)
 
     async def _save(self, run: str, event: NodeOutput) -> NodeOutput:
         return await self._collector.save(run, event, cached=event.node in self._display.cached)

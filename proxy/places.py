@@ -10,6 +10,9 @@ from proxy.objects import Objects, Place
 from proxy.settings import Settings
 from wire.s3 import region_of
 
+_TRIES = 4
+"""of one request; then the job's own patience goes on, which tells the person"""
+
 
 class NotSet(ValueError):
     """Variables are missing; the text names them."""
@@ -65,4 +68,4 @@ def _objects(place: Place | None) -> Objects | None:
         return None
     from proxy.bucket import Bucket  # noqa: PLC0415  boto3 takes a second to import, and 30 MB
 
-    return Bucket(place)
+    return Bucket(place, tries=_TRIES)

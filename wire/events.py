@@ -291,7 +291,10 @@ def decode_batch(value: object) -> Batch:
     try:
         events = tuple(_decode_event(item) for item in value["events"])
         return Batch(run=value["run"], started=value["started"], events=events)
-    except (KeyError, TypeError, ValidationError) as error:
+    except ValidationError as error:  # without its input, which may hold a signed address
+        first = error.errors(include_input=False)[0]
+        raise WireError(f"unreadable batch of events: {first['loc']}: {first['msg']}") from None
+    except (KeyError, TypeError) as error:
         raise WireError(f"unreadable batch of events: {error}") from error
 
 

@@ -96,6 +96,17 @@ async def test_a_file_is_sent_once_and_again_only_when_the_worker_lost_it(stack:
     assert (stack.output / "three_00001_.png").exists()
 
 
+async def test_a_link_out_of_the_input_folder_is_refused_like_a_name_that_leads_out(
+    stack: Stack, tmp_path: Path
+) -> None:
+    (tmp_path / "secret.png").write_bytes(noise(8))
+    (stack.home / "sandbox" / "input" / "link.png").symlink_to(tmp_path / "secret.png")
+    status, body = await stack.post("/api/prompt", {"prompt": loaded("link.png")})
+
+    assert status == 400
+    assert "link out" in body["node_errors"]["1"]["errors"][0]["details"]
+
+
 def film(megabytes: int, seed: int = 1, prefix: str = "video/film") -> Prompt:
     inputs = {"megabytes": megabytes, "seed": seed, "filename_prefix": prefix}
     return {"1": {"class_type": "SandboxFilm", "inputs": inputs}}
@@ -146,17 +157,21 @@ async def restarted(stack: Stack) -> None:
 
 
 async def test_a_film_of_which_the_proxy_had_a_part_goes_on_where_it_stopped(stack: Stack) -> None:
-    """Chunks that RunPod handed out before the crash are in the part file; the rest comes from the stream."""
+    """The rest comes from the stream, and what RunPod had handed out to the dead proxy from the worker once more."""
     prompt_id = await stack.queue_prompt(film(120, seed=7, prefix="video/killed"))
     parts = stack.home / "parts" / prompt_id
     received = await until(lambda: size_of(parts), 60)
     await stack.kill()
+    (part,) = parts.iterdir()
+    os.truncate(part, 1024 * 1024)  # as if the disk had not had time
     await restarted(stack)
     await until(lambda: listens(stack), 60)
     (item,) = (await stack.history(prompt_id, 120))["outputs"]["1"]["images"]
     content = (stack.output / item["subfolder"] / item["filename"]).read_bytes()
 
     assert 0 < received < len(content) == 120 * 1024 * 1024
+    assert "asking for the rest (1)" in stack.log()
+    assert "asking for the rest (2)" not in stack.log()
     assert item["filename"] == "killed_00001_.mp4"
     assert not parts.exists()
 

@@ -126,3 +126,13 @@ def test_fields_of_a_newer_worker_are_passed_over_and_unknown_kinds_are_named() 
 def test_what_is_no_batch_is_refused(value: object) -> None:
     with pytest.raises(WireError):
         decode_batch(value)
+
+
+def test_what_cannot_be_read_is_not_repeated_where_it_may_be_kept() -> None:
+    file = {**FILES[2].model_dump(mode="json"), "size": -1, "source": {"kind": "url", "url": "https://x/?secret"}}
+    item = {"seq": 0, "kind": "node_output", "node": "1", "files": [file]}
+    with pytest.raises(WireError) as caught:
+        decode_batch(encode_batch("run", 7, [item]))
+
+    assert "secret" not in str(caught.value)
+    assert "size" in str(caught.value)
