@@ -226,11 +226,8 @@ class JobRun:
         """Act on one event; the event as it is to be kept for a restart, None when it need not be."""
         event = item.event
         match event:
-            case FileChunk():
-                await self._add_chunk(run, event)
-            case Preview():
-                event = await self._tools.files.with_picture(self.prompt_id, run, event)
-                self._publish(self._display.messages(event, self._tools.now_ms()))
+            case FileChunk() | Preview():
+                await self._take_bytes(run, event)
             case NodeOutput():
                 event = await self._save(run, event)
                 self._publish(self._display.messages(event, self._tools.now_ms()))
@@ -265,12 +262,16 @@ class JobRun:
             self.submitted.clear()
             self._publish(self._display.waiting("Sending input files that the worker has not"))
 
-    async def _add_chunk(self, run: str, event: FileChunk) -> None:
+    async def _take_bytes(self, run: str, event: FileChunk | Preview) -> None:
+        """What is lost of a file is asked for when it is to be whole; what is lost of a picture on the way is not."""
+        files = self._tools.files
         try:
-            await self._patience.until(
-                lambda: self._tools.files.add_chunk(self.prompt_id, run, event), "save the results"
-            )
-        except FileDamaged as error:  # what is missing is asked for when the file is to be whole
+            if isinstance(event, FileChunk):
+                await self._patience.until(lambda: files.add_chunk(self.prompt_id, run, event), "save the results")
+            else:
+                whole = await files.with_picture(self.prompt_id, run, event)
+                self._publish(self._display.messages(whole, self._tools.now_ms()))
+        except FileDamaged as error:
             logger.warning("%s: %s", self.prompt_id, error)
 
     async def _save(self, run: str, event: NodeOutput) -> NodeOutput:
