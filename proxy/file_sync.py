@@ -117,13 +117,17 @@ class FileSync:
         """The local file of an earlier job with this content, if it is still there."""
         key = (file.type, file.subfolder, file.filename)
         local = self._saved.stored_before(key, file.sha256)
-        root = await self._comfyui.output_folder()
-        if local is None or root is None or local[0] != "output":
-            return None
-        if not await asyncio.to_thread(_is_still, root / local[1] / local[2], file.sha256):
+        if local is None or not await self._is_still_there(local, file.sha256):
             return None
         self._saved.remember_file(prompt_id, key, file.sha256, local)
         return local
+
+    async def _is_still_there(self, local: ItemKey, sha256: str) -> bool:
+        folder, subfolder, filename = local
+        if folder == "temp":  # its names are never given twice
+            return await self._comfyui.has_file(subfolder, filename, "temp")
+        root = await self._comfyui.output_folder()
+        return root is not None and await asyncio.to_thread(_is_still, root / subfolder / filename, sha256)
 
     def _part(self, prompt_id: PromptId, run: str, transfer: int) -> Path:
         return self._parts / confined(prompt_id, f"{run}-{transfer}")
