@@ -240,6 +240,7 @@ async def test_a_chosen_prompt_id_is_kept(stack: Stack) -> None:
     wanted = str(uuid.uuid4())
 
     assert await stack.queue_prompt(inverted_image(color=8), prompt_id=wanted) == wanted
+    assert await stack.history(wanted)
 
 
 @pytest.mark.parametrize(
