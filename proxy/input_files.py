@@ -51,6 +51,8 @@ class InputFiles:
         """
         kinds = {node["class_type"] for node in job.prompt.values()}
         found = find_inputs(job.prompt, {kind: await self._comfyui.node_info(kind) for kind in kinds})
+        if not found:
+            return staged_prompt(job.prompt, ()), ()
         spool = self._spool / uuid.uuid4().hex
         try:
             spooled = await self._read_all(_each_once(found), spool)
