@@ -25,11 +25,7 @@ def write_archive(
     models: Sequence[Model], path: Path, begin: Callable[[Model], None], advance: Callable[[int], None]
 ) -> Manifest:
     """Write the archive to *path*, whole or not at all; what is in it. Raises ArchiveFailed."""
-    need, free = sum(model.size for model in models) + _OVERHEAD, shutil.disk_usage(path.absolute().parent).free
-    if need > free:
-        raise ArchiveFailed(
-            f"{path.absolute().parent} has {free / 1e9:.1f} GB free, the archive needs {need / 1e9:.1f}"
-        )
+    _require_room(path.absolute().parent, sum(model.size for model in models) + _OVERHEAD)
     part = path.with_name(f".{path.name}.part")
     try:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:

@@ -12,20 +12,11 @@ from sandbox.endpoint.server import running_endpoint
 from sandbox.endpoint.service import Options
 from tests.support.comfyui import comfyui_process
 from tests.support.page import opened_page
-from tests.support.prompts import Prompt, inverted_image
+from tests.support.prompts import inverted_image, slow_image
 from tests.support.stack import Stack, free_port, running_stack, start_proxy
 from tests.support.until import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-def slow(seconds: float, prefix: str = "slow", color: int = 0) -> Prompt:
-    prompt = inverted_image(color=color, prefix=prefix)
-    prompt["2"] = {
-        "class_type": "SandboxSlow",
-        "inputs": {"image": ["1", 0], "steps": int(seconds * 10), "seconds_per_step": 0.1},
-    }
-    return prompt
 
 
 async def set_faults(stack: Stack, **points: int) -> None:
@@ -43,7 +34,7 @@ async def remote_status(stack: Stack, prompt_id: str) -> str:
 
 async def test_a_real_progress_with_previews_is_shown(stack: Stack) -> None:
     async with opened_page(stack.session, stack.url) as page:
-        prompt_id = await stack.queue_prompt(slow(1, color=1), client_id=page.sid)
+        prompt_id = await stack.queue_prompt(slow_image(1, color=1), client_id=page.sid)
         await page.heard_end(prompt_id)
         values = [data["value"] for data in page.said("progress", prompt_id)]
 
@@ -56,7 +47,7 @@ async def test_a_real_progress_with_previews_is_shown(stack: Stack) -> None:
 
 async def test_stop_stops_the_gpu_within_two_seconds(stack: Stack) -> None:
     async with opened_page(stack.session, stack.url) as page:
-        prompt_id = await stack.queue_prompt(slow(60, color=2), client_id=page.sid)
+        prompt_id = await stack.queue_prompt(slow_image(60, color=2), client_id=page.sid)
         await page.heard("progress", prompt_id)
         asked = time.monotonic()
         await stack.post("/api/interrupt", {"prompt_id": prompt_id})
@@ -75,7 +66,7 @@ async def test_stop_stops_the_gpu_within_two_seconds(stack: Stack) -> None:
 
 
 async def test_a_prompt_deleted_while_it_waits_leaves_no_trace(stack: Stack) -> None:
-    running = await stack.queue_prompt(slow(30, color=4))
+    running = await stack.queue_prompt(slow_image(30, color=4))
     waiting = await stack.queue_prompt(inverted_image(color=5))
     await until(lambda: is_running(stack, running))
     await stack.post("/api/interrupt", {"prompt_id": waiting})
@@ -145,7 +136,7 @@ async def test_a_job_goes_on_when_the_proxy_is_killed_and_started_again(stack: S
     """The endpoint and ComfyUI of the first proxy live on, as RunPod would."""
     sid = "5" * 32
     async with opened_page(stack.session, stack.url, sid) as page:
-        prompt_id = await stack.queue_prompt(slow(8, prefix="survivor", color=22), client_id=sid)
+        prompt_id = await stack.queue_prompt(slow_image(8, prefix="survivor", color=22), client_id=sid)
         await page.heard("progress", prompt_id)
         await stack.kill()
     stack.environ |= {
@@ -226,7 +217,7 @@ async def test_while_the_endpoint_is_down_the_prompt_waits_and_the_page_says_so(
 async def test_while_comfyui_is_down_a_prompt_is_refused_in_its_shape(tmp_path: Path) -> None:
     async with running_stack(tmp_path) as stack:
         await end_comfyui(stack)
-        status, body = await stack.post("/api/prompt", {"prompt": slow(1)})
+        status, body = await stack.post("/api/prompt", {"prompt": slow_image(1)})
         async with stack.session.get(stack.url, headers={"Sec-Fetch-Mode": "navigate"}) as page:
             text = await page.text()
 

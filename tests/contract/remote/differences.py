@@ -96,6 +96,8 @@ def _named(errors: list[dict[str, Any]]) -> list[Any]:
     return sorted({json.dumps(error, sort_keys=True) for error in named})
 
 
+_CREATE_TIME = "A job bears its create_time, as from ComfyUI 0.8.0 on, also beside an older one, which reads past it."
+
 STORY = (
     Difference(
         "Waiting for a machine is shown, as ComfyUI's own cloud does: locally there is nothing to wait for.",
@@ -110,7 +112,7 @@ STORY = (
 ANSWERS: tuple[Difference, ...] = ()
 HISTORY = (
     Difference(
-        "A job bears its create_time, as from ComfyUI 0.8.0 on, also beside an older one, which reads past it.",
+        _CREATE_TIME,
         local=every(with_create_time),
     ),
 )
@@ -135,7 +137,7 @@ QUEUE = (
         remote=every(without_workflow),
     ),
     Difference(
-        "A job bears its create_time, as from ComfyUI 0.8.0 on, also beside an older one, which reads past it.",
+        _CREATE_TIME,
         local=every(with_create_times),
     ),
     Difference(
