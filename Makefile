@@ -24,11 +24,12 @@ test: setup ## the whole suite; what is skipped is said with its reason. ARGS="-
 	@scripts/frontends.sh || echo "frontends: could not be fetched; their tests will be skipped"
 	@$(PYTHON_HERE) -m pytest $(ARGS)
 
-check: setup ## format, lint, types, arrows between the rooms, shell scripts, Dockerfile
+check: setup ## format, lint, types, arrows between the rooms, a test file for each module, shell scripts, Dockerfile
 	@$(PYTHON_HERE) -m ruff format --check --quiet .
 	@$(PYTHON_HERE) -m ruff check --quiet .
 	@$(PYTHON_HERE) -m mypy
 	@.venv/bin/lint-imports --no-logo
+	@$(PYTHON_HERE) -m pytest --quiet --no-header tests/test_architecture.py
 	@.venv/bin/shellcheck scripts/*.sh .ci/run
 	@if [ -e docker/Dockerfile ]; then .venv/bin/hadolint docker/Dockerfile; fi
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from bench.process import Target, bare_mitmproxy, running
 from bench.report import Limit, Row, percentile
-from proxy.core.job import Entry, Submission
-from proxy.core.lifecycle import JobState
-from proxy.job_store import JobStore
+from engine.model.job import Entry, Submission
+from engine.model.states import JobState
+from engine.store.jobs import JobStore
 from tests.support.stack import PROJECT, Stack, free_port, running_stack
 from wire.ids import PromptId
 

@@ -1,1 +1,1 @@
-"""The commands in scripts/: what a person runs beside the proxy, with the proxy's own client, finder and naming."""
+"""The commands in scripts/: what a person runs in a terminal, on the same engine as the proxy."""

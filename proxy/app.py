@@ -14,6 +14,15 @@ from typing import Any
 import aiohttp
 from pydantic import SecretStr
 
+from engine.comfyui import ComfyUI
+from engine.files.inputs import InputFiles
+from engine.files.results import ResultFiles
+from engine.files.s3_settings import large_files
+from engine.jobs.dispatcher import Dispatcher
+from engine.jobs.services import Services
+from engine.runpod.endpoint import Endpoint
+from engine.settings import PROJECT, Settings
+from engine.store.jobs import JobStore
 from proxy.addons.features import Features
 from proxy.addons.guard import Guard
 from proxy.addons.history import History
@@ -25,18 +34,9 @@ from proxy.addons.reroute import Reroute
 from proxy.addons.streaming import Streaming
 from proxy.addons.submit import Submit
 from proxy.addons.upstream import Upstream
-from proxy.comfyui import ComfyUI
-from proxy.dispatcher import Dispatcher
-from proxy.endpoint import Endpoint
-from proxy.file_sync import FileSync
-from proxy.input_files import InputFiles
-from proxy.job_store import JobStore
-from proxy.job_tools import Tools
 from proxy.overview import Overview
-from proxy.places import large_files
-from proxy.settings import PROJECT, Settings
-from proxy.sockets import SECRET_HEADER, Sockets
 from proxy.temp_files import TempFiles
+from proxy.websocket.sockets import SECRET_HEADER, Sockets
 from wire.ids import PromptId
 
 logger = logging.getLogger(__name__)
@@ -66,9 +66,9 @@ async def _serve(
     temp_files = TempFiles(comfyui, store)
     sockets = Sockets(settings.comfyui_url, session, store.count_active, comfyui.forget, temp_files.look)
     large = large_files(settings, session)
-    files = FileSync(comfyui, settings.comfy_runpod_home / "parts", store, large)
+    files = ResultFiles(comfyui, settings.comfy_runpod_home / "parts", store, large)
     inputs = InputFiles(comfyui, settings.comfy_runpod_home / "spool", store.kept, large)
-    tools = Tools(store, inputs, files, sockets, _now_ms, asyncio.sleep)
+    tools = Services(store, inputs, files, sockets, _now_ms, asyncio.sleep)
     dispatcher = Dispatcher(endpoints, tools, settings.max_in_flight)
     overview = Overview(
         version=version(), kind=kind, comfyui=comfyui, endpoints=endpoints, store=store, clock=time.monotonic

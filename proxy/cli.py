@@ -10,11 +10,13 @@ from typing import Any, NoReturn
 
 import click
 
-from proxy.core.stack_plan import CannotStart, Plan, client_variables
-from proxy.machine import claimed, wait_until_listening
-from proxy.readiness import problem
-from proxy.settings import Settings, SettingsError, environment_for_others, load_settings
-from proxy.stack import become, prepare, prepare_endpoint, running
+from engine.errors import CannotStart
+from engine.instance_lock import instance_lock
+from engine.ports import wait_until_listening
+from engine.settings import Settings, SettingsError, environment_for_others, load_settings
+from proxy.stack.plan import StackPlan, client_variables
+from proxy.stack.processes import exec_command, prepare, prepare_endpoint, running
+from proxy.stack.readiness import wait_until_ready
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +38,7 @@ def run(*, verbose: bool = False, endpoint_only: bool = False, open_page: bool =
     try:
         settings = load_settings(**chosen)
         if endpoint_only:
-            _become_endpoint(settings)
+            _exec_endpoint(settings)
         with contextlib.suppress(asyncio.CancelledError, KeyboardInterrupt):
             asyncio.run(_run(settings, open_page=open_page))
     except SettingsError as error:
@@ -45,19 +47,19 @@ def run(*, verbose: bool = False, endpoint_only: bool = False, open_page: bool =
         _give_up(error, status=1)
 
 
-def _become_endpoint(settings: Settings) -> NoReturn:
+def _exec_endpoint(settings: Settings) -> NoReturn:
     command = asyncio.run(prepare_endpoint(settings))
     click.echo("To point a client at the sandbox endpoint:")
     for variable in client_variables(settings.sandbox_port):
         click.echo(f"  {variable}")
-    become(command, environment_for_others())
+    exec_command(command, environment_for_others())
 
 
 async def _run(settings: Settings, *, open_page: bool) -> None:
     """Everything between start and stop. A signal ends it also before the proxy has set up its own handling."""
     _end_on_sigterm()
     home = settings.comfy_runpod_home
-    with claimed(home):
+    with instance_lock(home):
         plan = await prepare(settings)
         for line in plan.lines:
             click.echo(line)
@@ -65,7 +67,7 @@ async def _run(settings: Settings, *, open_page: bool) -> None:
             await _serve_and_announce(settings, plan, open_page=open_page)
 
 
-async def _serve_and_announce(settings: Settings, plan: Plan, *, open_page: bool) -> None:
+async def _serve_and_announce(settings: Settings, plan: StackPlan, *, open_page: bool) -> None:
     # mitmproxy takes seconds to import: by now what is wrong has been said, and ComfyUI has begun to start
     from proxy.addons.master import CannotListen  # noqa: PLC0415
     from proxy.app import serve  # noqa: PLC0415
@@ -87,7 +89,7 @@ async def _announce(settings: Settings, *, open_page: bool) -> None:
     if not await wait_until_listening(host.strip("[]"), settings.proxy_port, _READY_TIMEOUT_S):
         return
     click.echo(f"ComfyUI on RunPod: {url}")
-    if missing := await problem(url, _READY_TIMEOUT_S):
+    if missing := await wait_until_ready(url, _READY_TIMEOUT_S):
         log.warning("not ready after %g s: %s; scripts/doctor.py looks closer", _READY_TIMEOUT_S, missing)
     if open_page:
         await asyncio.to_thread(click.launch, url)

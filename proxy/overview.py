@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from proxy.comfyui import ComfyUI
-from proxy.core.job import Brief
-from proxy.core.lifecycle import JobState, public_state
-from proxy.core.naming import ItemKey
-from proxy.endpoint import Endpoint, EndpointRejected, EndpointUnavailable, JobGone, total_health
-from proxy.job_store import JobStore
+from engine.comfyui import ComfyUI
+from engine.model.job import Brief
+from engine.model.naming import ItemKey
+from engine.model.states import JobState, public_state
+from engine.runpod.endpoint import Endpoint, EndpointRejected, EndpointUnavailable, JobGone, total_health
+from engine.store.jobs import JobStore
 
 _PUBLIC = ("pending", "running", "completed", "failed", "cancelled")
 

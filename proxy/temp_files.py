@@ -7,8 +7,8 @@ import asyncio
 import logging
 from typing import cast
 
-from proxy.comfyui import ComfyUI, ComfyUIRejected, ComfyUIUnavailable
-from proxy.job_store import JobStore
+from engine.comfyui import ComfyUI, ComfyUIRejected, ComfyUIUnavailable
+from engine.store.jobs import JobStore
 from wire.files import Folder
 
 logger = logging.getLogger(__name__)

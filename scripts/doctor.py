@@ -3,6 +3,6 @@
 
 import _project  # noqa: F401
 
-from client.doctor_cli import main
+from client.doctor.cli import main
 
 main(prog_name="doctor.py")

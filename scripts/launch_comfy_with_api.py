@@ -3,6 +3,6 @@
 
 import _project  # noqa: F401
 
-from client.launch_cli import main
+from proxy.launch import main
 
 main(prog_name="launch_comfy_with_api.py")

@@ -3,6 +3,6 @@
 
 import _project  # noqa: F401
 
-from client.send_cli import main
+from client.send.cli import main
 
 main(prog_name="send-to-runpod.py")

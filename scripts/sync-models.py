@@ -5,6 +5,6 @@ import sys
 
 import _project  # noqa: F401
 
-from client.sync_cli import main
+from client.sync.cli import main
 
 main(sys.argv[1:])

@@ -20,7 +20,7 @@ SECRET = "rpa_0123456789abcdefghijkl"
 os.environ["RUNPOD_API_KEY"] = SECRET
 
 from worker.app import App  # noqa: E402
-from worker.settings import Settings  # noqa: E402
+from worker.settings import WorkerSettings  # noqa: E402
 
 WORKFLOW = {"1": {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 64, "batch_size": 1, "color": 0}}}
 BAD_INPUTS = {
@@ -36,7 +36,9 @@ DIAGNOSTICS = {"error_type", "node", "traceback", "comfyui_version", "runpod_sdk
 
 
 def app_without_comfyui(home: Path, *, stream: bool) -> App:
-    settings = Settings(comfyui_home=home / "nothing", comfyui_port=0, models_dir=home / "models", worker_stream=stream)
+    settings = WorkerSettings(
+        comfyui_home=home / "nothing", comfyui_port=0, models_dir=home / "models", worker_stream=stream
+    )
     return App(settings, sdk_version="none")
 
 

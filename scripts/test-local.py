@@ -24,7 +24,7 @@ from PIL import Image
 PROJECT = Path(__file__).resolve().parents[1]
 
 from worker.app import App  # noqa: E402
-from worker.settings import Settings  # noqa: E402
+from worker.settings import WorkerSettings  # noqa: E402
 
 Answer = tuple[str, int]
 """what went wrong, empty when nothing did; and how many files came back"""
@@ -67,7 +67,7 @@ async def run(app: App, job_input: dict[str, Any], *, stream: bool) -> Answer:
     return "" if good else json.dumps(events[-1], ensure_ascii=False)[:2000], files
 
 
-async def run_all(settings: Settings, asked: dict[str, dict[str, Any]]) -> bool:
+async def run_all(settings: WorkerSettings, asked: dict[str, dict[str, Any]]) -> bool:
     app = App(settings, sdk_version="none")
     app.start()
     good = True
@@ -104,7 +104,7 @@ def main(comfyui_dir: str | None, comfyui_python: str | None, comfyui_args: str 
     good = True
     for stream in (False, True):
         with tempfile.TemporaryDirectory() as data:
-            settings = Settings(**values, worker_data_dir=Path(data), worker_stream=stream)
+            settings = WorkerSettings(**values, worker_data_dir=Path(data), worker_stream=stream)
             good = asyncio.run(run_all(settings, asked)) and good
     sys.exit(not good)
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from proxy.settings import Settings
+from engine.settings import Settings
 from tests.support.help import written as written_help
-from worker.settings import Settings as WorkerSettings
+from worker.settings import WorkerSettings
 
 PROJECT = Path(__file__).resolve().parents[1]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")

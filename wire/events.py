@@ -249,7 +249,7 @@ _KNOWN = frozenset(
 )  # fmt: skip
 
 
-class Numbered(BaseModel):
+class NumberedEvent(BaseModel):
     """An event with its place in its run: 0, 1, 2…"""
 
     model_config = ConfigDict(frozen=True)
@@ -267,7 +267,7 @@ class Batch(BaseModel):
     """id of this run of the handler: RunPod may run a job a second time"""
     started: int
     """when the run began, milliseconds since the epoch: the run that began last counts"""
-    events: tuple[Numbered, ...]
+    events: tuple[NumberedEvent, ...]
 
 
 def encode_event(seq: int, event: WorkerEvent) -> dict[str, Any]:
@@ -298,7 +298,7 @@ def decode_batch(value: object) -> Batch:
         raise WireError(f"unreadable batch of events: {error}") from error
 
 
-def _decode_event(item: dict[str, Any]) -> Numbered:
+def _decode_event(item: dict[str, Any]) -> NumberedEvent:
     if item["kind"] not in _KNOWN:
-        return Numbered(seq=item["seq"], event=Unknown(name=str(item["kind"])))
-    return Numbered(seq=item["seq"], event=_EVENT.validate_python(item))
+        return NumberedEvent(seq=item["seq"], event=Unknown(name=str(item["kind"])))
+    return NumberedEvent(seq=item["seq"], event=_EVENT.validate_python(item))

@@ -44,27 +44,27 @@ class Streamed(_Source):
     transfer: int = Field(ge=0)
 
 
-class Stored(_Source):
+class Url(_Source):
     """The bytes are to be fetched from a bucket. The signed address is a secret while it is valid."""
 
     kind: Literal["url"] = "url"
     url: str = Field(repr=False)
 
 
-class OnVolume(_Source):
+class Volume(_Source):
     """The bytes lie on the endpoint's network volume; *path* is relative to its root: confine before use."""
 
     kind: Literal["volume"] = "volume"
     path: str
 
 
-class Held(_Source):
+class Cached(_Source):
     """The bytes were sent before: who gets this has them by their SHA-256, or says that they are missing."""
 
-    kind: Literal["held"] = "held"
+    kind: Literal["cached"] = "cached"
 
 
-Source = Annotated[Inline | Streamed | Stored | OnVolume | Held, Field(discriminator="kind")]
+Source = Annotated[Inline | Streamed | Url | Volume | Cached, Field(discriminator="kind")]
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 

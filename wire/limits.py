@@ -5,8 +5,8 @@ MIB = 1024 * 1024
 PROTOCOL = 1
 """Version of the contract in this package: the worker refuses another one, the proxy says that they differ."""
 
-PROTOCOL_SOURCES = 2
-"""Announced by a request whose files come from elsewhere (held, url, volume): a worker of version 1 cannot read it."""
+PROTOCOL_SOURCES = 3
+"""Announced by a request whose files come from elsewhere (cached, url, volume): an older worker cannot read it."""
 
 RUN_BODY_MAX = 10 * MIB
 """RunPod, "Send requests": a larger POST /run, or a larger job-done, is answered with 400."""

@@ -7,10 +7,10 @@ import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NoReturn
 
-from worker.comfy_launch import ComfyLaunch
+from worker.comfyui.launch import ComfyLaunch
 from worker.log_lines import write_log
 from worker.redact import Redact
-from worker.settings import Settings, SettingsError, read_settings, secrets
+from worker.settings import WorkerSettings, WorkerSettingsError, read_settings, secrets
 
 if TYPE_CHECKING:
     from worker.app import App
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 def main() -> None:
     try:
         settings = read_settings()
-    except SettingsError as error:
+    except WorkerSettingsError as error:
         sys.exit(str(error))
     write_log(Redact(secrets()))
     comfyui = ComfyLaunch(settings)
@@ -32,7 +32,7 @@ def main() -> None:
         comfyui.process.stop()
 
 
-def serve(settings: Settings, comfyui: ComfyLaunch) -> None:
+def serve(settings: WorkerSettings, comfyui: ComfyLaunch) -> None:
     """What takes a second or two to import comes here: meanwhile ComfyUI already starts."""
     import runpod  # noqa: PLC0415
 

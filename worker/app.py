@@ -6,23 +6,23 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 from wire.files import INPUTS_FOLDER
-from worker.comfy_launch import ComfyLaunch
-from worker.depot import Depot
-from worker.diagnostics import Diagnostics
-from worker.downloads import Downloads
+from worker.comfyui.diagnostics import Diagnostics
+from worker.comfyui.launch import ComfyLaunch
+from worker.comfyui.watchdog import HangWatchdog
+from worker.events.outbox import Outbox
+from worker.files.cleanup import Cleanup
+from worker.files.input_cache import InputCache
+from worker.files.input_fetch import InputFetch
+from worker.files.input_staging import InputSources
+from worker.files.large_outputs import LargeOutputs
 from worker.handler import Handler
-from worker.hygiene import Hygiene
-from worker.input_cache import InputCache
-from worker.input_fetch import InputFetch
-from worker.input_staging import InputPlaces
-from worker.model_shelf import ModelShelf
-from worker.model_sources import Sources
-from worker.outbox import Outbox
+from worker.models.downloads import Downloads
+from worker.models.required_models import RequiredModels
+from worker.models.sources import ModelSources
 from worker.redact import Redact
-from worker.session import Session, Workshop
-from worker.settings import Settings, secrets
-from worker.shift import Shift
-from worker.watch import Watch
+from worker.session import Session, WorkerServices
+from worker.settings import WorkerSettings, secrets
+from worker.shutdown import Shutdown
 
 HandlerFunction = (
     Callable[[dict[str, Any]], AsyncGenerator[dict[str, Any], None]]
@@ -30,21 +30,21 @@ HandlerFunction = (
 )
 
 
-def _shelf(settings: Settings) -> ModelShelf:
-    sources = Sources(settings.bucket, settings.tokens(), allow_private=settings.downloads_allow_private)
-    return ModelShelf(Downloads(settings.models_dir, sources), settings.models_dir, settings.models_manifest)
+def _shelf(settings: WorkerSettings) -> RequiredModels:
+    sources = ModelSources(settings.bucket, settings.tokens(), allow_private=settings.downloads_allow_private)
+    return RequiredModels(Downloads(settings.models_dir, sources), settings.models_dir, settings.models_manifest)
 
 
-def _input_places(settings: Settings) -> InputPlaces:
+def _input_places(settings: WorkerSettings) -> InputSources:
     """A cache on the volume is there for all workers, and for those that come later."""
     root = settings.volume / INPUTS_FOLDER if settings.volume else settings.data_dir.resolve() / "input-cache"
     fetch = InputFetch(settings.bucket_endpoint_url, allow_private=settings.downloads_allow_private)
-    return InputPlaces(InputCache(root, settings.input_cache_max_bytes, time.time), fetch, settings.volume)
+    return InputSources(InputCache(root, settings.input_cache_max_bytes, time.time), fetch, settings.volume)
 
 
-def _depot(settings: Settings) -> Depot:
+def _depot(settings: WorkerSettings) -> LargeOutputs:
     bucket = settings.bucket_name if settings.bucket else None
-    return Depot(settings.volume, settings.bucket, bucket, settings.output_max_age_s)
+    return LargeOutputs(settings.volume, settings.bucket, bucket, settings.output_max_age_s)
 
 
 def _nowhere() -> None:
@@ -56,7 +56,7 @@ class App:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: WorkerSettings,
         sdk_version: str,
         leave: Callable[[], None] = _nowhere,
         comfyui: ComfyLaunch | None = None,
@@ -66,7 +66,7 @@ class App:
         self.comfy_url = self._comfyui.url
         self.redact = Redact(secrets())
         self.sdk_config: dict[str, Any] = {}
-        self.shift = Shift(self.sdk_config, settings.worker_drain_s, leave)
+        self.shift = Shutdown(self.sdk_config, settings.worker_drain_s, leave)
         self._workshop = self._set_up(settings, sdk_version)
         handler = Handler(self.open_session, self.shift.began)
         self.handler: HandlerFunction = handler.stream if settings.worker_stream else handler.once
@@ -82,17 +82,17 @@ class App:
     def stop(self) -> None:
         self._comfyui.process.stop()
 
-    def _set_up(self, settings: Settings, sdk_version: str) -> Workshop:
+    def _set_up(self, settings: WorkerSettings, sdk_version: str) -> WorkerServices:
         process, folders = self._comfyui.process, self._comfyui.folders
         model_roots = (settings.models_dir, settings.comfyui_home / "models")
-        return Workshop(
+        return WorkerServices(
             comfy_url=self.comfy_url,
-            watch=Watch(process, settings.comfyui_hang_s),
+            watch=HangWatchdog(process, settings.comfyui_hang_s),
             folders=folders,
             shelf=_shelf(settings),
             inputs=_input_places(settings),
             depot=_depot(settings),
-            hygiene=Hygiene(folders, settings.output_max_age_s, settings.output_max_bytes, time.time),
+            hygiene=Cleanup(folders, settings.output_max_age_s, settings.output_max_bytes, time.time),
             diagnostics=Diagnostics(sdk_version, folders.data, model_roots, process.log_tail, self.redact),
             replace=self.shift.replace,
         )

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
-from worker.aggregate import Aggregate
-from worker.result import Result
+from worker.events.aggregate import Aggregate
 from worker.session import Session
+from worker.single_answer import SingleAnswer
 
 
 class Chunk(dict[str, Any]):
@@ -41,7 +41,7 @@ class Handler:
     async def once(self, job: dict[str, Any]) -> dict[str, Any]:
         """One answer when the prompt has ended."""
         session = self._start(job)
-        result = Result()
+        result = SingleAnswer()
         try:
             async for batch in session.outbox.batches():
                 result.add(batch)

@@ -27,22 +27,22 @@ from wire.events import (
 )
 from wire.files import Wanted
 from wire.job import JobRequest, decode_request
-from worker.comfy_client import ComfyClient, ComfySocket, ComfyUnreachable, PromptRefused
-from worker.comfy_process import ComfyUIDied
-from worker.depot import Depot
-from worker.diagnostics import Diagnostics
-from worker.downloads import ModelUnavailable
+from worker.comfyui.client import ComfyClient, ComfySocket, ComfyUnreachable, PromptRefused
+from worker.comfyui.diagnostics import Diagnostics
+from worker.comfyui.fatal_gpu_errors import poison
+from worker.comfyui.loading import loading
+from worker.comfyui.process import ComfyUIDied
+from worker.comfyui.suggestions import explained
+from worker.comfyui.watchdog import HangWatchdog
+from worker.events.outbox import Outbox
+from worker.events.prompt_run import PromptRun
+from worker.files.cleanup import Cleanup
+from worker.files.input_staging import BadInput, FilesLacking, InputSources, InputStaging
+from worker.files.large_outputs import LargeOutputs
+from worker.files.output_staging import OutputGone, OutputStaging
 from worker.folders import Folders
-from worker.hygiene import Hygiene
-from worker.input_staging import BadInput, FilesLacking, InputPlaces, InputStaging
-from worker.loading import loading
-from worker.model_shelf import ModelShelf
-from worker.outbox import Outbox
-from worker.poison import poison
-from worker.prompt_run import PromptRun
-from worker.staging import OutputGone, OutputStaging
-from worker.suggestions import explained
-from worker.watch import Watch
+from worker.models.downloads import ModelUnavailable
+from worker.models.required_models import RequiredModels
 
 logger = logging.getLogger(__name__)
 
@@ -72,23 +72,23 @@ _FAILURES: dict[type[Exception], str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Workshop:
+class WorkerServices:
     """What all sessions of a worker work with."""
 
     comfy_url: str
-    watch: Watch
+    watch: HangWatchdog
     folders: Folders
-    shelf: ModelShelf
-    inputs: InputPlaces
-    depot: Depot
-    hygiene: Hygiene
+    shelf: RequiredModels
+    inputs: InputSources
+    depot: LargeOutputs
+    hygiene: Cleanup
     diagnostics: Diagnostics
     replace: Callable[[str], None]
     """called with the reason when this worker will not get well again"""
 
 
 class Session:
-    def __init__(self, job_input: object, workshop: Workshop, outbox: Outbox, new_id: Callable[[], str]) -> None:
+    def __init__(self, job_input: object, workshop: WorkerServices, outbox: Outbox, new_id: Callable[[], str]) -> None:
         self._input, self._shop, self._process = job_input, workshop, workshop.watch.process
         self._inputs, self._outputs = InputStaging(workshop.folders, workshop.inputs), OutputStaging(workshop.folders)
         self._new_id, self._client_id = new_id, new_id()

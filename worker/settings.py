@@ -21,11 +21,11 @@ class Credentials:
     secret_access_key: str = field(repr=False)
 
 
-class SettingsError(Exception):
+class WorkerSettingsError(Exception):
     """Wrong values: one line for each, beginning with the variable's name."""
 
 
-class Settings(BaseSettings):
+class WorkerSettings(BaseSettings):
     """Upper-case names in the environment (``COMFYUI_HOME``); an empty value counts as unset."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
@@ -101,13 +101,13 @@ class Settings(BaseSettings):
         return self.comfyui_python or (own if own.exists() else Path(sys.executable))
 
 
-def read_settings() -> Settings:
+def read_settings() -> WorkerSettings:
     """The settings; raises SettingsError when the environment holds wrong values."""
     try:
-        return Settings()
+        return WorkerSettings()
     except ValidationError as error:
         lines = [f"{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors()]
-        raise SettingsError("\n".join(lines)) from error
+        raise WorkerSettingsError("\n".join(lines)) from error
 
 
 def environment_for_comfyui(user: str | None = None) -> dict[str, str]:

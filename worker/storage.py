@@ -40,7 +40,7 @@ class Storage:
     def head(self, bucket: str, key: str) -> tuple[int, str]:
         """Size and ETag; raises StorageError."""
         try:
-            answer = self._client().head_object(Bucket=bucket, Key=key)
+            answer = self._client().head_object(S3Source=bucket, Key=key)
         except (BotoCoreError, ClientError) as error:
             raise StorageError(f"s3://{bucket}/{key}: {error}") from error
         return int(answer["ContentLength"]), str(answer["ETag"])
@@ -49,7 +49,7 @@ class Storage:
         """The bytes from *start* up to *end*, of the object that has *etag*; raises StorageError."""
         try:
             wanted = {"Range": f"bytes={start}-{end - 1}", "IfMatch": etag}
-            answer = self._client().get_object(Bucket=bucket, Key=key, **wanted)
+            answer = self._client().get_object(S3Source=bucket, Key=key, **wanted)
             yield from answer["Body"].iter_chunks(_CHUNK)
         except (BotoCoreError, ClientError) as error:
             raise StorageError(f"s3://{bucket}/{key}: {error}") from error

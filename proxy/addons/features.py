@@ -4,10 +4,10 @@ import json
 
 from mitmproxy import http
 
-from proxy.addons.closed import closed
-from proxy.addons.merging import replace_body, upstream_object
-from proxy.core.features import announced
-from proxy.core.routing import Route, route
+from proxy.addons.fail_closed import closed
+from proxy.addons.json_bodies import replace_body, upstream_object
+from proxy.addons.routes import Route, route
+from proxy.websocket.feature_flags import announced
 
 
 class Features:

@@ -5,8 +5,8 @@ from typing import Protocol
 
 from mitmproxy import http
 
-from proxy.addons.answers import comfy_error
-from proxy.core.origin import refusal
+from proxy.addons.origin import refusal
+from proxy.addons.responses import comfy_error
 
 logger = logging.getLogger(__name__)
 

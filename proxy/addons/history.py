@@ -4,13 +4,13 @@ from collections.abc import Iterable
 
 from mitmproxy import http
 
-from proxy.addons.answers import json_text_response
-from proxy.addons.closed import closed
-from proxy.addons.merging import body_object, replace_body, upstream_object
-from proxy.core.json_text import object_text
-from proxy.core.routing import Route, route
-from proxy.core.views import Place, Window, history_item, history_page, merged_history
-from proxy.job_store import JobStore
+from engine.store.jobs import JobStore
+from engine.views.history import Position, Window, history_item, history_page, merged_history
+from engine.views.json_text import object_text
+from proxy.addons.fail_closed import closed
+from proxy.addons.json_bodies import body_object, replace_body, upstream_object
+from proxy.addons.responses import json_text_response
+from proxy.addons.routes import Route, route
 
 _ASKED, _ONE = "history_window", "history_item_of_comfyui"
 
@@ -61,7 +61,7 @@ class History:
         stored = self._store.lists.stored(prompt_id for _, prompt_id in page)
         replace_body(flow, merged_history(upstream, page, stored))
 
-    def _page(self, upstream: Iterable[str], window: Window, *, single: bool) -> list[Place]:
+    def _page(self, upstream: Iterable[str], window: Window, *, single: bool) -> list[Position]:
         local = self._store.completions(upstream)
         if single:
             return history_page(local, [], window)

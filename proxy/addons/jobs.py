@@ -5,14 +5,14 @@ import logging
 
 from mitmproxy import http
 
-from proxy.addons.answers import json_response
-from proxy.addons.closed import closed
-from proxy.addons.merging import body_object, replace_body, upstream_object
-from proxy.core.job_view import clean_view, job_view
-from proxy.core.jobs_list import BadQuery, JobsQuery, jobs_body, jobs_page, parse_query
-from proxy.core.routing import Route, route
-from proxy.dispatcher import Dispatcher
-from proxy.job_store import JobStore
+from engine.jobs.dispatcher import Dispatcher
+from engine.store.jobs import JobStore
+from engine.views.job import clean_view, job_view
+from engine.views.jobs import JobsQuery, JobsQueryInvalid, jobs_body, jobs_page, parse_query
+from proxy.addons.fail_closed import closed
+from proxy.addons.json_bodies import body_object, replace_body, upstream_object
+from proxy.addons.responses import json_response
+from proxy.addons.routes import Route, route
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Jobs:
         """Filters, order and page apply to the merged list; 0.8.0 would refuse the newer status ``cancelled``."""
         try:
             flow.metadata[_ASKED] = parse_query(dict(flow.request.query.items()))
-        except BadQuery as error:
+        except JobsQueryInvalid as error:
             flow.response = json_response(400, {"error": str(error)})
             return
         flow.request.query = []

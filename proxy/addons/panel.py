@@ -7,9 +7,9 @@ from typing import Any
 
 from mitmproxy import http
 
-from proxy.addons.answers import comfy_error, json_response
-from proxy.addons.closed import closed
-from proxy.core.routing import Route, route
+from proxy.addons.fail_closed import closed
+from proxy.addons.responses import comfy_error, json_response
+from proxy.addons.routes import Route, route
 
 SCRIPT = "/extensions/comfy-runpod/runpod.js"
 _STATIC = Path(__file__).resolve().parents[1] / "static"

@@ -5,14 +5,14 @@ from typing import Any
 
 from mitmproxy import http
 
-from proxy.addons.answers import empty_response
-from proxy.addons.closed import closed
-from proxy.addons.merging import body_object, replace_body, upstream_object
-from proxy.core.lifecycle import SHOWN_RUNNING
-from proxy.core.routing import Route, route
-from proxy.core.views import merged_queue
-from proxy.dispatcher import Dispatcher
-from proxy.job_store import JobStore
+from engine.jobs.dispatcher import Dispatcher
+from engine.model.states import SHOWN_RUNNING
+from engine.store.jobs import JobStore
+from engine.views.history import merged_queue
+from proxy.addons.fail_closed import closed
+from proxy.addons.json_bodies import body_object, replace_body, upstream_object
+from proxy.addons.responses import empty_response
+from proxy.addons.routes import Route, route
 
 
 class Queue:

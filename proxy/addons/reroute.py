@@ -4,7 +4,7 @@ from typing import Protocol
 
 from mitmproxy import http, tcp
 
-from proxy.core.routing import Route, route
+from proxy.addons.routes import Route, route
 
 
 class Bridge(Protocol):

@@ -2,7 +2,7 @@
 
 from mitmproxy import http
 
-from proxy.core.routing import MERGED, READ, Route, route
+from proxy.addons.routes import MERGED, READ, Route, route
 
 _SMALL = 64 * 1024
 _IMMUTABLE = "public, max-age=31536000, immutable"

@@ -5,15 +5,15 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from mitmproxy import http
 
-from proxy.addons.answers import comfy_error, json_response
-from proxy.addons.closed import closed
-from proxy.comfyui import ComfyUI, ComfyUIUnavailable
-from proxy.core.inputs import InputFile, find_inputs, linked_out, missing, refusals
-from proxy.core.lifecycle import ACTIVE
-from proxy.core.routing import Route, route
-from proxy.core.submission import Refused, classes, invalid, judged, parse, submission
-from proxy.dispatcher import Dispatcher
-from proxy.job_store import JobStore
+from engine.comfyui import ComfyUI, ComfyUIUnavailable
+from engine.jobs.dispatcher import Dispatcher
+from engine.model.states import ACTIVE
+from engine.prompt.inputs import InputFile, find_inputs, linked_out, missing, refusals
+from engine.prompt.submission import SubmissionRefused, classes, invalid, judged, parse, submission
+from engine.store.jobs import JobStore
+from proxy.addons.fail_closed import closed
+from proxy.addons.responses import comfy_error, json_response
+from proxy.addons.routes import Route, route
 from wire.files import Folder
 from wire.ids import PromptId
 
@@ -41,7 +41,7 @@ class Submit:
     async def _answer(self, raw: bytes) -> http.Response:
         try:
             return await self._submit(raw)
-        except Refused as refused:
+        except SubmissionRefused as refused:
             return json_response(400, refused.body)
         except ComfyUIUnavailable as error:
             details = f"{error}. Its node definitions are needed to find the files that the prompt names."
@@ -62,7 +62,7 @@ class Submit:
         taken, node_errors = judged(taken, infos, missing(absent))
         known = self._store.find(taken.prompt_id)
         if known is not None and known.state in ACTIVE:
-            raise Refused("invalid_prompt_id", "A prompt with this id is in the queue", taken.prompt_id)
+            raise SubmissionRefused("invalid_prompt_id", "A prompt with this id is in the queue", taken.prompt_id)
         job = self._dispatcher.submit(taken)
         number = int(job.number) if job.number == int(job.number) else job.number
         return json_response(200, {"prompt_id": job.prompt_id, "number": number, "node_errors": node_errors})

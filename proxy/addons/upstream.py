@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 from mitmproxy import http
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
-from proxy.addons.answers import comfy_error
-from proxy.addons.closed import closed
-from proxy.core.routing import Route, route
+from proxy.addons.fail_closed import closed
+from proxy.addons.responses import comfy_error
+from proxy.addons.routes import Route, route
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import comfyui_frontend_package
 from aiohttp import web
 
-from sandbox.comfyui.folders import Folders
+from sandbox.comfyui.folders import ComfyFolders
 from sandbox.comfyui.server import ComfyServer
 
 _HERE = Path(__file__).resolve().parent
@@ -34,7 +34,7 @@ def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     arguments = parse(sys.argv[1:])
     temp = arguments.temp_directory / "temp" if arguments.temp_directory else _HERE / "temp"  # as main.py does
-    folders = Folders(
+    folders = ComfyFolders(
         input=arguments.input_directory or _HERE / "input",
         output=arguments.output_directory or _HERE / "output",
         temp=temp,
@@ -69,5 +69,5 @@ def _add_samples(workflows: Path) -> None:
             shutil.copyfile(source, workflows / name)
 
 
-async def _app(folders: Folders, frontend: Path, max_upload: int) -> web.Application:
+async def _app(folders: ComfyFolders, frontend: Path, max_upload: int) -> web.Application:
     return ComfyServer(folders, frontend, max_upload).app

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sandbox.comfyui.dynamic import DynamicPrompt
-from sandbox.comfyui.folders import Folders
+from sandbox.comfyui.folders import ComfyFolders
 from sandbox.comfyui.graph import Classes, is_link, order, signatures
 from sandbox.comfyui.node import Blocked, Context, Interrupted, NodeClass, Result
 from sandbox.comfyui.story import Outcome, Picture, Send, Story, jpeg, png
@@ -21,7 +21,7 @@ _WAIT_S = 30
 class Executor:
     """Keeps the results of the last prompt's nodes, so that what did not change is not computed again."""
 
-    def __init__(self, classes: Classes, folders: Folders) -> None:
+    def __init__(self, classes: Classes, folders: ComfyFolders) -> None:
         self._classes = classes
         self._folders = folders
         self._cache: dict[str, Result] = {}

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sandbox.comfyui.folders import Folders, save_path
+from sandbox.comfyui.folders import ComfyFolders, save_path
 from sandbox.comfyui.node import Context, NodeClass, Result
 
 _PIECE = 1024 * 1024
@@ -36,11 +36,11 @@ def read_file(context: Context, file: str) -> Result:
     return Result((text,), ui={"text": [text]})
 
 
-def _names(folders: Folders) -> list[str]:
+def _names(folders: ComfyFolders) -> list[str]:
     return sorted(path.name for path in folders.input.iterdir() if path.is_file())
 
 
-def _missing(folders: Folders, inputs: Mapping[str, Any]) -> str | None:
+def _missing(folders: ComfyFolders, inputs: Mapping[str, Any]) -> str | None:
     return None if folders.annotated(inputs["file"]).is_file() else f"Invalid video file: {inputs['file']}"
 
 

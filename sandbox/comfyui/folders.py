@@ -16,7 +16,7 @@ class OutsideFolder(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Folders:
+class ComfyFolders:
     input: Path
     output: Path
     temp: Path

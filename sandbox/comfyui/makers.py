@@ -6,7 +6,7 @@ from typing import Any
 
 from PIL import Image, ImageChops, ImageOps
 
-from sandbox.comfyui.folders import Folders
+from sandbox.comfyui.folders import ComfyFolders
 from sandbox.comfyui.node import Context, Images, NodeClass, Result
 
 _FILTERS = {
@@ -61,16 +61,16 @@ def batch(_: Context, image1: Images, image2: Images) -> Result:
     return Result(([*image1, *(one.resize(image1[0].size) for one in image2)],))
 
 
-def _images_in(folders: Folders) -> list[str]:
+def _images_in(folders: ComfyFolders) -> list[str]:
     return sorted(path.name for path in folders.input.iterdir() if path.suffix.lower() in Image.registered_extensions())
 
 
-def _missing_image(folders: Folders, inputs: Mapping[str, Any]) -> str | None:
+def _missing_image(folders: ComfyFolders, inputs: Mapping[str, Any]) -> str | None:
     name = inputs["image"]
     return None if folders.annotated(name).is_file() else f"Invalid image file: {name}"
 
 
-def _image_content(folders: Folders, inputs: Mapping[str, Any]) -> object:
+def _image_content(folders: ComfyFolders, inputs: Mapping[str, Any]) -> object:
     return hashlib.sha256(folders.annotated(inputs["image"]).read_bytes()).hexdigest()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from PIL import Image
 
-from sandbox.comfyui.folders import Folders
+from sandbox.comfyui.folders import ComfyFolders
 
 Images = list[Image.Image]
 
@@ -26,7 +26,7 @@ class Blocked:
 class Context:
     """Given to a node that runs, in a thread."""
 
-    folders: Folders
+    folders: ComfyFolders
     node_id: str
     prompt: Mapping[str, Any]
     extra_pnginfo: Mapping[str, Any] | None
@@ -62,16 +62,16 @@ class NodeClass:
     module: str = "nodes"
     output_node: bool = False
     hidden: Mapping[str, str] = field(default_factory=dict)
-    options: Mapping[str, Callable[[Folders], list[str]]] = field(default_factory=dict)
+    options: Mapping[str, Callable[[ComfyFolders], list[str]]] = field(default_factory=dict)
     """combos whose values are read from the disk"""
-    validate: Callable[[Folders, Mapping[str, Any]], str | None] | None = None
-    fingerprint: Callable[[Folders, Mapping[str, Any]], object] | None = None
+    validate: Callable[[ComfyFolders, Mapping[str, Any]], str | None] | None = None
+    fingerprint: Callable[[ComfyFolders, Mapping[str, Any]], object] | None = None
     """what changes when the node must run again although its inputs are the same"""
     newer: bool = False
     """described as ComfyUI describes nodes of its newer kind (V3)"""
     deprecated: bool = False
 
-    def info(self, folders: Folders) -> dict[str, Any]:
+    def info(self, folders: ComfyFolders) -> dict[str, Any]:
         """As in GET /object_info."""
         required = {name: list(spec) for name, spec in self.required.items()}
         for name, values in self.options.items():

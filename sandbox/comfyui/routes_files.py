@@ -12,14 +12,14 @@ from typing import Any
 from aiohttp import web
 from PIL import Image
 
-from sandbox.comfyui.folders import Folders, OutsideFolder
+from sandbox.comfyui.folders import ComfyFolders, OutsideFolder
 
 _ANNOTATIONS = {" [output]": "output", " [input]": "input", " [temp]": "temp"}
 _UNSAFE = ("text/html", "text/javascript", "application/javascript", "text/css")
 
 
 class FileRoutes:
-    def __init__(self, folders: Folders) -> None:
+    def __init__(self, folders: ComfyFolders) -> None:
         self._folders = folders
 
     def add_to(self, routes: web.RouteTableDef) -> None:

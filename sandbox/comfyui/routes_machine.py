@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.comfyui.console import Console
-from sandbox.comfyui.folders import Folders
+from sandbox.comfyui.folders import ComfyFolders
 
 SAMPLE = "/extensions/sandbox/sample.js"
 _WEB = Path(__file__).resolve().parent / "web"
@@ -40,7 +40,7 @@ _MODELS = (
 
 
 class MachineRoutes:
-    def __init__(self, folders: Folders, features: dict[str, Any], console: Console) -> None:
+    def __init__(self, folders: ComfyFolders, features: dict[str, Any], console: Console) -> None:
         self._folders = folders
         self._features = features
         self._console = console

@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.comfyui.console import Console
-from sandbox.comfyui.folders import Folders
+from sandbox.comfyui.folders import ComfyFolders
 from sandbox.comfyui.graph import Classes
 from sandbox.comfyui.jobs import BadQuery, all_jobs, one_job
 from sandbox.comfyui.prompt_queue import PromptQueue
@@ -19,7 +19,7 @@ _SECRETS = ("auth_token_comfy_org", "api_key_comfy_org")
 
 
 class PromptRoutes:
-    def __init__(self, queue: PromptQueue, classes: Classes, folders: Folders, console: Console) -> None:
+    def __init__(self, queue: PromptQueue, classes: Classes, folders: ComfyFolders, console: Console) -> None:
         self._queue = queue
         self._classes = classes
         self._folders = folders

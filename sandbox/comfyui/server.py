@@ -13,7 +13,7 @@ from aiohttp import web
 from sandbox.comfyui.console import Console
 from sandbox.comfyui.executor import Executor
 from sandbox.comfyui.films import FILMS
-from sandbox.comfyui.folders import Folders
+from sandbox.comfyui.folders import ComfyFolders
 from sandbox.comfyui.hub import FEATURES, Hub
 from sandbox.comfyui.makers import MAKERS
 from sandbox.comfyui.prompt_queue import PromptQueue
@@ -30,7 +30,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 class ComfyServer:
     """Everything behind one port; *app* is the aiohttp application."""
 
-    def __init__(self, folders: Folders, frontend: Path, max_upload: int) -> None:
+    def __init__(self, folders: ComfyFolders, frontend: Path, max_upload: int) -> None:
         classes = {node.name: node for node in (*MAKERS, *SAVERS, *SPECIAL, *FILMS)}
         features = {**FEATURES, "max_upload_size": max_upload}
         self._hub = Hub(features)

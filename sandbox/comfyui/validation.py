@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.comfyui.folders import Folders
+from sandbox.comfyui.folders import ComfyFolders
 from sandbox.comfyui.graph import Classes, Prompt, order
 from sandbox.comfyui.node import NodeClass
 
@@ -39,7 +39,7 @@ class Validated:
     node_errors: dict[str, Any] = field(default_factory=dict)
 
 
-def validate(prompt: Prompt, classes: Classes, targets: list[str] | None, folders: Folders) -> Validated:
+def validate(prompt: Prompt, classes: Classes, targets: list[str] | None, folders: ComfyFolders) -> Validated:
     """Raises InvalidPrompt when nothing can run."""
     outputs = _outputs(prompt, classes, targets)
     result = Validated(copy.deepcopy(dict(prompt)))
@@ -80,7 +80,7 @@ def _outputs(prompt: Prompt, classes: Classes, targets: list[str] | None) -> lis
 class _Check:
     """One look at every node that the outputs need; *errors* has the nodes' own errors."""
 
-    def __init__(self, prompt: dict[str, Any], classes: Classes, folders: Folders) -> None:
+    def __init__(self, prompt: dict[str, Any], classes: Classes, folders: ComfyFolders) -> None:
         self._prompt, self._classes, self._folders = prompt, classes, folders
         self._fine: dict[str, bool] = {}
         self.errors: dict[str, list[Error]] = {}

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.endpoint.job import TERMINAL, Job, NotAllowed
+from sandbox.endpoint.job import TERMINAL, EndpointJob, NotAllowed
 from sandbox.endpoint.service import Service
 from wire.limits import STREAM_WAIT_MAX_MS, STREAM_WAIT_MIN_MS
 
@@ -68,7 +68,7 @@ class ClientRoutes:
         await self._service.until(lambda: job.status in TERMINAL, _wait_s(request, _RUNSYNC_WAIT_MS))
         return web.json_response(job.view())
 
-    async def _submit(self, request: web.Request, limit: int, *, sync: bool) -> Job:
+    async def _submit(self, request: web.Request, limit: int, *, sync: bool) -> EndpointJob:
         raw = await request.read()
         if len(raw) > limit:
             raise _bad_request(f"body: exceeded max body size of {limit // 1048576}MiB")
@@ -138,7 +138,7 @@ class ClientRoutes:
             self._service.faults.set(point, int(times))
         return web.json_response({})
 
-    def _job(self, request: web.Request) -> Job:
+    def _job(self, request: web.Request) -> EndpointJob:
         return self._state.jobs[request.match_info["job"]]
 
 

@@ -31,7 +31,7 @@ class NotAllowed(Exception):
 
 
 @dataclass(slots=True)
-class Job:
+class EndpointJob:
     id: str
     input: dict[str, Any]
     created: float

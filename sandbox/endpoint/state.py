@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.endpoint.job import TERMINAL, Job, NotAllowed, Status
+from sandbox.endpoint.job import TERMINAL, EndpointJob, NotAllowed, Status
 from sandbox.endpoint.worker import Phase, Worker, worker_counts
 
 _STOP_AGAIN_S = 0.25
@@ -32,7 +32,7 @@ class EndpointState:
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
-        self.jobs: dict[str, Job] = {}
+        self.jobs: dict[str, EndpointJob] = {}
         self.workers: dict[str, Worker] = {}
         self._queue: list[str] = []
         self._stops: dict[str, str] = {}
@@ -45,9 +45,9 @@ class EndpointState:
 
     def submit(
         self, job_id: str, job_input: Mapping[str, Any], now: float, policy: Mapping[str, Any], *, sync: bool = False
-    ) -> Job:
+    ) -> EndpointJob:
         """Queue a job; *policy* is the request's own, in milliseconds."""
-        job = Job(
+        job = EndpointJob(
             id=job_id,
             input=dict(job_input),
             created=now,
@@ -66,7 +66,7 @@ class EndpointState:
         chunks, job.stream = job.stream, []
         return job.status, chunks
 
-    def cancel(self, job_id: str, now: float) -> Job:
+    def cancel(self, job_id: str, now: float) -> EndpointJob:
         """RunPod owns the state: CANCELLED at once, the worker is told. Raises KeyError."""
         job = self.jobs[job_id]
         if job.status in TERMINAL:
@@ -76,7 +76,7 @@ class EndpointState:
         self._unqueue(job_id)
         return job
 
-    def retry(self, job_id: str, now: float) -> Job:
+    def retry(self, job_id: str, now: float) -> EndpointJob:
         """Once more from the start, with a whole life ahead. Raises KeyError, NotAllowed."""
         job = self.jobs[job_id]
         job.move(Status.IN_QUEUE, now)
@@ -230,7 +230,7 @@ class EndpointState:
         for job in list(self.jobs.values()):
             self._age(job, now)
 
-    def _age(self, job: Job, now: float) -> None:
+    def _age(self, job: EndpointJob, now: float) -> None:
         if job.status in TERMINAL:
             kept_s = self.policy.sync_retention_s if job.sync else self.policy.retention_s
             if job.ended is not None and now - job.ended > kept_s:
@@ -242,7 +242,7 @@ class EndpointState:
             job.error = "executionTimeout exceeded"
             self._end(job, Status.FAILED, now)
 
-    def _expire(self, job: Job, now: float) -> None:
+    def _expire(self, job: EndpointJob, now: float) -> None:
         if job.status is Status.IN_QUEUE:
             self._unqueue(job.id)
             job.move(Status.TIMED_OUT, now)
@@ -250,7 +250,7 @@ class EndpointState:
             self._stop(job)
             del self.jobs[job.id]
 
-    def _lost(self, job: Job, now: float) -> None:
+    def _lost(self, job: EndpointJob, now: float) -> None:
         if job.retries < self.policy.max_retries:
             job.move(Status.IN_QUEUE, now)
             job.retries += 1
@@ -259,11 +259,11 @@ class EndpointState:
         job.error = f"job timed out after {job.retries} retries"
         self._end(job, Status.FAILED, now)
 
-    def _end(self, job: Job, status: Status, now: float) -> None:
+    def _end(self, job: EndpointJob, status: Status, now: float) -> None:
         job.move(status, now)
         self._counts["completed" if status is Status.COMPLETED else "failed"] += 1
 
-    def _stop(self, job: Job) -> None:
+    def _stop(self, job: EndpointJob) -> None:
         if job.status is Status.IN_PROGRESS and job.worker is not None:
             self._stops[job.id] = job.worker
 
@@ -277,7 +277,7 @@ class EndpointState:
             del self._stops[job_id]
             self._told.pop(job_id, None)
 
-    def _running(self, job_id: str, worker_id: str, now: float) -> Job | None:
+    def _running(self, job_id: str, worker_id: str, now: float) -> EndpointJob | None:
         """The job, if this worker runs it; what others say about it is late."""
         self._seen(worker_id, now)
         job = self.jobs.get(job_id)
@@ -291,4 +291,4 @@ class EndpointState:
         return worker
 
 
-__all__ = ["EndpointState", "Job", "NotAllowed", "Phase", "Policy", "Status", "Worker"]
+__all__ = ["EndpointJob", "EndpointState", "NotAllowed", "Phase", "Policy", "Status", "Worker"]

@@ -17,9 +17,9 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
-from proxy.core.job import Submission
-from proxy.core.lifecycle import JobState
-from proxy.job_store import JobStore
+from engine.model.job import Submission
+from engine.model.states import JobState
+from engine.store.jobs import JobStore
 from tests.support.prompts import Prompt
 from tests.support.stack import Stack, running_stack, start_proxy
 from tests.support.until import until

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from proxy.bucket import Bucket
-from proxy.objects import Place
+from engine.files.object_store import S3Location
+from engine.files.s3 import Bucket
 from sandbox.endpoint.__main__ import worker_environ
 from sandbox.endpoint.server import running_endpoint
 from sandbox.endpoint.service import Options
@@ -44,7 +44,7 @@ class Bed:
 
 
 @contextmanager
-def storage(kind: str, folder: Path) -> Iterator[tuple[Place, dict[str, str], dict[str, str]]]:
+def storage(kind: str, folder: Path) -> Iterator[tuple[S3Location, dict[str, str], dict[str, str]]]:
     """The storage, and the variables of the proxy and of the worker for it."""
     with ExitStack() as exits:
         if kind == "bucket":

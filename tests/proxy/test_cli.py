@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from engine.settings import PROJECT, Settings
 from proxy.cli import browsable_host
-from proxy.settings import PROJECT, Settings
 from tests.support.stack import free_port
 
 DEADLINE_S = 30

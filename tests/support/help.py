@@ -5,18 +5,21 @@ from pathlib import Path
 
 import click
 
-from client import doctor_cli, launch_cli, send_cli, sync_cli
+from client.doctor import cli as doctor
+from client.send import cli as send
+from client.sync import cli as sync
+from proxy import launch
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 _BLOCK = re.compile(r"(<details><summary>Their help</summary>\n).*?(</details>)", re.DOTALL)
 _WIDTH = 110
 
 COMMANDS: dict[str, click.Command] = {
-    "send-to-runpod.py": send_cli.main,
-    "sync-models.py": sync_cli.sync,
-    **{f"sync-models.py {name}": command for name, command in sync_cli.COMMANDS.items()},
-    "doctor.py": doctor_cli.main,
-    "launch_comfy_with_api.py": launch_cli.main,
+    "send-to-runpod.py": send.main,
+    "sync-models.py": sync.sync,
+    **{f"sync-models.py {name}": command for name, command in sync.COMMANDS.items()},
+    "doctor.py": doctor.main,
+    "launch_comfy_with_api.py": launch.main,
 }
 
 

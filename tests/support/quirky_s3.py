@@ -10,7 +10,7 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from proxy.objects import Place
+from engine.files.object_store import S3Location
 
 _HOP = frozenset({"transfer-encoding", "connection", "content-encoding", "content-length"})
 
@@ -51,7 +51,7 @@ class Quirks:
 
 
 @contextmanager
-def quirky(place: Place) -> Iterator[tuple[Place, Quirks]]:
+def quirky(place: S3Location) -> Iterator[tuple[S3Location, Quirks]]:
     """*place* behind the server, which runs in a thread."""
     quirks, loop, ready = Quirks(place.url), asyncio.new_event_loop(), threading.Event()
     address: list[str] = []

@@ -18,8 +18,8 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import SecretStr
 
-from proxy.bucket import Bucket
-from proxy.objects import Place, StorageRefused, StorageUnavailable
+from engine.files.object_store import S3Location, StorageRefused, StorageUnavailable
+from engine.files.s3 import Bucket
 
 ACCESS, SECRET = "user_testkey", "rps_testsecret123"
 _START_S = 60.0
@@ -46,9 +46,9 @@ def _port() -> int:
 
 
 @contextmanager
-def s3_server(folder: Path, bucket: str) -> Iterator[Place]:
+def s3_server(folder: Path, bucket: str) -> Iterator[S3Location]:
     """A server with *bucket* in it, ready for use."""
-    place = Place(f"http://127.0.0.1:{_port()}", bucket, "EU-RO-1", SecretStr(ACCESS), SecretStr(SECRET))
+    place = S3Location(f"http://127.0.0.1:{_port()}", bucket, "EU-RO-1", SecretStr(ACCESS), SecretStr(SECRET))
     keys = [{"accessKey": ACCESS, "secretKey": SECRET}]
     actions = ["Admin", "Read", "Write", "List", "Tagging"]
     config = folder / "s3.json"
@@ -65,7 +65,7 @@ def s3_server(folder: Path, bucket: str) -> Iterator[Place]:
         process.wait()
 
 
-def _command(folder: Path, place: Place, config: Path) -> list[str]:
+def _command(folder: Path, place: S3Location, config: Path) -> list[str]:
     program = weed()
     assert program is not None
     port = place.url.rpartition(":")[2]
@@ -77,7 +77,7 @@ def _command(folder: Path, place: Place, config: Path) -> list[str]:
     ]
 
 
-def _client(place: Place) -> Any:
+def _client(place: S3Location) -> Any:
     return boto3.client(
         "s3",
         endpoint_url=place.url,
@@ -87,13 +87,13 @@ def _client(place: Place) -> Any:
     )
 
 
-def modified(place: Place, key: str) -> datetime:
+def modified(place: S3Location, key: str) -> datetime:
     """When the object was written."""
     when: datetime = _client(place).head_object(Bucket=place.name, Key=key)["LastModified"]
     return when
 
 
-def _make_bucket(place: Place) -> None:
+def _make_bucket(place: S3Location) -> None:
     """The S3 port answers before there is room to write: the first object that is stored says that it is ready."""
     client = _client(place)
     deadline = time.monotonic() + _START_S

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from proxy.bucket import Bucket
-from proxy.objects import Place, StorageRefused, StorageUnavailable
+from engine.files.object_store import S3Location, StorageRefused, StorageUnavailable
+from engine.files.s3 import Bucket
 from tests.support.s3 import ACCESS, SECRET
 from tests.support.stack import free_port
 
@@ -28,7 +28,7 @@ class Volume:
     """*folder* is what workers have at /runpod-volume, *place* what clients have."""
 
     folder: Path
-    place: Place
+    place: S3Location
 
 
 def rclone() -> str | None:
@@ -42,7 +42,7 @@ def volume_server(root: Path) -> Iterator[Volume]:
     assert program is not None
     folder, port = root / "volume1", free_port()
     folder.mkdir(parents=True)
-    place = Place(f"http://127.0.0.1:{port}", folder.name, "EU-RO-1", SecretStr(ACCESS), SecretStr(SECRET))
+    place = S3Location(f"http://127.0.0.1:{port}", folder.name, "EU-RO-1", SecretStr(ACCESS), SecretStr(SECRET))
     command = [
         *(program, "serve", "s3", str(root), "--addr", f"127.0.0.1:{port}", "--auth-key", f"{ACCESS},{SECRET}"),
         *("--config", os.devnull, "--dir-cache-time", "0s", "--vfs-cache-mode", "off"),
@@ -57,7 +57,7 @@ def volume_server(root: Path) -> Iterator[Volume]:
         process.wait()
 
 
-def _wait(place: Place) -> None:
+def _wait(place: S3Location) -> None:
     deadline = time.monotonic() + _START_S
     while True:
         try:

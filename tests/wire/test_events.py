@@ -21,7 +21,7 @@ from wire.events import (
     NodesProgressed,
     NodeStarted,
     NodeText,
-    Numbered,
+    NumberedEvent,
     Omitted,
     Preview,
     PromptFailed,
@@ -38,7 +38,7 @@ from wire.events import (
     encode_batch,
     encode_event,
 )
-from wire.files import FileRef, Held, Inline, OnVolume, Stored, Streamed
+from wire.files import Cached, FileRef, Inline, Streamed, Url, Volume
 
 HISTORY = HistoryEntry(
     outputs={"3": {"images": [{"filename": "a.png", "subfolder": "", "type": "output"}], "animated": [False]}},
@@ -51,9 +51,9 @@ FILES = tuple(
     for source in (
         Inline.of(b"abc"),
         Streamed(transfer=2),
-        Stored(url="https://example.org/x"),
-        OnVolume(path="a/b"),
-        Held(),
+        Url(url="https://example.org/x"),
+        Volume(path="a/b"),
+        Cached(),
     )
 )
 EVERY: list[WorkerEvent] = [
@@ -92,7 +92,7 @@ def through_json(value: object) -> Any:
 def test_an_event_survives_the_wire(event: WorkerEvent) -> None:
     batch = encode_batch("run", 7, [encode_event(4, event)])
 
-    assert decode_batch(through_json(batch)) == Batch(run="run", started=7, events=(Numbered(seq=4, event=event),))
+    assert decode_batch(through_json(batch)) == Batch(run="run", started=7, events=(NumberedEvent(seq=4, event=event),))
 
 
 def test_every_kind_is_tested() -> None:

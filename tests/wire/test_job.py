@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from wire.errors import WireError
 from wire.events import LogLine, encode_batch, encode_event
-from wire.files import FileRef, Held, Inline, OnVolume, Source, Stored, Wanted, decode_bytes, encode_bytes
+from wire.files import Cached, FileRef, Inline, Source, Url, Volume, Wanted, decode_bytes, encode_bytes
 from wire.job import JobRequest, decode_request, decode_result, encode_request
 
 WORKFLOW = {"3": {"class_type": "KSampler", "inputs": {"seed": 18446744073709551615, "model": ["1", 0]}}}
@@ -51,7 +51,7 @@ def test_a_request_survives_the_wire(request_: JobRequest) -> None:
 
 @pytest.mark.parametrize(
     ("source", "protocol"),
-    [(Inline.of(CONTENT), 1), (Held(), 2), (Stored(url="https://example.org/"), 2), (OnVolume(path="a"), 2)],
+    [(Inline.of(CONTENT), 1), (Cached(), 3), (Url(url="https://example.org/"), 3), (Volume(path="a"), 3)],
 )
 def test_a_worker_of_the_first_version_refuses_what_it_cannot_read(source: Source, protocol: int) -> None:
     """It compares the number; what it can read it gets under its own."""
@@ -64,7 +64,7 @@ def test_a_worker_of_the_first_version_refuses_what_it_cannot_read(source: Sourc
 
 
 def test_a_signed_address_is_not_shown() -> None:
-    assert "secret" not in repr(Stored(url="https://example.org/?X-Amz-Signature=secret"))
+    assert "secret" not in repr(Url(url="https://example.org/?X-Amz-Signature=secret"))
 
 
 def test_reference_images_become_files_with_their_folders() -> None:
@@ -91,7 +91,7 @@ def test_images_become_files(image: str) -> None:
         {},
         {"workflow": {}},
         {"workflow": "text"},
-        {"workflow": WORKFLOW, "protocol": 3},
+        {"workflow": WORKFLOW, "protocol": 4},
         {"workflow": WORKFLOW, "files": [{"filename": "a"}]},
         {"workflow": WORKFLOW, "images": {"a": "b"}},
         {"workflow": WORKFLOW, "images": [{"name": "a"}]},

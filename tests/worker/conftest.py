@@ -12,7 +12,7 @@ import pytest
 from wire.events import WorkerEvent, decode_batch
 from wire.limits import BATCH_TARGET
 from worker.app import App
-from worker.settings import Settings
+from worker.settings import WorkerSettings
 
 FAKE = Path(__file__).parent / "fake_comfyui"
 
@@ -54,7 +54,7 @@ class Reader:
 
 def make_app(home: Path, data: Path, **settings: Any) -> App:
     values = {"comfyui_home": home, "worker_data_dir": data, "comfyui_port": 0, "comfyui_python": Path(sys.executable)}
-    return App(Settings(**{**values, **settings}), sdk_version="1.10.1")
+    return App(WorkerSettings(**{**values, **settings}), sdk_version="1.10.1")
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from wire.events import (
 from wire.files import FileRef, Inline, Streamed, decode_bytes
 from wire.limits import FILE_CHUNK
 from worker.app import App
-from worker.comfy_process import ComfyProcess
+from worker.comfyui.process import ComfyProcess
 
 Read = Callable[..., Reader]
 SLOW = {"1": {"class_type": "Slow", "inputs": {}}}

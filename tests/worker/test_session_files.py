@@ -4,7 +4,7 @@ import hashlib
 
 from tests.worker.test_session import Read, queue, save
 from wire.events import FileChunk, FilesCollected, FilesKept, FilesMissing, NodeOutput, PromptFinished, WorkerFailed
-from wire.files import FileRef, Held, Inline, decode_bytes
+from wire.files import Cached, FileRef, Inline, decode_bytes
 from wire.limits import FILE_CHUNK, KEPT_MIN
 from worker.app import App
 
@@ -20,7 +20,7 @@ async def test_files_that_are_not_here_end_the_job_before_it_runs_and_those_that
         size=len(content),
         source=Inline.of(content),
     )
-    named = file.model_copy(update={"source": Held()}).model_dump()
+    named = file.model_copy(update={"source": Cached()}).model_dump()
     readers = []
     for which in (named, file.model_dump(), named):
         readers.append(read({"7": save(512)}, files=[which]))

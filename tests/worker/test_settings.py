@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from worker.settings import Settings, SettingsError, environment_for_comfyui, read_settings
+from worker.settings import WorkerSettings, WorkerSettingsError, environment_for_comfyui, read_settings
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in Settings.model_fields:
+    for name in WorkerSettings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
@@ -38,7 +38,7 @@ def test_the_checkouts_own_interpreter_is_preferred(monkeypatch: pytest.MonkeyPa
 def test_a_wrong_value_is_one_line_that_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMFYUI_PORT", "http")
 
-    with pytest.raises(SettingsError, match=r"^COMFYUI_PORT: .*integer"):
+    with pytest.raises(WorkerSettingsError, match=r"^COMFYUI_PORT: .*integer"):
         read_settings()
 
 

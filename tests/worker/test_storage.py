@@ -17,9 +17,9 @@ from pydantic import SecretStr
 
 from tests.support.stack import free_port
 from wire.models import ModelRef
-from worker.downloads import Downloads, ModelUnavailable
-from worker.model_sources import Sources
-from worker.settings import Credentials, Settings
+from worker.models.downloads import Downloads, ModelUnavailable
+from worker.models.sources import ModelSources
+from worker.settings import Credentials, WorkerSettings
 
 SERVER = shutil.which("weed", path=str(Path(sys.executable).parent))
 CONTENT = bytes(range(256)) * 8000
@@ -46,8 +46,8 @@ def client(url: str) -> Any:
 def filled(url: str) -> bool:
     """The S3 port answers before the server can store anything."""
     try:
-        client(url).create_bucket(Bucket="models")
-        client(url).put_object(Bucket="models", Key="deep/style.safetensors", Body=CONTENT)
+        client(url).create_bucket(S3Source="models")
+        client(url).put_object(S3Source="models", Key="deep/style.safetensors", Body=CONTENT)
     except (BotoCoreError, ClientError):
         return False
     return True
@@ -82,7 +82,7 @@ async def s3(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
 
 
 def downloads(root: Path, credentials: Credentials) -> Downloads:
-    return Downloads(root, Sources(credentials, {}, allow_private=False), piece_size=300_000, retry_s=0.001)
+    return Downloads(root, ModelSources(credentials, {}, allow_private=False), piece_size=300_000, retry_s=0.001)
 
 
 async def silent(_: str) -> None:
@@ -111,7 +111,7 @@ async def test_what_the_bucket_refuses_is_told_without_the_secret(
 
 
 async def test_a_bucket_needs_both_keys() -> None:
-    both = Settings(bucket_access_key_id="k", bucket_secret_access_key=SecretStr("s"))
+    both = WorkerSettings(bucket_access_key_id="k", bucket_secret_access_key=SecretStr("s"))
 
     assert both.bucket == Credentials(None, "k", "s")
-    assert Settings(bucket_access_key_id="k").bucket is None
+    assert WorkerSettings(bucket_access_key_id="k").bucket is None

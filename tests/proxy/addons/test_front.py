@@ -9,14 +9,14 @@ import psutil
 import pytest
 from mitmproxy import http
 
-from proxy.addons.closed import closed
+from proxy.addons.fail_closed import closed
 from proxy.addons.features import Features
 from proxy.addons.guard import Guard
 from proxy.addons.master import CannotListen, run_front
 from proxy.addons.panel import SCRIPT, Panel
 from proxy.addons.streaming import Streaming
 from proxy.addons.upstream import Upstream as UpstreamAddon
-from proxy.sockets import Sockets
+from proxy.websocket.sockets import Sockets
 from tests.proxy.addons.conftest import Upstream, running_front
 
 MIB = 1024 * 1024

@@ -8,20 +8,20 @@ from typing import Any
 import aiohttp
 import pytest
 
+from engine.comfyui import ComfyUI
+from engine.files.inputs import InputFiles
+from engine.files.large_files import LargeFiles
+from engine.files.results import ResultFiles
+from engine.jobs.dispatcher import Dispatcher
+from engine.jobs.services import Services
+from engine.model.job import Entry, Submission
+from engine.model.states import JobState
+from engine.store.jobs import JobStore
 from proxy.addons.history import History
 from proxy.addons.jobs import Jobs
 from proxy.addons.queue import Queue
 from proxy.addons.streaming import Streaming
-from proxy.comfyui import ComfyUI
-from proxy.core.job import Entry, Submission
-from proxy.core.lifecycle import JobState
-from proxy.dispatcher import Dispatcher
-from proxy.file_sync import FileSync
-from proxy.input_files import InputFiles
-from proxy.job_store import JobStore
-from proxy.job_tools import Tools
-from proxy.large_files import LargeFiles
-from proxy.sockets import Sockets
+from proxy.websocket.sockets import Sockets
 from tests.proxy.addons.conftest import Upstream, running_front
 from wire.ids import PromptId
 
@@ -46,8 +46,8 @@ async def front(upstream: Upstream, session: aiohttp.ClientSession, tmp_path: Pa
         store.end(PromptId("done"), JobState.COMPLETED, Entry(outputs={"1": {"text": ["x"]}}), 9)
         sockets = Sockets(upstream.url, session, store.count_active, lambda: None, lambda: None)
         comfyui, large = ComfyUI(upstream.url, session), LargeFiles(session, bucket=None, volume=None)
-        files, inputs = FileSync(comfyui, tmp_path, store, large), InputFiles(comfyui, tmp_path, store.kept, large)
-        dispatcher = Dispatcher([], Tools(store, inputs, files, sockets, lambda: 0, asyncio.sleep), 1)
+        files, inputs = ResultFiles(comfyui, tmp_path, store, large), InputFiles(comfyui, tmp_path, store.kept, large)
+        dispatcher = Dispatcher([], Services(store, inputs, files, sockets, lambda: 0, asyncio.sleep), 1)
         addons = [Streaming(), Queue(dispatcher, store), History(store), Jobs(dispatcher, store)]
         async with running_front(upstream.url, addons) as url:
             yield url

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from proxy.addons.reroute import Reroute
 from proxy.addons.streaming import Streaming
-from proxy.sockets import SECRET_HEADER, Sockets
+from proxy.websocket.sockets import SECRET_HEADER, Sockets
 from tests.proxy.addons.conftest import running_front
 from wire.comfy import Message, PreviewFrame, render_preview, render_text
 

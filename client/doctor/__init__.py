@@ -1,0 +1,1 @@
+"""doctor.py: says what is wrong with the set-up."""

@@ -1,0 +1,218 @@
+"""Checks of the set-up: each looks at one thing and says what it found. None of them changes or starts anything."""
+
+import asyncio
+import shutil
+import sys
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+from pydantic import SecretStr
+
+from client.doctor.finding import Finding, workers_finding
+from client.doctor.probe import ProbeFailed, worker_protocol
+from engine.comfyui import ComfyUI, comfyui_answers
+from engine.errors import CannotStart
+from engine.files.object_store import S3Location, StorageRefused, StorageUnavailable
+from engine.files.s3 import Bucket
+from engine.files.s3_settings import NotSet, bucket, volume
+from engine.ports import require_free, wait_until_listening
+from engine.runpod.endpoint import Endpoint, EndpointRejected, EndpointUnavailable, JobGone
+from engine.runpod.sandbox import SANDBOX_HOST, SANDBOX_ID, sandbox_url
+from engine.settings import PROJECT, Settings, is_loopback
+from wire.limits import PROTOCOL
+
+_OLDEST_COMFYUI = (0, 3, 64)
+_DISK_MIN = 2 * 1024**3
+_CLOCK_S = 300
+"""S3 storages refuse requests of a clock that is 15 minutes (RunPod's: an hour) off"""
+_PROBE_S = 240.0
+_ENDPOINT_ERRORS = (EndpointRejected, EndpointUnavailable, JobGone)
+
+
+async def examine(settings: Settings, *, ask_worker: bool) -> list[Finding]:
+    """Everything that can be checked, in the order in which a person would look at it."""
+    connector = aiohttp.TCPConnector(force_close=True)
+    async with aiohttp.ClientSession() as session, aiohttp.ClientSession(connector=connector) as fresh:
+        checks: list[Awaitable[Iterable[Finding]]] = [
+            _one(check_python),
+            _ports(settings, session),
+            _comfyui(settings, session),
+            _endpoints(settings, session, fresh, ask_worker=ask_worker),
+            asyncio.to_thread(_storage, "volume", lambda: _volume_place(settings)),
+            asyncio.to_thread(_storage, "bucket", lambda: bucket(settings)),
+            _one(lambda: check_disk(settings.comfy_runpod_home)),
+            _one(check_runpodctl),
+        ]
+        return [finding for found in await asyncio.gather(*checks) for finding in found]
+
+
+async def _one(check: Callable[[], Finding]) -> Iterable[Finding]:
+    return (await asyncio.to_thread(check),)
+
+
+# -- this machine
+
+
+def check_python() -> Finding:
+    version, mark = ".".join(map(str, sys.version_info[:3])), PROJECT / ".venv" / ".ready"
+    if mark.exists() and mark.stat().st_mtime < (PROJECT / "uv.lock").stat().st_mtime:
+        return Finding("python", "wrong", f"{version}; .venv is older than uv.lock", "run 'make setup'")
+    return Finding("python", "ok", f"{version}, {sys.executable}")
+
+
+def check_disk(home: Path) -> Finding:
+    there = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(there).free
+    detail = f"{free / 1024**3:.1f} GiB free for {home} (COMFY_RUNPOD_HOME)"
+    if free < _DISK_MIN:
+        return Finding("disk", "wrong", detail, "make room: results that cannot be saved wait at RunPod for 30 minutes")
+    return Finding("disk", "ok", detail)
+
+
+def check_runpodctl() -> Finding:
+    if found := shutil.which("runpodctl"):
+        return Finding("runpodctl", "ok", found)
+    mend = "only sync-models.py --method archive needs it: https://github.com/runpod/runpodctl/releases"
+    return Finding("runpodctl", "skipped", "not installed", mend)
+
+
+async def _ports(settings: Settings, session: aiohttp.ClientSession) -> list[Finding]:
+    proxy = f"http://{SANDBOX_HOST}:{settings.proxy_port}/runpod/api/status"
+    found = [await _port("PROXY_PORT", settings.proxy_host, settings.proxy_port, _answers(session, proxy))]
+    if not settings.endpoint_ids:
+        url = f"{sandbox_url(settings.sandbox_port)}/{SANDBOX_ID}/health"
+        found.append(await _port("SANDBOX_PORT", SANDBOX_HOST, settings.sandbox_port, _answers(session, url)))
+    return found
+
+
+async def _port(variable: str, host: str, port: int, ours: Awaitable[bool]) -> Finding:
+    if await ours:
+        return Finding("port", "ok", f"{variable}={port}: in use by this project")
+    try:
+        await asyncio.to_thread(require_free, host, port, variable)
+    except CannotStart as error:
+        return Finding("port", "wrong", str(error), f"set {variable} in .env, or stop that program")
+    return Finding("port", "ok", f"{variable}={port}: free")
+
+
+async def _answers(session: aiohttp.ClientSession, url: str) -> bool:
+    headers = {"Authorization": "Bearer sandbox"}
+    try:
+        async with session.get(url, headers=headers, timeout=aiohttp.ClientTimeout(total=3)) as response:
+            return response.status == 200
+    except (aiohttp.ClientError, TimeoutError):
+        return False
+
+
+# -- ComfyUI
+
+
+async def _comfyui(settings: Settings, session: aiohttp.ClientSession) -> list[Finding]:
+    url = settings.comfyui_url
+    try:
+        answers = await comfyui_answers(url)
+    except CannotStart as error:
+        return [Finding("comfyui", "wrong", str(error), "set COMFYUI_URL to where ComfyUI listens")]
+    if answers:
+        return [_version(url, await ComfyUI(url, session).version())]
+    if not is_loopback(urlsplit(url).hostname or ""):
+        return [Finding("comfyui", "wrong", f"{url} does not answer", "start it there, or change COMFYUI_URL")]
+    starts = settings.comfyui_dir or PROJECT / "docker" / "ComfyUI"
+    what = str(starts) if (starts / "main.py").is_file() else "the sandbox; set COMFYUI_DIR for your own"
+    return [Finding("comfyui", "skipped", f"nothing at {url}", f"'make proxy' starts {what}")]
+
+
+def _version(url: str, version: str | None) -> Finding:
+    if version is None:
+        return Finding("comfyui", "wrong", f"{url} accepts connections and does not answer", "is it still starting?")
+    if _numbers(version) < _OLDEST_COMFYUI:
+        oldest = ".".join(map(str, _OLDEST_COMFYUI))
+        return Finding("comfyui", "wrong", f"{version} at {url} is too old", f"update it to {oldest} or newer")
+    return Finding("comfyui", "ok", f"{version} at {url}")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """A version that is none counts as new."""
+    parts = version.split(".")
+    return tuple(int(part) for part in parts) if all(part.isdigit() for part in parts) else (sys.maxsize,)
+
+
+# -- RunPod
+
+
+async def _endpoints(
+    settings: Settings, session: aiohttp.ClientSession, fresh: aiohttp.ClientSession, *, ask_worker: bool
+) -> list[Finding]:
+    key = settings.runpod_api_key or SecretStr("sandbox")
+    ids, base = settings.endpoint_ids, settings.runpod_endpoint_base_url
+    if not ids:
+        if not await wait_until_listening(SANDBOX_HOST, settings.sandbox_port, 0.3):
+            mend = "'make proxy' starts the sandbox; for a GPU, set RUNPOD_API_KEY and RUNPOD_ENDPOINT_ID"
+            return [Finding("endpoint", "skipped", "RunPod is not set up", mend)]
+        ids, base = (SANDBOX_ID,), sandbox_url(settings.sandbox_port)
+    endpoints = [Endpoint(base, endpoint_id, key, session, fresh) for endpoint_id in ids]
+    found = [finding for endpoint in endpoints for finding in await _endpoint(endpoint, ask_worker=ask_worker)]
+    return [*found, await _clock(endpoints[0])]
+
+
+async def _endpoint(endpoint: Endpoint, *, ask_worker: bool) -> list[Finding]:
+    try:
+        health = await endpoint.health()
+    except _ENDPOINT_ERRORS as error:
+        mend = "the key is shown once, when it is made: runpod.io, Settings, API keys; the id is on the endpoint's page"
+        return [Finding("endpoint", "wrong", f"{endpoint.id}: {error}", mend)]
+    jobs = ", ".join(f"{count} {state}" for state, count in health.jobs.items() if count) or "no jobs"
+    reached = Finding("endpoint", "ok", f"{endpoint.id}: the key is accepted; {jobs}")
+    return [reached, workers_finding("workers", dict(health.workers)), await _protocol(endpoint, ask=ask_worker)]
+
+
+async def _protocol(endpoint: Endpoint, *, ask: bool) -> Finding:
+    if not ask:
+        mend = "--worker asks one; it may have to start for that, which RunPod bills"
+        return Finding("worker", "skipped", f"its protocol was not asked for; this proxy speaks {PROTOCOL}", mend)
+    try:
+        spoken = await worker_protocol(endpoint, _PROBE_S)
+    except ProbeFailed as error:
+        return Finding(
+            "worker", "wrong", str(error), "build and deploy the image of this version, with WORKER_STREAM=1"
+        )
+    return Finding("worker", "ok", f"speaks protocol {spoken}, as this proxy does")
+
+
+async def _clock(endpoint: Endpoint) -> Finding:
+    try:
+        theirs = await endpoint.date()
+    except _ENDPOINT_ERRORS:
+        theirs = None
+    if theirs is None:
+        return Finding("clock", "skipped", "the endpoint does not tell the time")
+    off_s = abs((datetime.now(UTC) - theirs.astimezone(UTC)).total_seconds())
+    if off_s > _CLOCK_S:
+        return Finding("clock", "wrong", f"{off_s:.0f} s away from RunPod's", "set it: S3 refuses a wrong clock")
+    return Finding("clock", "ok", f"agrees with RunPod's within {max(off_s, 1):.0f} s")
+
+
+# -- storage
+
+
+def _volume_place(settings: Settings) -> S3Location:
+    if settings.runpod_volume_id is None:
+        raise NotSet("not set: RUNPOD_VOLUME_ID")
+    return volume(settings, settings.runpod_volume_id)
+
+
+def _storage(name: str, place: Callable[[], S3Location]) -> list[Finding]:
+    try:
+        chosen = place()
+        Bucket(chosen, tries=2).require()
+    except NotSet as error:
+        return [Finding(name, "skipped", str(error))]
+    except StorageRefused as error:
+        mend = "check its keys and its name; the S3 key is another than the API key, and a volume has one datacenter"
+        return [Finding(name, "wrong", str(error), mend)]
+    except StorageUnavailable as error:
+        return [Finding(name, "wrong", str(error), "check the address, or try again later")]
+    return [Finding(name, "ok", f"{chosen.name} at {chosen.url}")]

@@ -1,0 +1,52 @@
+"""Asks a worker which protocol it speaks, by a job that it must refuse at once. It starts a worker, which costs."""
+
+import asyncio
+import contextlib
+
+from engine.runpod.endpoint import (
+    TERMINAL,
+    Endpoint,
+    EndpointRejected,
+    EndpointUnavailable,
+    JobGone,
+    SubmissionUncertain,
+)
+from wire.errors import WireError
+from wire.events import decode_batch
+from wire.ids import RunPodJobId
+from wire.limits import PROTOCOL
+
+_WAIT_MS = 10_000
+
+
+class ProbeFailed(Exception):
+    """The worker did not answer, or is not one of ours; the text says which."""
+
+
+async def worker_protocol(endpoint: Endpoint, timeout_s: float) -> int:
+    """The protocol of the endpoint's worker, which is ours; raises ProbeFailed when it is not, or does not tell."""
+    try:
+        job_id = await endpoint.run({"protocol": PROTOCOL, "workflow": {}})
+    except (EndpointRejected, EndpointUnavailable, SubmissionUncertain) as error:
+        raise ProbeFailed(str(error)) from error
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await _answer(endpoint, job_id)
+    except TimeoutError as error:
+        raise ProbeFailed(f"no worker answered within {timeout_s:g} s") from error
+    except (EndpointUnavailable, JobGone, WireError) as error:
+        raise ProbeFailed(str(error)) from error
+    finally:
+        with contextlib.suppress(EndpointUnavailable, EndpointRejected, JobGone):
+            await endpoint.cancel(job_id)
+
+
+async def _answer(endpoint: Endpoint, job_id: RunPodJobId) -> int:
+    while True:
+        reply = await endpoint.stream(job_id, _WAIT_MS)
+        for output in reply.outputs:
+            decode_batch(output)
+            return PROTOCOL
+        if reply.status in TERMINAL:
+            ended = await endpoint.status(job_id)
+            raise ProbeFailed(f"the worker answers otherwise ({reply.status}): {ended.error or ended.output}"[:300])

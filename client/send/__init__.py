@@ -1,0 +1,1 @@
+"""send-to-runpod.py: runs a workflow and saves its results."""

@@ -1,0 +1,107 @@
+"""The command line of scripts/send-to-runpod.py: parse, build, print."""
+
+import asyncio
+import json
+import logging
+import secrets
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from client.send.order import JobOutcome, Order, OrderRefused, carry_out
+from client.send.terminal import Terminal
+from client.workflow.overrides import SEED_MAX
+from engine.errors import CannotStart
+from engine.settings import PROJECT, Settings, SettingsError, load_settings
+
+_VIEWED = frozenset(
+    {".png", ".jpg", ".jpeg", ".webp", ".gif", ".mp4", ".webm", ".mov", ".flac", ".mp3", ".wav", ".glb"}
+)
+_FILE = click.Path(path_type=Path)
+
+
+def _seed(_: click.Context, __: click.Parameter, value: str | None) -> int | str | None:
+    if value is None or value == "random":
+        return value
+    if not value.isdigit():
+        raise click.BadParameter("is a number, or the word random")
+    return int(value)
+
+
+@click.command(context_settings={"max_content_width": 120})
+@click.option("-w", "--workflow", type=_FILE, help="A workflow in API or page format.")
+@click.option(
+    "-i", "--images", type=_FILE, multiple=True, help="Files that it reads, or a folder of them; may be repeated."
+)
+@click.argument("more_images", type=_FILE, nargs=-1, metavar="[IMAGE]...")
+@click.option("--input", "inputs", type=_FILE, default=PROJECT / "input", help="Where else to look. [input/ here]")
+@click.option("-o", "--output", type=_FILE, default=PROJECT / "output", help="Where results go. [output/ here]")
+@click.option("--endpoint", help="Id of the endpoint. [RUNPOD_ENDPOINT_ID]")
+@click.option("--set", "changes", multiple=True, metavar="NODE.INPUT=VALUE", help="Changes an input; may be repeated.")
+@click.option("--seed", callback=_seed, metavar="NUMBER|random", help="Sets every seed; the next of --count is one on.")
+@click.option("--count", type=click.IntRange(1, 1000), default=1, help="How many jobs. [1]")
+@click.option("--timeout", default=600.0, help="Seconds that a job may take before it is cancelled; 0: any. [600]")
+@click.option("--preview", type=_FILE, help="Keep the newest preview picture in this file.")
+@click.option("--no-open", is_flag=True, help="Do not open the results.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a job on standard output; opens nothing.")
+@click.option("--resume", metavar="ID", help="Follow a job that was submitted before.")
+def main(
+    *, preview: Path | None, no_open: bool, as_json: bool, endpoint: str | None, seed: int | str | None, **chosen: Any
+) -> None:
+    """Run a workflow on RunPod: submit it, show its progress, save and open the results.
+
+    Ctrl-C cancels the job. RUNPOD_API_KEY and RUNPOD_ENDPOINT_ID come from the environment or .env; without them the
+    sandbox endpoint is used (make endpoint).
+    """
+    logging.basicConfig(level=logging.CRITICAL)  # what goes wrong is told in sentences
+    images = (*chosen.pop("images"), *chosen.pop("more_images"))
+    number = seed if isinstance(seed, int) else None
+    order = Order(
+        images=images, seed=number, random_seed=seed == "random", timeout_s=chosen.pop("timeout"), **chosen
+    )  # fmt: skip
+    try:
+        settings = load_settings(runpod_endpoint_id=endpoint)
+        outcomes = _run(order, settings, preview)
+    except SettingsError as error:
+        _give_up(error, 2)
+    except (OrderRefused, CannotStart) as error:
+        _give_up(error, 1)
+    if not as_json:
+        for path in dict.fromkeys(path for outcome in outcomes for path in outcome.files):
+            click.echo(path)
+    for outcome in outcomes:
+        click.echo(json.dumps(outcome.as_json())) if as_json else _tell(outcome)
+    if not no_open and not as_json:
+        _open(outcomes)
+    sys.exit(0 if all(outcome.completed for outcome in outcomes) else 1)
+
+
+def _run(order: Order, settings: Settings, preview: Path | None) -> list[JobOutcome]:
+    with Terminal(Console(stderr=True), preview) as terminal:
+        return asyncio.run(carry_out(order, settings, terminal, lambda: secrets.randbelow(SEED_MAX)))
+
+
+def _tell(outcome: JobOutcome) -> None:
+    about = outcome.as_json()
+    if not outcome.completed:
+        text = outcome.error or f"{about['status']}"
+        click.echo(f"{about['id'] or 'not submitted'}: {text}", err=True)
+    if about["status"] in ("pending", "running") and about["id"]:
+        click.echo(f"to follow it again: send-to-runpod.py --resume {about['id']}", err=True)
+    if about["executed_s"] is not None:
+        click.echo(f"queued {about['queued_s'] or 0:.1f} s, executed {about['executed_s']:.1f} s", err=True)
+
+
+def _open(outcomes: list[JobOutcome]) -> None:
+    for outcome in outcomes:
+        for path in outcome.files:
+            if path.suffix.lower() in _VIEWED:
+                click.launch(str(path))
+
+
+def _give_up(error: Exception, status: int) -> None:
+    click.echo(str(error), err=True)
+    sys.exit(status)

@@ -1,0 +1,275 @@
+"""Submits a workflow, follows it, and has its results saved: what scripts/send-to-runpod.py does."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from client.send.endpoints import opened_endpoints
+from client.send.folders import LocalFolders, NoSuchImage, missing_inputs, named_files
+from client.send.session import Followed, SendSession, UnknownJob, abandoned, new_session, saved_paths, session_with
+from client.send.terminal import Terminal
+from client.workflow.graph import to_prompt
+from client.workflow.overrides import OverrideRefused, with_seed, with_value
+from client.workflow.widgets import GraphUnconvertible
+from client.workflow.workflow import Workflow, WorkflowUnreadable, class_types, read_workflow
+from engine.comfyui import ComfyUI
+from engine.files.large_files import LargeFiles
+from engine.files.s3_settings import large_files
+from engine.model.job import Job
+from engine.model.states import public_state
+from engine.runpod.endpoint import Endpoint, EndpointRejected, EndpointUnavailable, JobGone
+from engine.settings import Settings
+from wire.ids import PromptId, RunPodJobId
+
+
+class OrderRefused(ValueError):
+    """What was asked for cannot be done; the text is one sentence. Nothing was submitted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the person asked for."""
+
+    workflow: Path | None
+    images: tuple[Path, ...]
+    inputs: Path
+    output: Path
+    changes: tuple[str, ...]
+    seed: int | None
+    random_seed: bool
+    count: int
+    timeout_s: float
+    resume: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobOutcome:
+    """How one job ended, or that it goes on."""
+
+    job: Job
+    files: tuple[Path, ...]
+    error: str | None
+
+    @property
+    def completed(self) -> bool:
+        return public_state(self.job.state) == "completed"
+
+    def as_json(self) -> dict[str, Any]:
+        seconds = {"queued_s": self.job.delay_ms, "executed_s": self.job.execution_ms}
+        return {
+            "id": self.job.runpod_id,
+            "prompt_id": self.job.prompt_id,
+            "status": public_state(self.job.state),
+            "files": [str(path) for path in self.files],
+            "outputs": self.job.entry.outputs if self.job.entry else {},
+            **{name: None if value is None else value / 1000 for name, value in seconds.items()},
+            "error": self.error,
+        }
+
+
+async def carry_out(
+    order: Order, settings: Settings, terminal: Terminal, random_seed: Callable[[], int]
+) -> list[JobOutcome]:
+    """The outcomes of *order*'s jobs. Raises OrderRefused, and CannotStart without an endpoint."""
+    home = settings.comfy_runpod_home / "sessions"
+    async with opened_endpoints(settings) as endpoints, aiohttp.ClientSession() as http:
+        large = large_files(settings, http)
+        if order.resume is not None:
+            return await _resume(order, order.resume, home, endpoints, terminal, settings.max_in_flight, large)
+        for job_id in abandoned(home):
+            terminal.say(f"job {job_id} was left before its end; --resume {job_id} fetches its result")
+        async with _answering_comfyui(settings) as comfyui:
+            workflow, prompt = await _prompt(order, comfyui)
+            named = _named(order, prompt, terminal)
+            folders = LocalFolders(
+                prompt=prompt, named=named, inputs=order.inputs, output=order.output, comfyui=comfyui
+            )  # fmt: skip
+            extra = {"extra_pnginfo": {"workflow": workflow.graph}} if workflow.graph else {}
+            with new_session(home) as session:
+                ids = [session.add(each, extra) for each in _variants(order, prompt, random_seed)]
+                return await _follow(order, session, ids, endpoints, folders, terminal, settings.max_in_flight, large)
+
+
+# -- what is to be submitted
+
+
+@asynccontextmanager
+async def _answering_comfyui(settings: Settings) -> AsyncIterator[ComfyUI | None]:
+    async with aiohttp.ClientSession() as session:
+        comfyui = ComfyUI(settings.comfyui_url, session)
+        yield comfyui if await comfyui.version() is not None else None
+
+
+async def _prompt(order: Order, comfyui: ComfyUI | None) -> tuple[Workflow, dict[str, Any]]:
+    if order.workflow is None:
+        raise OrderRefused("--workflow: name a workflow file, or a job with --resume")
+    try:
+        workflow = read_workflow(await asyncio.to_thread(order.workflow.read_text, encoding="utf-8"))
+        prompt = workflow.prompt or await _converted(workflow.graph or {}, comfyui)
+    except (OSError, UnicodeDecodeError) as error:
+        raise OrderRefused(f"{order.workflow}: cannot be read: {error}") from error
+    except (WorkflowUnreadable, GraphUnconvertible) as error:
+        raise OrderRefused(f"{order.workflow}: {error}") from error
+    try:
+        for change in order.changes:
+            prompt = with_value(prompt, change)
+    except OverrideRefused as error:
+        raise OrderRefused(f"--set: {error}") from error
+    return workflow, prompt
+
+
+async def _converted(graph: Mapping[str, Any], comfyui: ComfyUI | None) -> dict[str, Any]:
+    if comfyui is None:
+        raise GraphUnconvertible(
+            "is in the format of ComfyUI's page, and only a running ComfyUI knows what its values mean; "
+            "start it (COMFYUI_URL), or save the workflow with 'Export (API)'"
+        )
+    infos = {kind: await comfyui.node_info(kind) for kind in class_types(dict(graph))}
+    return to_prompt(graph, infos)
+
+
+def _variants(order: Order, prompt: dict[str, Any], random_seed: Callable[[], int]) -> Iterator[dict[str, Any]]:
+    """A prompt for each of the jobs: each has a seed of its own when there is a seed to choose."""
+    try:
+        for number in range(order.count):
+            if order.random_seed:
+                yield with_seed(prompt, random_seed())
+            elif order.seed is not None:
+                yield with_seed(prompt, order.seed + number)
+            else:
+                yield prompt
+    except OverrideRefused as error:
+        raise OrderRefused(f"--seed: {error}") from error
+
+
+def _named(order: Order, prompt: Mapping[str, Any], terminal: Terminal) -> dict[str, Path]:
+    try:
+        named = named_files(order.images)
+    except NoSuchImage as error:
+        raise OrderRefused(f"--images: {error}") from error
+    if unused := missing_inputs(named, prompt):
+        terminal.say(f"not sent, since no node of the workflow names it: {', '.join(unused)}")
+    if order.count > 1 and order.seed is None and not order.random_seed:
+        terminal.say(f"the {order.count} jobs are the same; --seed random makes them differ")
+    return named
+
+
+# -- until it has ended
+
+
+async def _resume(
+    order: Order,
+    job_id: str,
+    home: Path,
+    endpoints: tuple[Endpoint, ...],
+    terminal: Terminal,
+    max_in_flight: int,
+    large: LargeFiles,
+) -> list[JobOutcome]:
+    folders = LocalFolders(prompt={}, named={}, inputs=order.inputs, output=order.output, comfyui=None)
+    try:
+        with session_with(home, job_id) as session:
+            ids = [job.prompt_id for job in session.store.active()]
+            return await _follow(order, session, ids, endpoints, folders, terminal, max_in_flight, large)
+    except UnknownJob:
+        endpoint = await _endpoint_of(job_id, endpoints)
+        with new_session(home) as session:
+            adopted = session.adopt(job_id, endpoint.id)
+            return await _follow(order, session, [adopted], endpoints, folders, terminal, max_in_flight, large)
+
+
+async def _endpoint_of(job_id: str, endpoints: tuple[Endpoint, ...]) -> Endpoint:
+    """The endpoint that knows the job, which another program or machine submitted."""
+    for endpoint in endpoints:
+        try:
+            await endpoint.status(RunPodJobId(job_id))
+        except JobGone:
+            continue
+        except (EndpointUnavailable, EndpointRejected) as error:
+            raise OrderRefused(f"--resume {job_id}: {error}") from error
+        return endpoint
+    raise OrderRefused(f"--resume {job_id}: RunPod knows no such job; it forgets jobs 30 minutes after their end")
+
+
+async def _follow(
+    order: Order,
+    session: SendSession,
+    ids: list[PromptId],
+    endpoints: tuple[Endpoint, ...],
+    folders: LocalFolders,
+    terminal: Terminal,
+    max_in_flight: int,
+    large: LargeFiles,
+) -> list[JobOutcome]:
+    for prompt_id in ids:
+        terminal.expect(prompt_id, session.store.get(prompt_id).prompt, partial(_runpod_id, session, prompt_id))
+    followed = Followed(session, ids, endpoints, folders, terminal, max_in_flight, large)
+    following = asyncio.ensure_future(followed.until_ended())
+    with _cancelling_on_signal(followed, following, terminal):
+        await _wait(order.timeout_s, session, followed, following, terminal)
+        with contextlib.suppress(asyncio.CancelledError):
+            await following
+    return [_outcome(session, prompt_id, order.output, terminal) for prompt_id in ids]
+
+
+async def _wait(
+    timeout_s: float, session: SendSession, followed: Followed, following: "asyncio.Future[None]", terminal: Terminal
+) -> None:
+    """Until all have ended, or none has within *timeout_s*: then they are cancelled. 0 is for ever."""
+    left = session.store.count_active()
+    while True:
+        done, _ = await asyncio.wait({following}, timeout=timeout_s or None)
+        now = session.store.count_active()
+        if done or now == 0:
+            return
+        if now == left:
+            terminal.say(f"{timeout_s:g} s are over (--timeout): cancelling")
+            followed.cancel()
+            return
+        left = now
+
+
+def _runpod_id(session: SendSession, prompt_id: PromptId) -> str | None:
+    return session.store.get(prompt_id).runpod_id
+
+
+def _outcome(session: SendSession, prompt_id: PromptId, output: Path, terminal: Terminal) -> JobOutcome:
+    job = session.store.get(prompt_id)
+    files = saved_paths(session.store.names(prompt_id), output)
+    return JobOutcome(job, tuple(files), terminal.error(prompt_id) or job.error)
+
+
+@contextlib.contextmanager
+def _cancelling_on_signal(followed: Followed, following: "asyncio.Future[None]", terminal: Terminal) -> Iterator[None]:
+    """The first Ctrl-C cancels the jobs at RunPod, the second one leaves them."""
+    asked = False
+
+    def interrupt() -> None:
+        nonlocal asked
+        if asked:
+            following.cancel()
+            return
+        asked = True
+        terminal.say("cancelling at RunPod… (Ctrl-C again leaves at once, and the job may go on)")
+        followed.cancel()
+
+    if sys.platform == "win32":
+        yield
+        return
+    loop, numbers = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
+    for number in numbers:
+        loop.add_signal_handler(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)

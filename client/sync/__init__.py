@@ -1,0 +1,1 @@
+"""sync-models.py: models to the network volume."""

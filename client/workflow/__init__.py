@@ -1,0 +1,1 @@
+"""Workflow files as people have them, turned into prompts. Pure."""

@@ -1,0 +1,1 @@
+"""Files on their way: inputs to the worker, results into ComfyUI's folders."""

@@ -1,0 +1,146 @@
+"""Inputs up: from ComfyUI into spool files, hashed on the way, and from there to the worker. None is whole in memory
+but what goes inside the job.
+"""
+
+import asyncio
+import hashlib
+import json
+import logging
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from engine.comfyui import ComfyUIRejected
+from engine.files.atomic_save import StorageFailed
+from engine.files.large_files import LargeFiles
+from engine.files.transport import InputContent, Transport, inline_room, transports
+from engine.model.job import Job
+from engine.prompt.inputs import InputFile, WorkflowError, find_inputs, staged_prompt
+from engine.store.cached_inputs import CachedInputs
+from wire.files import Cached, FileRef, Folder, Inline, Source
+
+logger = logging.getLogger(__name__)
+
+_TRUSTED_RETURNS = 1
+"""after so many jobs that came back for missing files, nothing is only named: workers have disks of their own"""
+
+
+class InputReader(Protocol):
+    """Where input files are found; implemented by ComfyUI."""
+
+    async def node_info(self, class_type: str) -> dict[str, Any] | None: ...
+    def view(
+        self, subfolder: str, filename: str, folder: Folder
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]: ...
+
+
+class InputFiles:
+    """*spool* is a folder of ours, in which files lie while a job is submitted."""
+
+    def __init__(self, comfyui: InputReader, spool: Path, kept: CachedInputs, large: LargeFiles) -> None:
+        self._comfyui, self._spool, self._kept, self._large = comfyui, spool, kept, large
+
+    async def stage(self, job: Job, endpoint_id: str) -> tuple[dict[str, Any], tuple[FileRef, ...]]:
+        """The prompt for the worker, and the files that it needs; what is too large for the job is uploaded first.
+
+        Raises WorkflowError when a file is missing or all together are too large, ComfyUIUnavailable, StorageFailed,
+        StorageUnavailable, StorageRefused.
+        """
+        kinds = {node["class_type"] for node in job.prompt.values()}
+        found = find_inputs(job.prompt, {kind: await self._comfyui.node_info(kind) for kind in kinds})
+        if not found:
+            return staged_prompt(job.prompt, ()), ()
+        spool = self._spool / uuid.uuid4().hex
+        try:
+            spooled = await self._read_all(_each_once(found), spool)
+            there = {(content.file.folder, content.file.path) for content in spooled.values()}
+            prompt = staged_prompt(job.prompt, tuple(file for file in found if (file.folder, file.path) in there))
+            files = await self._send(job, endpoint_id, inline_room(_weight(prompt, job.extra_data)), spooled)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, spool, ignore_errors=True)
+        return prompt, files
+
+    async def _send(
+        self, job: Job, endpoint_id: str, room: int, spooled: Mapping[Path, InputContent]
+    ) -> tuple[FileRef, ...]:
+        contents = list(spooled.values())
+        trusted = job.returns <= _TRUSTED_RETURNS
+        kept = self._kept.among(endpoint_id, (content.sha256 for content in contents)) if trusted else frozenset()
+        chosen = transports(contents, kept, room, store=self._large.transport)
+        sent = sum(content.size for content, way in zip(contents, chosen, strict=True) if way is not Transport.CACHED)
+        files = [
+            _reference(content, await self._source(way, path, content))
+            for (path, content), way in zip(spooled.items(), chosen, strict=True)
+        ]
+        if contents:
+            logger.info("%s: %d input files, %d bytes of them sent", job.prompt_id, len(contents), sent)
+        return tuple(files)
+
+    async def _source(self, way: Transport, path: Path, content: InputContent) -> Source:
+        match way:
+            case Transport.CACHED:
+                return Cached()
+            case Transport.URL | Transport.VOLUME:
+                return await self._large.put(content.sha256, path)
+            case Transport.INLINE:
+                return Inline.of(await asyncio.to_thread(path.read_bytes))
+
+    async def _read_all(self, files: Iterable[InputFile], spool: Path) -> dict[Path, InputContent]:
+        await asyncio.to_thread(spool.mkdir, parents=True)
+        contents: dict[Path, InputContent] = {}
+        for number, file in enumerate(files):
+            path = spool / str(number)
+            if (content := await self._read(file, path)) is not None:
+                contents[path] = content
+        return contents
+
+    async def _read(self, file: InputFile, path: Path) -> InputContent | None:
+        """None when there is no such file, and none was meant."""
+        subfolder, _, filename = file.path.rpartition("/")
+        digest, size = hashlib.sha256(), 0
+        try:
+            with await asyncio.to_thread(path.open, "wb") as spooled:
+                async with self._comfyui.view(subfolder, filename, file.folder) as pieces:
+                    async for piece in pieces:
+                        await asyncio.to_thread(_take, piece, spooled, digest)
+                        size += len(piece)
+        except ComfyUIRejected as error:
+            if error.status >= 500:
+                raise
+            if not file.certain:
+                return None
+            raise WorkflowError(
+                f"{file.value}: ComfyUI has no such file (HTTP {error.status})", file.node_id
+            ) from error
+        except OSError as error:
+            raise StorageFailed(f"cannot write {path}: {error.strerror}") from error
+        return InputContent(file, digest.hexdigest(), size)
+
+
+def _each_once(files: Iterable[InputFile]) -> Iterable[InputFile]:
+    ordered = sorted(files, key=lambda file: file.certain)
+    return {(file.folder, file.path): file for file in ordered}.values()
+
+
+def _take(piece: bytes, spooled: BinaryIO, digest: "hashlib._Hash") -> None:
+    spooled.write(piece)
+    digest.update(piece)
+
+
+def _weight(prompt: Mapping[str, Any], extra_data: Mapping[str, Any]) -> int:
+    return len(json.dumps([prompt, extra_data]))
+
+
+def _reference(content: InputContent, source: Source) -> FileRef:
+    subfolder, _, filename = content.file.worker_path.rpartition("/")
+    return FileRef(
+        filename=filename,
+        subfolder=subfolder,
+        type="input",
+        sha256=content.sha256,
+        size=content.size,
+        source=source,
+    )

@@ -1,0 +1,133 @@
+"""LargeFiles: files that are too large for a job or its stream, by way of the endpoint's network volume or a bucket."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import aiohttp
+
+from engine.files.object_store import ObjectMissing, ObjectStore, StorageRefused, StorageUnavailable
+from engine.files.transport import Transport
+from wire.files import FileRef, Url, Volume, input_key, output_key
+from wire.ids import PromptId
+
+logger = logging.getLogger(__name__)
+
+_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
+_PIECE = 1024 * 1024
+
+
+class LargeFileLost(Exception):
+    """What a worker left for us is not there, or is not what it said."""
+
+
+class LargeFiles:
+    """*volume* is the endpoint's, by its S3 API, which knows no signed addresses."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, *, bucket: ObjectStore | None, volume: ObjectStore | None
+    ) -> None:
+        self._session, self._bucket, self._volume = session, bucket, volume
+
+    @property
+    def transport(self) -> Transport | None:
+        """How an input file that is too large for a job travels; None without a bucket and a volume."""
+        if self._volume is not None:
+            return Transport.VOLUME
+        return None if self._bucket is None else Transport.URL
+
+    @property
+    def fetches(self) -> tuple[str, ...]:
+        """From where large outputs can be fetched: a signed address needs no key."""
+        return ("url",) if self._volume is None else ("url", "volume")
+
+    async def put(self, sha256: str, path: Path) -> Url | Volume:
+        """Upload an input file, unless it is there; raises StorageRefused, StorageUnavailable.
+
+        The volume comes first: what lies there is in the cache of all workers.
+        """
+        store = self._volume or self._bucket
+        if store is None:
+            raise LookupError("neither a bucket nor a volume")
+        key = input_key(sha256)
+        await asyncio.to_thread(_put_once, store, key, path)
+        return Volume(path=key) if store is self._volume else Url(url=store.address(key))
+
+    async def fetch(self, prompt_id: PromptId, file: FileRef, path: Path) -> None:
+        """All bytes of an output into *path*, which goes on where it stopped.
+
+        Raises LargeFileLost, StorageRefused, StorageUnavailable, OSError when it cannot be written.
+        """
+        await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+        with await asyncio.to_thread(path.open, "ab") as part:
+            start = part.tell()
+            if start < file.size:
+                async for piece in self._pieces(prompt_id, file, start):
+                    await asyncio.to_thread(part.write, piece)
+
+    async def drop(self, prompt_id: PromptId, file: FileRef) -> None:
+        """Remove what was fetched, if it lies where only this job's outputs lie."""
+        key = output_key(prompt_id, file.sha256)
+        match file.source:
+            case Volume(path=path) if path == key:
+                store = self._volume
+            case Url(url=url) if self._is_own(url) and unquote(urlsplit(url).path).endswith(f"/{key}"):
+                store = self._bucket
+            case _:
+                return
+        if store is None:
+            return
+        try:
+            await asyncio.to_thread(store.delete, key)
+        except (StorageRefused, StorageUnavailable) as error:
+            logger.warning("%s: %s stays in the storage: %s", prompt_id, key, error)
+
+    def _pieces(self, prompt_id: PromptId, file: FileRef, start: int) -> AsyncIterator[bytes]:
+        match file.source:
+            case Url(url=url):
+                return self._from_address(url, start)
+            case Volume(path=path) if path == output_key(prompt_id, file.sha256) and self._volume is not None:
+                return _from_store(self._volume, path, start)
+            case _:
+                raise LargeFileLost(f"{file.filename} lies where this proxy does not fetch it: {file.source.kind}")
+
+    async def _from_address(self, url: str, start: int) -> AsyncIterator[bytes]:
+        """Errors name the host only: the address is a secret."""
+        host = urlsplit(url).hostname
+        if not url.startswith("https://") and not self._is_own(url):
+            raise LargeFileLost(f"{host}: the worker's bucket is neither https nor ours (BUCKET_ENDPOINT_URL)")
+        headers = {"Range": f"bytes={start}-", "Accept-Encoding": "identity"}
+        try:
+            async with self._session.get(url, headers=headers, timeout=_TIMEOUT, allow_redirects=False) as answer:
+                _require_range(answer.status, str(host), start)
+                async for piece in answer.content.iter_chunked(_PIECE):
+                    yield piece
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise StorageUnavailable(f"{host}: {type(error).__name__}") from error
+
+    def _is_own(self, url: str) -> bool:
+        return self._bucket is not None and url.startswith(f"{self._bucket.place.url}/")
+
+
+def _require_range(status: int, host: str, start: int) -> None:
+    if status == 206 or (status == 200 and start == 0):
+        return
+    if status in (429, 500, 502, 503, 504):
+        raise StorageUnavailable(f"{host} answers {status}")
+    raise LargeFileLost(f"{host} answers {status}: a result stays in the bucket for a day")
+
+
+async def _from_store(store: ObjectStore, key: str, start: int) -> AsyncIterator[bytes]:
+    pieces = store.read(key, start)
+    try:
+        while (piece := await asyncio.to_thread(next, pieces, b"")) != b"":
+            yield piece
+    except ObjectMissing as error:
+        raise LargeFileLost(f"{key} is not on the volume any more") from error
+
+
+def _put_once(store: ObjectStore, key: str, path: Path) -> None:
+    if store.size(key) != path.stat().st_size:
+        store.put_file(key, path)

@@ -1,0 +1,1 @@
+"""What happens to a job, from its submission to its end."""

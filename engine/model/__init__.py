@@ -1,0 +1,1 @@
+"""What a job is and which states it has, what files are called, how long to wait. Pure."""

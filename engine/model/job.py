@@ -1,0 +1,109 @@
+"""Job: everything that the proxy knows of one prompt."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from engine.model.states import JobState
+from wire.ids import ClientId, PromptId, RunPodJobId
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A prompt as the browser posted it, checked; without secrets."""
+
+    prompt_id: PromptId
+    prompt: dict[str, Any]
+    extra_data: dict[str, Any]
+    outputs_to_execute: tuple[str, ...]
+    targets: tuple[str, ...] | None = None
+    client_id: ClientId | None = None
+    front: bool = False
+    number: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The outcome, in the shape of ComfyUI's history; file names are local ones."""
+
+    outputs: dict[str, Any] = field(default_factory=dict)
+    status: dict[str, Any] = field(default_factory=dict)
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """A job without its documents: what lists show of it."""
+
+    prompt_id: PromptId
+    number: float
+    state: JobState
+    created_ms: int
+    workflow_id: str | None = None
+    runpod_id: RunPodJobId | None = None
+    delay_ms: int | None = None
+    execution_ms: int | None = None
+    error: str | None = None
+
+
+class StoredJob(NamedTuple):
+    """A job's documents as the JSON that is stored, which goes into answers as it is."""
+
+    prompt_id: PromptId
+    state: JobState
+    number: float
+    completion: int | None
+    prompt: str
+    extra_data: str
+    outputs_to_execute: str
+    entry: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job with all its documents, parsed."""
+
+    prompt_id: PromptId
+    number: float
+    state: JobState
+    prompt: dict[str, Any]
+    extra_data: dict[str, Any]
+    outputs_to_execute: tuple[str, ...]
+    created_ms: int
+    targets: tuple[str, ...] | None = None
+    client_id: ClientId | None = None
+    endpoint_id: str | None = None
+    runpod_id: RunPodJobId | None = None
+    started_ms: int | None = None
+    ended_ms: int | None = None
+    delay_ms: int | None = None
+    execution_ms: int | None = None
+    cancel_requested: bool = False
+    error: str | None = None
+    entry: Entry | None = None
+    """None until the job ended"""
+    completion: int | None = None
+    """place in the one sequence of completions over local and remote prompts"""
+    returns: int = 0
+    """how often a worker sent it back because it lacked input files"""
+
+    def brief(self) -> Brief:
+        return Brief(
+            prompt_id=self.prompt_id,
+            number=self.number,
+            state=self.state,
+            created_ms=self.created_ms,
+            workflow_id=workflow_id(self.extra_data),
+            runpod_id=self.runpod_id,
+            delay_ms=self.delay_ms,
+            execution_ms=self.execution_ms,
+            error=self.error,
+        )
+
+
+def workflow_id(extra_data: Mapping[str, Any]) -> str | None:
+    """``extra_pnginfo.workflow.id``, by which /api/jobs can be filtered; None without a usable one."""
+    value: Any = extra_data
+    for name in ("extra_pnginfo", "workflow", "id"):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else None

@@ -1,0 +1,126 @@
+"""Local names of result files: ComfyUI's counter rule, applied to the local folder.
+
+Source: ComfyUI folder_paths.py ``get_save_image_path``: the next number is one more than the highest among the files
+that begin with ``<prefix>_<digits>_``, whatever their extension.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wire.files import MODEL_ENDINGS
+
+ItemKey = tuple[str, str, str]
+"""type, subfolder, filename: ComfyUI's file item"""
+
+_COUNTED = re.compile(r"(?P<prefix>.+)_(?P<counter>\d+)_(?P<rest>.*)", re.DOTALL)
+_COUNTED_SHORT = re.compile(r"(?P<prefix>.+)_(?P<counter>\d{5})(?P<rest>[.-].*)", re.DOTALL)  # as VideoHelperSuite does
+
+
+@dataclass(frozen=True, slots=True)
+class CountedName:
+    """A name with a counter: ``<prefix>_<counter><rest>``."""
+
+    prefix: str
+    counter: int
+    rest: str
+
+    def with_counter(self, counter: int) -> str:
+        return f"{self.prefix}_{counter:05}{self.rest}"
+
+
+def parse(filename: str) -> CountedName | None:
+    """The counter in *filename*; None when it has none."""
+    if match := _COUNTED.fullmatch(filename):
+        return CountedName(match["prefix"], int(match["counter"]), f"_{match['rest']}")
+    if match := _COUNTED_SHORT.fullmatch(filename):
+        return CountedName(match["prefix"], int(match["counter"]), match["rest"])
+    return None
+
+
+def next_counter(prefix: str, taken: Collection[str]) -> int:
+    """One more than the highest number that *prefix* has among the names *taken*."""
+    start = f"{prefix}_"
+    highest = 0
+    for name in taken:
+        if name.startswith(start) and (digits := re.match(r"\d+(?=[_.-])", name[len(start) :])):
+            highest = max(highest, int(digits[0]))
+    return highest + 1
+
+
+def local_names(filenames: Collection[str], taken: Collection[str]) -> dict[str, str]:
+    """A free local name for each of *filenames*, which one node wrote into one folder.
+
+    Numbers go on where the folder's end; files that share a number (a video and its sound) keep sharing one. A name
+    without a number is kept, or gets ``" (1)"``, ``" (2)"``… as ComfyUI's upload does.
+    """
+    names: dict[str, str] = {}
+    counters: dict[tuple[str, int], int] = {}
+    used = set(taken)
+    for filename in filenames:
+        numbered = parse(filename)
+        if numbered is None:
+            names[filename] = _suffixed(filename, used)
+        else:
+            key = (numbered.prefix, numbered.counter)
+            if key not in counters:
+                counters[key] = next_counter(numbered.prefix, used)
+            names[filename] = numbered.with_counter(counters[key])
+        used.add(names[filename])
+    return names
+
+
+def _suffixed(filename: str, used: Collection[str]) -> str:
+    stem, dot, extension = filename.rpartition(".")
+    if not stem:
+        stem, dot, extension = filename, "", ""
+    candidate, number = filename, 0
+    while candidate in used:
+        number += 1
+        candidate = f"{stem} ({number}){dot}{extension}"
+    return candidate
+
+
+def localised(output: Mapping[str, Any], names: Mapping[ItemKey, ItemKey]) -> dict[str, Any]:
+    """An ``executed`` output, or one node's history output, with local names in every file item."""
+    return {key: _localised(value, key, names) for key, value in output.items()}
+
+
+def _localised(value: Any, key: str, names: Mapping[ItemKey, ItemKey]) -> Any:
+    if isinstance(value, list):
+        return [_localised(item, key, names) for item in value]
+    if isinstance(value, dict):
+        return _renamed(value, names) if "filename" in value else localised(value, names)
+    if isinstance(value, str) and key == "result" and value.lower().endswith(MODEL_ENDINGS):
+        subfolder, _, filename = value.rpartition("/")
+        _, subfolder, filename = names.get(("output", subfolder, filename), ("output", subfolder, filename))
+        return f"{subfolder}/{filename}" if subfolder else filename
+    return value
+
+
+def _renamed(item: dict[str, Any], names: Mapping[ItemKey, ItemKey]) -> dict[str, Any]:
+    local = names.get(item_key(item))
+    if local is None:
+        return item
+    folder, subfolder, filename = local
+    renamed = {**item, "filename": filename, "subfolder": subfolder, "type": folder}
+    renamed.pop("fullpath", None)  # a path on the worker means nothing here
+    return renamed
+
+
+def without(output: Mapping[str, Any], gone: Collection[ItemKey]) -> dict[str, Any]:
+    """*output* without the file items that are *gone*; lists stay, if need be empty, as frontends want them."""
+    return {key: _without(value, gone) for key, value in output.items()}
+
+
+def _without(value: Any, gone: Collection[ItemKey]) -> Any:
+    if isinstance(value, dict) and "filename" not in value:
+        return without(value, gone)
+    if not isinstance(value, list):
+        return value
+    return [item for item in value if not (isinstance(item, dict) and "filename" in item and item_key(item) in gone)]
+
+
+def item_key(item: Mapping[str, Any]) -> ItemKey:
+    return str(item.get("type", "output")), str(item.get("subfolder", "")), str(item["filename"])

@@ -1,0 +1,1 @@
+"""From the body of POST /prompt to a submission: checked, with the files that it names. Pure."""

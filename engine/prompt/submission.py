@@ -1,0 +1,169 @@
+"""POST /prompt: what the browser sent becomes a Submission, or a refusal in ComfyUI's own shape.
+
+Source: ComfyUI 0.3.64 and 0.8.0, server.py ``post_prompt`` and execution.py ``validate_prompt``.
+"""
+
+import json
+import math
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from engine.model.job import Submission
+from engine.prompt.validation import Error, judge
+from wire.ids import ClientId, PromptId
+
+SECRETS = ("auth_token_comfy_org", "api_key_comfy_org")
+"""Keys of extra_data that are never stored, shown or sent (execution.py, SENSITIVE_EXTRA_DATA_KEYS)."""
+
+
+@dataclass(eq=False)
+class SubmissionRefused(Exception):
+    """The prompt cannot run; *body* is ComfyUI's answer to such a POST."""
+
+    type: str
+    message: str
+    details: str = ""
+    node_errors: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def body(self) -> dict[str, Any]:
+        error = {"type": self.type, "message": self.message, "details": self.details, "extra_info": {}}
+        return {"error": error, "node_errors": dict(self.node_errors)}
+
+
+def invalid(details: str, node_errors: Mapping[str, Any]) -> SubmissionRefused:
+    """No output of the prompt can run."""
+    return SubmissionRefused(
+        "prompt_outputs_failed_validation", "Prompt outputs failed validation", details, node_errors
+    )
+
+
+def parse(raw: bytes) -> dict[str, Any]:
+    """The JSON object of the request; raises Refused."""
+    try:
+        body = json.loads(raw)
+    except ValueError as error:
+        raise SubmissionRefused("invalid_json", "The request is not JSON", str(error)) from error
+    if not isinstance(body, dict):
+        raise SubmissionRefused("invalid_json", "The request is not a JSON object")
+    return body
+
+
+def classes(body: Mapping[str, Any]) -> frozenset[str]:
+    """The node classes that the prompt uses; raises Refused when there is no prompt or a node has no class."""
+    prompt = body.get("prompt")
+    if prompt is None:
+        raise SubmissionRefused("no_prompt", "No prompt provided", "No prompt provided")
+    if not isinstance(prompt, dict):
+        raise SubmissionRefused("invalid_prompt", "The prompt is not an object of nodes")
+    if not prompt:
+        raise SubmissionRefused("prompt_no_outputs", "Prompt has no outputs")
+    return frozenset(_class_of(node_id, node) for node_id, node in prompt.items())
+
+
+def _class_of(node_id: str, node: Any) -> str:
+    kind = node.get("class_type") if isinstance(node, dict) else None
+    if not isinstance(kind, str) or not isinstance(node.get("inputs", {}), dict):
+        message = "Cannot execute because a node is missing the class_type property."
+        raise SubmissionRefused("invalid_prompt", message, f"Node ID '#{node_id}'")
+    return kind
+
+
+def submission(
+    body: Mapping[str, Any], infos: Mapping[str, Mapping[str, Any] | None], new_id: PromptId, now_ms: int
+) -> Submission:
+    """The checked prompt. *infos* holds object_info by class, None for what only the endpoint may know.
+
+    Raises Refused when no node would produce an output, or the id is not a canonical UUID.
+    """
+    prompt: dict[str, Any] = body["prompt"]
+    targets = _targets(body.get("partial_execution_targets"))
+    extra_data = body.get("extra_data") or {}
+    if not isinstance(extra_data, dict):
+        raise SubmissionRefused("invalid_prompt", "extra_data is not an object")
+    client_id = body.get("client_id")
+    outputs = _outputs(prompt, infos, targets)
+    kept = {key: value for key, value in extra_data.items() if key not in SECRETS}
+    if kept.get("extra_pnginfo", {}) is None:
+        del kept["extra_pnginfo"]  # a null one breaks /api/jobs of ComfyUI 0.8.0
+    kept["create_time"] = now_ms
+    if isinstance(client_id, str):
+        kept["client_id"] = client_id
+    return Submission(
+        prompt_id=_prompt_id(body.get("prompt_id"), new_id),
+        prompt=prompt,
+        extra_data=kept,
+        outputs_to_execute=outputs,
+        targets=targets,
+        client_id=ClientId(client_id) if isinstance(client_id, str) else None,
+        front=bool(body.get("front")),
+        number=_number(body.get("number")),
+    )
+
+
+def judged(
+    taken: Submission, infos: Mapping[str, Mapping[str, Any] | None], known: Mapping[str, Sequence[Error]]
+) -> tuple[Submission, dict[str, Any]]:
+    """The submission for those outputs that can run, and ``node_errors`` for the others, as ComfyUI answers.
+
+    *known* are errors found before. Raises Refused when none can run. Classes that only the endpoint may know leave
+    the judgement to it.
+    """
+    described = {kind: info for kind, info in infos.items() if info is not None}
+    if len(described) < len(infos):
+        return taken, {}
+    verdict = judge(taken.prompt, described, taken.outputs_to_execute, known)
+    if not verdict.outputs:
+        raise invalid(verdict.details, verdict.node_errors)
+    if not verdict.node_errors:
+        return taken, {}
+    return replace(taken, outputs_to_execute=verdict.outputs, targets=verdict.outputs), verdict.node_errors
+
+
+def _targets(value: Any) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        raise SubmissionRefused("invalid_prompt", "partial_execution_targets is not a list")
+    return tuple(str(item) for item in value)
+
+
+def _number(value: Any) -> float | None:
+    if value is None:
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise SubmissionRefused("invalid_prompt", "number is not a number") from error
+    if not math.isfinite(number):
+        raise SubmissionRefused("invalid_prompt", "number is not a number")  # JSON has no way to show it in the queue
+    return number
+
+
+def _prompt_id(value: Any, new_id: PromptId) -> PromptId:
+    if value is None:
+        return new_id
+    try:
+        if str(uuid.UUID(value)) == value:
+            return PromptId(value)
+    except (ValueError, AttributeError, TypeError):
+        pass
+    raise SubmissionRefused("invalid_prompt_id", "prompt_id must be a canonical lowercase UUID", str(value)[:80])
+
+
+def _outputs(
+    prompt: Mapping[str, Any], infos: Mapping[str, Mapping[str, Any] | None], targets: tuple[str, ...] | None
+) -> tuple[str, ...]:
+    wanted: Iterable[str] = prompt if targets is None else (node for node in prompt if node in targets)
+    outputs: list[str] = []
+    unsure = False
+    for node_id in wanted:
+        info = infos.get(prompt[node_id]["class_type"])
+        unsure = unsure or info is None
+        if info is not None and info.get("output_node"):
+            outputs.append(node_id)
+    if not outputs and not unsure:
+        raise SubmissionRefused("prompt_no_outputs", "Prompt has no outputs")
+    return tuple(outputs)

@@ -1,0 +1,246 @@
+"""The settings of proxy and commands: one frozen object, and the only reader of the environment.
+
+A name in upper case (``PROXY_PORT``) is read from the environment, else from ``.env`` in the project root. An empty
+value counts as unset. Whatever is wrong is said at once, one line a variable; a secret never appears in such a line.
+"""
+
+import ipaddress
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+import platformdirs
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT = Path(__file__).resolve().parents[1]
+_SECRETS = frozenset({
+    "runpod_api_key", "runpod_s3_access_key", "runpod_s3_secret_key", "bucket_access_key_id", "bucket_secret_access_key"
+})  # fmt: skip
+
+
+class SettingsError(Exception):
+    """Wrong values; ``lines`` holds one sentence for each, beginning with the variable's name."""
+
+    def __init__(self, lines: tuple[str, ...]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+def data_home() -> Path:
+    """The folder in which this user's programs keep their data, with ours in it: ``~/.local/share/comfy-runpod``."""
+    return platformdirs.user_data_path("comfy-runpod", appauthor=False)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host* can only be reached from this machine."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _web_address(url: str) -> str:
+    """*url* without its trailing slash; it needs a scheme and a host."""
+    parts = urlsplit(url.strip())
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("needs the form http://host:port")
+    if parts.port == 0 or parts.username or parts.query or parts.fragment:
+        raise ValueError("takes only a scheme, a host, a port and a path")
+    return url.strip().rstrip("/")
+
+
+def _origin(url: str) -> str:
+    if urlsplit(url).path:
+        raise ValueError("takes no path: the pages of ComfyUI expect to live at /")
+    return url
+
+
+def _listening_host(host: str) -> str:
+    if is_loopback(host):
+        return host
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        raise ValueError("needs an address of this machine, such as 127.0.0.1") from None
+    return host
+
+
+def _checkout(path: Path) -> Path:
+    folder = path.expanduser().absolute()
+    if not (folder / "main.py").is_file():
+        raise ValueError("is no ComfyUI checkout: it holds no main.py")
+    return folder
+
+
+def _program(path: Path) -> Path:
+    found = shutil.which(path.expanduser())
+    if found is None:
+        raise ValueError("is no program that can be started")
+    return Path(found).absolute()
+
+
+def _endpoint_ids(text: str) -> str:
+    ids = [part.strip() for part in text.split(",") if part.strip()]
+    if not ids or not all(re.fullmatch(r"[A-Za-z0-9_-]+", part) for part in ids):
+        raise ValueError("needs the id of an endpoint, or several separated by commas")
+    return ",".join(ids)
+
+
+def _header_safe(key: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[\x21-\x7e]+", key.get_secret_value()):
+        raise ValueError("holds a character that no RunPod key has; copy it again")
+    return key
+
+
+def _stripped(value: object) -> object:
+    return value.strip() if isinstance(value, str) else value
+
+
+def _volume_id(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{3,}", text):
+        raise ValueError("needs the id of a network volume, as RunPod's Storage page shows it")
+    return text
+
+
+def _datacenter(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z]+(-[A-Za-z0-9]+)+", text):
+        raise ValueError("needs the name of a datacenter, such as EU-RO-1")
+    return text.upper()
+
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Secret = Annotated[SecretStr, BeforeValidator(_stripped), AfterValidator(_header_safe)]
+VolumeId = Annotated[str, BeforeValidator(_stripped), AfterValidator(_volume_id)]
+Datacenter = Annotated[str, BeforeValidator(_stripped), AfterValidator(_datacenter)]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+
+
+class Settings(BaseSettings):
+    """What the person chose; interface names are these in upper case."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, env_file_encoding="utf-8", hide_input_in_errors=True
+    )
+
+    proxy_host: Annotated[str, BeforeValidator(_stripped), AfterValidator(_listening_host)] = Field(
+        "127.0.0.1", description="address that the proxy listens on"
+    )
+    proxy_port: Port = Field(8189, description="port that the browser goes to")
+    proxy_allow_remote: bool = Field(
+        False, description="`1` lets `PROXY_HOST` be an address that other machines can reach"
+    )
+    comfyui_url: Annotated[WebAddress, AfterValidator(_origin)] = Field(
+        "http://127.0.0.1:8188", description="the local ComfyUI"
+    )
+    comfyui_dir: Annotated[Path, AfterValidator(_checkout)] | None = Field(
+        None,
+        description="a ComfyUI checkout: started when `COMFYUI_URL` does not answer, and driven by the sandbox worker",
+    )
+    comfyui_python: Annotated[Path, AfterValidator(_program)] | None = Field(
+        None, description="its interpreter; without it, the one in the checkout's `.venv` or `venv`"
+    )
+    runpod_api_key: Secret | None = Field(None, description="your RunPod key; it never leaves the proxy but to RunPod")
+    runpod_endpoint_id: Annotated[str, AfterValidator(_endpoint_ids)] | None = Field(
+        None, description="the serverless endpoint, or several separated by commas"
+    )
+    runpod_endpoint_base_url: WebAddress = Field(
+        "https://api.runpod.ai/v2", description="where RunPod's API is (the name that RunPod's own SDK uses)"
+    )
+    runpod_volume_id: VolumeId | None = Field(None, description="the endpoint's network volume")
+    runpod_datacenter: Datacenter | None = Field(None, description="its datacenter, such as `EU-RO-1`")
+    runpod_s3_access_key: Secret | None = Field(
+        None, description="S3 key of your RunPod account (`user_…`), which is another than the API key"
+    )
+    runpod_s3_secret_key: Secret | None = Field(None, description="its secret (`rps_…`)")
+    runpod_s3_endpoint_url: WebAddress | None = Field(
+        None, description="the volume's S3 API; without it, the one of `RUNPOD_DATACENTER`"
+    )
+    bucket_endpoint_url: WebAddress | None = Field(None, description="an S3 bucket for large files, on both ends")
+    bucket_access_key_id: Secret | None = Field(None, description="its key")
+    bucket_secret_access_key: Secret | None = Field(None, description="its secret")
+    bucket_name: str | None = Field(None, description="its name")
+    comfy_runpod_home: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] = Field(
+        default_factory=data_home,
+        description="job database, caches and logs",
+    )
+    max_in_flight: int = Field(
+        10, ge=1, le=1000, description="jobs submitted at once; the rest wait in the proxy, where they cost nothing"
+    )
+    sandbox_port: Port = Field(8190, description="port of the sandbox endpoint")
+    sandbox_workers: int = Field(1, ge=1, le=64, description="workers of the sandbox endpoint")
+    sandbox_cold_start_s: float = Field(
+        0, ge=0, le=3600, allow_inf_nan=False, description="seconds that a sandbox worker takes to start"
+    )
+
+    @property
+    def endpoint_ids(self) -> tuple[str, ...]:
+        """The ids in ``RUNPOD_ENDPOINT_ID``; empty when it is not set."""
+        return tuple(self.runpod_endpoint_id.split(",")) if self.runpod_endpoint_id else ()
+
+    @property
+    def volume_s3_url(self) -> str | None:
+        """Where the S3 API of the network volume is; None when nothing tells. Source: RunPod docs, storage/s3-api."""
+        if self.runpod_s3_endpoint_url or not self.runpod_datacenter:
+            return self.runpod_s3_endpoint_url
+        return f"https://s3api-{self.runpod_datacenter.lower()}.runpod.io"
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if lines := tuple(self._disagreements()):
+            raise SettingsError(lines)
+        return self
+
+    def _disagreements(self) -> Iterator[str]:
+        if not is_loopback(self.proxy_host) and not self.proxy_allow_remote:
+            yield (
+                f"PROXY_HOST={self.proxy_host}: other machines could spend your money through this address; "
+                "set PROXY_ALLOW_REMOTE=1 if you want that"
+            )
+        if self.runpod_api_key and not self.runpod_endpoint_id:
+            yield "RUNPOD_ENDPOINT_ID: not set, but RUNPOD_API_KEY is; set both for RunPod, neither for the sandbox"
+        if self.runpod_endpoint_id and not self.runpod_api_key:
+            yield "RUNPOD_API_KEY: not set, but RUNPOD_ENDPOINT_ID is; set both for RunPod, neither for the sandbox"
+        yield from self._half_keys("runpod_s3_access_key", "runpod_s3_secret_key")
+        yield from self._half_keys("bucket_access_key_id", "bucket_secret_access_key")
+        comfyui = urlsplit(self.comfyui_url)
+        if is_loopback(comfyui.hostname or "") and comfyui.port == self.proxy_port:
+            yield f"COMFYUI_URL={self.comfyui_url}: is the proxy's own address; change it or PROXY_PORT"
+        if self.sandbox_port == self.proxy_port:
+            yield f"SANDBOX_PORT={self.sandbox_port}: is the proxy's own port; change it or PROXY_PORT"
+
+    def _half_keys(self, *names: str) -> Iterator[str]:
+        missing = [name.upper() for name in names if getattr(self, name) is None]
+        if len(missing) == 1:
+            given = next(name.upper() for name in names if name.upper() not in missing)
+            yield f"{missing[0]}: not set, but {given} is; a key has two parts"
+
+
+def load_settings(env_file: Path | None = PROJECT / ".env", **chosen: Any) -> Settings:
+    """The settings: *chosen* ones first, then the environment, then *env_file*.
+
+    Raises SettingsError when a value is wrong.
+    """
+    try:
+        return Settings(_env_file=env_file, **{name: value for name, value in chosen.items() if value is not None})
+    except ValidationError as error:
+        raise SettingsError(tuple(_line(details) for details in error.errors())) from None
+
+
+def environment_for_others() -> dict[str, str]:
+    """The environment for the programs that we start: ours without the secrets, which never leave this process."""
+    withheld = {name.upper() for name in _SECRETS}
+    return {name: value for name, value in os.environ.items() if name.upper() not in withheld}
+
+
+def _line(details: ErrorDetails) -> str:
+    """One sentence: the variable, its value unless secret, and what is wrong with it."""
+    field = str(details["loc"][0])
+    wrong: Any = details.get("ctx", {}).get("error") or details["msg"]
+    shown = "" if field in _SECRETS else f"={details['input']}"
+    return f"{field.upper()}{shown}: {str(wrong)[:1].lower()}{str(wrong)[1:]}"

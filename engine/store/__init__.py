@@ -1,0 +1,1 @@
+"""The job database: the only import of sqlite3."""

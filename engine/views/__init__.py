@@ -1,0 +1,1 @@
+"""Jobs as ComfyUI's routes show them: /queue, /history and /api/jobs. Pure."""

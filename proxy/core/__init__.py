@@ -1,1 +1,0 @@
-"""Pure decisions of the proxy: no I/O, no clock, no randomness, no logging."""

@@ -1,0 +1,1 @@
+"""The browser's websocket: ComfyUI's messages and those of remote prompts in one stream."""

@@ -1,0 +1,160 @@
+"""scripts/doctor.py as a process, on good and bad set-ups."""
+
+import json
+import socket
+import sys
+from collections.abc import AsyncIterator
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from engine.files.object_store import S3Location
+from sandbox.endpoint.server import Running, running_endpoint
+from sandbox.endpoint.service import Options
+from sandbox.endpoint.workers import WorkerCommand
+from tests.support.comfyui import SANDBOX
+from tests.support.s3 import ACCESS, SECRET
+from tests.support.scripts import environment, run_script
+from tests.support.stack import free_port
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def endpoint(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    environ = {"COMFYUI_HOME": str(SANDBOX), "COMFYUI_PYTHON": sys.executable}
+    command = WorkerCommand((sys.executable, "-m", "worker"), tmp_path_factory.mktemp("worker"), environ)
+    async with running_endpoint(Options(api_key="secret"), command=command) as running:
+        yield running
+
+
+@pytest.fixture
+def variables(endpoint: Running, volume: S3Location, tmp_path: Path) -> dict[str, str]:
+    return environment(
+        RUNPOD_ENDPOINT_BASE_URL=endpoint.url,
+        RUNPOD_ENDPOINT_ID="sandbox",
+        RUNPOD_API_KEY="secret",
+        RUNPOD_VOLUME_ID=volume.name,
+        RUNPOD_S3_ENDPOINT_URL=volume.url,
+        RUNPOD_S3_ACCESS_KEY=ACCESS,
+        RUNPOD_S3_SECRET_KEY=SECRET,
+        COMFYUI_URL=f"http://127.0.0.1:{free_port()}",
+        PROXY_PORT=str(free_port()),
+        COMFY_RUNPOD_HOME=str(tmp_path),
+    )
+
+
+async def examined(environ: dict[str, str], cwd: Path, *arguments: str) -> tuple[int, dict[str, list[dict[str, Any]]]]:
+    """The exit status and the findings by name."""
+    done = await run_script("doctor.py", "--json", *arguments, environ=environ, cwd=cwd)
+    assert "Traceback" not in done.err
+    assert SECRET not in done.out + done.err
+    found: dict[str, list[dict[str, Any]]] = {}
+    for check in json.loads(done.out)["checks"]:
+        found.setdefault(check["name"], []).append(check)
+    return done.status, found
+
+
+async def test_a_good_set_up_is_all_right(variables: dict[str, str], tmp_path: Path) -> None:
+    status, found = await examined(variables, tmp_path, "--worker")
+
+    assert found["python"][0]["state"] == "wrong" or status == 0  # the lock may be newer than what is installed
+    for name in ("port", "endpoint", "workers", "worker", "clock", "volume", "disk"):
+        assert [check["state"] for check in found[name]] == ["ok"], found[name]
+    assert found["comfyui"][0]["state"] == "skipped"
+    assert "make proxy" in found["comfyui"][0]["mend"]
+
+
+async def test_people_read_a_line_a_check_and_what_to_do(variables: dict[str, str], tmp_path: Path) -> None:
+    done = await run_script("doctor.py", environ=variables | {"RUNPOD_API_KEY": "wrong"}, cwd=tmp_path)
+
+    assert done.status == 1
+    assert "WRONG   endpoint" in done.out
+    assert "Check RUNPOD_API_KEY" in done.out
+    assert "→" in done.out
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "says"),
+    [
+        ({"RUNPOD_API_KEY": "wrong"}, "endpoint", "RUNPOD_API_KEY"),
+        ({"RUNPOD_ENDPOINT_ID": "other"}, "endpoint", "RUNPOD_ENDPOINT_ID"),
+        ({"RUNPOD_ENDPOINT_BASE_URL": "http://127.0.0.1:9/v2"}, "endpoint", "cannot be reached"),
+        ({"RUNPOD_S3_SECRET_KEY": "rps_wrong"}, "volume", "refuses"),
+        ({"RUNPOD_VOLUME_ID": "another"}, "volume", "none of this name"),
+        ({"COMFYUI_URL": "http://192.0.2.1:8188"}, "comfyui", "does not answer"),
+        ({"PROXY_PORT": "abc"}, "settings", "PROXY_PORT=abc"),
+    ],
+)
+async def test_what_is_wrong_is_named(
+    variables: dict[str, str], tmp_path: Path, change: dict[str, str], name: str, says: str
+) -> None:
+    status, found = await examined(variables | change, tmp_path)
+
+    assert status == 1
+    assert found[name][0]["state"] == "wrong"
+    assert says in found[name][0]["detail"]
+    assert found[name][0]["mend"]
+
+
+async def test_a_taken_port_is_named_with_its_occupant(variables: dict[str, str], tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = str(server.getsockname()[1])
+        status, found = await examined(variables | {"PROXY_PORT": taken}, tmp_path)
+
+    assert status == 1
+    assert "(pid " in found["port"][0]["detail"]
+
+
+class Foreign:
+    """An endpoint whose worker is not ours, whose clock is slow and whose workers crash."""
+
+    async def answer(self, request: web.Request) -> web.Response:
+        body: dict[str, Any] = {"workers": {"unhealthy": 2}, "jobs": {}}
+        if request.path.endswith("/run"):
+            body = {"id": "x", "status": "IN_QUEUE"}
+        elif "/stream/" in request.path:
+            body = {"status": "COMPLETED", "stream": [{"output": {"images": []}}]}
+        return web.json_response(body, headers={"Date": formatdate(0, usegmt=True)})
+
+
+async def test_a_foreign_worker_a_wrong_clock_and_crashing_workers_are_told(
+    variables: dict[str, str], tmp_path: Path
+) -> None:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", Foreign().answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/v2"
+    try:
+        status, found = await examined(variables | {"RUNPOD_ENDPOINT_BASE_URL": url}, tmp_path, "--worker")
+    finally:
+        await runner.cleanup()
+
+    assert status == 1
+    assert found["clock"][0]["state"] == "wrong"
+    assert "is the endpoint's worker comfy-runpod's?" in found["worker"][0]["detail"]
+    assert found["workers"][0]["detail"] == "2 unhealthy"
+
+
+async def test_old_comfyui_is_too_old(variables: dict[str, str], tmp_path: Path) -> None:
+    async def stats(_: web.Request) -> web.Response:
+        return web.json_response({"system": {"comfyui_version": "0.3.10"}})
+
+    app = web.Application()
+    app.router.add_get("/system_stats", stats)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        _, found = await examined(variables | {"COMFYUI_URL": url}, tmp_path)
+    finally:
+        await runner.cleanup()
+
+    assert "too old" in found["comfyui"][0]["detail"]

@@ -1,0 +1,71 @@
+"""Each failure says what happened and what to do."""
+
+import json
+
+import pytest
+
+from engine.messages.failures import advised, advised_status, explain_platform, explain_rejection, explain_worker
+from wire.events import PromptRejected, WorkerFailed
+
+RAISED = json.dumps({"error_type": "<class 'ValueError'>", "error_message": "boom", "error_traceback": "Traceback: x"})
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "kind", "advice"),
+    [
+        ("FAILED", "executionTimeout exceeded", "ExecutionTimeout", "Raise it"),
+        ("FAILED", "job timed out after 1 retries", "WorkerLost", "worker logs"),
+        ("TIMED_OUT", None, "TimedOut", "maximum of workers"),
+        ("COMPLETED", None, "ResultLost", "expired"),
+        ("CANCELLED", None, "Cancelled", "not from here"),
+        ("FAILED", "something else", "EndpointFailed", "something else"),
+        ("FAILED", RAISED, "EndpointFailed", "boom\nTraceback: x"),
+        ("FAILED", "{}", "EndpointFailed", "{}"),
+        ("FAILED", None, "EndpointFailed", "worker logs"),
+    ],
+)
+def test_an_end_without_the_workers_word_is_explained(status: str, error: str | None, kind: str, advice: str) -> None:
+    error_type, text = explain_platform(status, error)
+
+    assert error_type == kind
+    assert advice in text
+
+
+@pytest.mark.parametrize("kind", ["comfyui_died", "comfyui_unreachable", "prompt_vanished"])
+def test_a_worker_that_failed_says_what_happened_what_to_do_and_its_log(kind: str) -> None:
+    lines = [f"line {n}" for n in range(40)]
+    error_type, text = explain_worker(
+        WorkerFailed(error_type=kind, message="It died.", diagnostics={"log_tail": lines})
+    )
+
+    assert error_type == kind
+    assert text.startswith("It died.")
+    assert "Run" in text
+    assert text.endswith("line 39")
+    assert "line 19\n" not in text
+
+
+def test_a_rejection_marks_the_first_node_and_tells_of_all() -> None:
+    node_errors = {
+        "4": {"errors": [{"message": "Value not in list", "details": "ckpt_name: 'x'"}], "class_type": "Loader"},
+        "7": {"errors": [{"message": "Required input is missing", "details": "seed"}], "class_type": "Sampler"},
+    }
+    node_id, node_type, kind, text = explain_rejection(PromptRejected(error={}, node_errors=node_errors))
+
+    assert (node_id, node_type, kind) == ("4", "Loader", "PromptRejected")
+    assert text == "Loader #4: Value not in list: ckpt_name: 'x'\nSampler #7: Required input is missing: seed"
+
+
+@pytest.mark.parametrize("kind", ["torch.OutOfMemoryError", "torch.cuda.OutOfMemoryError"])
+def test_out_of_memory_names_the_endpoints_gpu(kind: str) -> None:
+    error = {"exception_type": kind, "exception_message": "Allocation failed\n", "node_id": "3"}
+    status = {"status_str": "error", "messages": [["execution_start", {}], ["execution_error", error]]}
+
+    assert "endpoint's GPU" in advised(error)["exception_message"]
+    assert advised_status(status)["messages"] == [["execution_start", {}], ["execution_error", advised(error)]]
+
+
+def test_an_error_of_the_graph_stays_as_comfyui_put_it() -> None:
+    error = {"exception_type": "ValueError", "exception_message": "boom\n"}
+
+    assert advised(error) == error

@@ -1,0 +1,153 @@
+"""Worker events as browser messages."""
+
+from engine.messages.translate import MessageTranslator, StatusDue
+from wire.comfy import Message, PreviewFrame
+from wire.events import (
+    HistoryEntry,
+    NodeBlocked,
+    NodeOutput,
+    NodeProgress,
+    NodesCached,
+    NodesProgressed,
+    NodeStarted,
+    Preview,
+    PromptFailed,
+    PromptFinished,
+    PromptRejected,
+    PromptStarted,
+    WorkerEvent,
+    WorkerFailed,
+    WorkerState,
+)
+from wire.files import encode_bytes
+from wire.ids import PromptId
+
+P = PromptId("11111111-1111-4111-8111-111111111111")
+HISTORY = HistoryEntry(outputs={}, status={})
+
+
+def told(*events: WorkerEvent) -> list[object]:
+    display = MessageTranslator(P)
+    return [message for event in events for message in display.messages(event, 99)]
+
+
+def running(node: str, state: str = "running") -> NodesProgressed:
+    entry = NodeProgress(value=0, max=1, state=state, node_id=node, display_node_id=node, real_node_id=node)
+    return NodesProgressed(nodes={node: entry})
+
+
+def test_a_success_ends_as_comfyui_ends_it() -> None:
+    ending = told(PromptFinished(timestamp=5, history=HISTORY))
+
+    assert ending == [
+        Message("execution_success", {"prompt_id": P, "timestamp": 5}),
+        StatusDue(),
+        Message("executing", {"node": None, "prompt_id": P}),
+    ]
+
+
+def test_progress_state_carries_all_nodes_so_far() -> None:
+    messages = told(running("1", "finished"), running("2"))
+    last = messages[-1]
+
+    assert isinstance(last, Message)
+    assert list(last.data["nodes"]) == ["1", "2"]
+    assert last.data["nodes"]["2"]["prompt_id"] == P
+
+
+def test_an_earlier_progress_state_is_not_changed_by_a_later_one() -> None:
+    first, _ = told(running("1"), running("2"))
+
+    assert isinstance(first, Message)
+    assert list(first.data["nodes"]) == ["1"]
+
+
+def test_the_story_becomes_the_history_status() -> None:
+    display = MessageTranslator(P)
+    for event in (PromptStarted(timestamp=1), NodesCached(nodes=("4",), timestamp=2), NodeStarted(node="1")):
+        list(display.messages(event, 0))
+    list(display.messages(NodeOutput(node="1", output={"text": ["x"]}), 0))
+    list(display.interrupted({"1": {"class_type": "KSampler"}}, 7))
+    entry = display.entry(completed=False)
+
+    assert [kind for kind, _ in entry.status["messages"]] == [
+        "execution_start",
+        "execution_cached",
+        "execution_interrupted",
+    ]
+    assert entry.status["messages"][-1][1]["node_type"] == "KSampler"
+    assert entry.outputs == {"1": {"text": ["x"]}}
+
+
+def test_a_preview_names_its_node_and_the_browsers_prompt() -> None:
+    (frame,) = told(Preview(node="3", image_type="image/jpeg", data=encode_bytes(b"jpeg")))
+
+    assert isinstance(frame, PreviewFrame)
+    assert (frame.image, frame.node_id, frame.prompt_id) == (b"jpeg", "3", P)
+
+
+def test_an_error_keeps_comfyuis_payload() -> None:
+    error, _, _ = told(PromptFailed(error={"node_id": "2", "traceback": ["x"]}, history=HISTORY))
+
+    assert error == Message("execution_error", {"node_id": "2", "traceback": ["x"], "prompt_id": P})
+
+
+def test_a_rejection_lands_on_the_node_that_is_wrong() -> None:
+    problem = {"7": {"class_type": "KSampler", "errors": [{"message": "Value not in list", "details": "sampler"}]}}
+    error, _, _ = told(PromptRejected(error={"message": "no"}, node_errors=problem))
+
+    assert isinstance(error, Message)
+    assert (error.data["node_id"], error.data["node_type"]) == ("7", "KSampler")
+    assert error.data["exception_message"] == "KSampler #7: Value not in list: sampler"
+
+
+def test_a_failing_worker_has_no_node_but_a_log() -> None:
+    event = WorkerFailed(error_type="ComfyUIDied", message="died", diagnostics={"log_tail": ["CUDA out of memory"]})
+    error, _, _ = told(event)
+
+    assert isinstance(error, Message)
+    assert error.data["node_id"] == ""
+    assert "CUDA out of memory" in error.data["exception_message"]
+
+
+def test_what_a_blocked_node_says_is_no_ending() -> None:
+    error = {"node_id": "4", "exception_message": "Execution Blocked: no"}
+    display = MessageTranslator(P)
+    said = list(display.messages(NodeBlocked(error=error), 0))
+
+    assert said == [Message("execution_error", {**error, "prompt_id": P})]
+    assert display.story == []
+
+
+def inside(node: str, state: str) -> NodesProgressed:
+    progress = NodeProgress(value=0, max=1, state=state, node_id=node, parent_node_id="10", real_node_id="10")
+    return NodesProgressed(nodes={node: progress})
+
+
+def test_what_is_stopped_inside_a_node_that_became_several_is_told_of_the_posted_node() -> None:
+    display = MessageTranslator(P)
+    for event in (PromptStarted(timestamp=1), inside("10.0.0.1", "running"), NodeStarted(node="10.0.0.1")):
+        list(display.messages(event, 0))
+    interrupted = next(m for m in display.interrupted({"10": {"class_type": "Loop"}}, 7) if isinstance(m, Message))
+
+    assert (interrupted.data["node_id"], interrupted.data["node_type"]) == ("10", "Loop")
+
+
+def test_what_was_kept_does_not_count_as_executed() -> None:
+    display = MessageTranslator(P)
+    for event in (NodesCached(nodes=("1",), timestamp=1), running("1", "finished"), running("2", "finished")):
+        list(display.messages(event, 0))
+
+    assert display.executed == ["2"]
+
+
+def test_what_a_prompt_waits_for_is_said_once_and_taken_back_when_it_moves() -> None:
+    loading = WorkerState(phase="loading", message="Loading SDXL")
+    said = told(loading, loading, NodeStarted(node="1"), NodeStarted(node="2"))
+
+    assert said[:2] == [
+        Message("notification", {"value": "Loading SDXL", "id": P}),
+        Message("notification", {"value": "", "id": P}),
+    ]
+    assert [type(message) for message in said[2:]] == [Message, Message]
+    assert all(isinstance(message, Message) and message.type == "executing" for message in said[2:])

@@ -1,0 +1,105 @@
+"""ComfyUI's counter rule for local names."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.model.naming import ItemKey, local_names, localised, next_counter
+
+
+@pytest.mark.parametrize(
+    ("taken", "expected"),
+    [
+        ([], 1),
+        (["ComfyUI_00001_.png"], 2),
+        (["ComfyUI_00041_.flac", "ComfyUI_00007_.png"], 42),
+        (["ComfyUI_two_00009_.png", "Other_00099_.png", "ComfyUI.png"], 1),
+        (["ComfyUI_00012.mp4"], 13),
+    ],
+)
+def test_the_next_number_is_one_more_than_the_highest(taken: list[str], expected: int) -> None:
+    assert next_counter("ComfyUI", taken) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "taken", "expected"),
+    [
+        (["x_00001_.png", "x_00002_.png"], ["x_00041_.png"], ["x_00042_.png", "x_00043_.png"]),
+        (["v_00001.mp4", "v_00001-audio.mp4"], ["v_00003.mp4"], ["v_00004.mp4", "v_00004-audio.mp4"]),
+        (["batch_0_00001_.png", "batch_1_00002_.png"], [], ["batch_0_00001_.png", "batch_1_00001_.png"]),
+        (["report.txt"], ["report.txt", "report (1).txt"], ["report (2).txt"]),
+        (["noextension"], ["noextension"], ["noextension (1)"]),
+        ([".hidden"], [".hidden"], [".hidden (1)"]),
+    ],
+)
+def test_worker_names_get_free_local_ones(names: list[str], taken: list[str], expected: list[str]) -> None:
+    assert list(local_names(names, taken).values()) == expected
+
+
+NAMES = st.lists(
+    st.one_of(
+        st.builds("{}_{:05}_.png".format, st.sampled_from(["a", "a_b"]), st.integers(0, 30)),
+        st.builds("{}_{:05}.mp4".format, st.sampled_from(["a", "a_b"]), st.integers(0, 30)),
+        st.sampled_from(["x.txt", "y", "a.png"]),
+    ),
+    unique=True,
+)
+
+
+@given(NAMES, NAMES)
+def test_no_name_is_ever_given_twice(names: list[str], taken: list[str]) -> None:
+    given_names = list(local_names(names, taken).values())
+
+    assert len(given_names) == len(names)
+    assert len({*given_names, *taken}) == len(names) + len(taken)
+
+
+def test_every_file_item_is_renamed_whatever_its_key() -> None:
+    names: dict[ItemKey, ItemKey] = {
+        ("output", "mesh", "m_00001_.glb"): ("output", "mesh", "m_00005_.glb"),
+        ("output", "", "v_00001.mp4"): ("output", "", "v_00002.mp4"),
+    }
+    output = {
+        "gifs": [{"filename": "v_00001.mp4", "subfolder": "", "type": "output", "fullpath": "/worker/v", "x": 1}],
+        "result": ["mesh/m_00001_.glb", None],
+        "text": ["mesh/m_00001_.glb"],
+        "deep": {"er": [{"filename": "v_00001.mp4"}]},
+        "animated": [True],
+    }
+
+    assert localised(output, names) == {
+        "gifs": [{"filename": "v_00002.mp4", "subfolder": "", "type": "output", "x": 1}],
+        "result": ["mesh/m_00005_.glb", None],
+        "text": ["mesh/m_00001_.glb"],
+        "deep": {"er": [{"filename": "v_00002.mp4", "subfolder": "", "type": "output"}]},
+        "animated": [True],
+    }
+
+
+def comfyuis_counter(prefix: str, listed: list[str]) -> int:
+    """ComfyUI 0.8.0, folder_paths.py ``get_save_image_path``, on Linux."""
+
+    def numbered(filename: str) -> tuple[int, str]:
+        start = filename[: len(prefix) + 1]
+        try:
+            return int(filename[len(prefix) + 1 :].split("_", maxsplit=1)[0]), start
+        except ValueError:
+            return 0, start
+
+    found = [pair for pair in map(numbered, listed) if pair[1][:-1] == prefix and pair[1][-1:] == "_"]
+    return max(found)[0] + 1 if found else 1
+
+
+@given(
+    st.lists(
+        st.builds(
+            "{}_{}_{}".format,
+            st.sampled_from(["a", "a_b", "A", "a_", "b"]),
+            st.one_of(st.integers(0, 10**6).map("{:05}".format), st.sampled_from(["", "x", "1x"])),
+            st.sampled_from([".png", ".flac", "", "2_.png"]),
+        )
+    ),
+    st.sampled_from(["a", "a_b", "b", "c"]),
+)
+def test_the_counter_is_comfyuis(listed: list[str], prefix: str) -> None:
+    assert next_counter(prefix, listed) == comfyuis_counter(prefix, listed)

@@ -1,0 +1,150 @@
+"""The RunPod client against a server that answers as told."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import aiohttp
+import pytest
+from aiohttp import web
+from pydantic import SecretStr
+
+from engine.runpod.endpoint import (
+    Endpoint,
+    EndpointRejected,
+    EndpointUnavailable,
+    JobGone,
+    StatusReply,
+    StreamReply,
+    SubmissionUncertain,
+)
+from wire.ids import RunPodJobId
+from wire.limits import RUN_BODY_MAX
+
+JOB = RunPodJobId("job-u1")
+
+
+@dataclass
+class Platform:
+    """Answers every request with *status* and *body*; 0 drops the connection."""
+
+    status: int = 200
+    body: object = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    requests: list[tuple[str, str, str]] = field(default_factory=list)
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        await request.read()
+        self.requests.append((request.method, request.path_qs, request.headers["Authorization"]))
+        if self.status == 0:
+            assert request.transport is not None
+            request.transport.close()
+        return web.json_response(self.body, status=self.status or 200, headers=self.headers)
+
+
+@pytest.fixture
+def platform() -> Platform:
+    return Platform()
+
+
+@pytest.fixture
+async def endpoint(platform: Platform) -> AsyncIterator[Endpoint]:
+    app = web.Application(client_max_size=64 * 1024 * 1024)
+    app.router.add_route("*", "/{path:.*}", platform.answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/v2/"
+    connector = aiohttp.TCPConnector(force_close=True)
+    async with aiohttp.ClientSession() as session, aiohttp.ClientSession(connector=connector) as fresh:
+        yield Endpoint(url, "ep", SecretStr("key"), session, fresh)
+    await runner.cleanup()
+
+
+async def test_a_job_is_submitted_with_the_key(endpoint: Endpoint, platform: Platform) -> None:
+    platform.body = {"id": "job-u1", "status": "IN_QUEUE"}
+
+    assert await endpoint.run({"workflow": {}}) == "job-u1"
+    assert platform.requests == [("POST", "/v2/ep/run", "Bearer key")]
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "says"),
+    [
+        (401, EndpointRejected, "RUNPOD_API_KEY"),
+        (404, EndpointRejected, "RUNPOD_ENDPOINT_ID"),
+        (400, EndpointRejected, "400"),
+        (429, EndpointUnavailable, "429"),
+        (503, EndpointUnavailable, "503"),
+        (500, SubmissionUncertain, "500"),
+        (502, SubmissionUncertain, "502"),
+        (504, SubmissionUncertain, "504"),
+        (0, SubmissionUncertain, "did not answer"),
+        (200, SubmissionUncertain, "no job id"),
+    ],
+)
+async def test_a_submission_is_retried_only_when_it_was_certainly_not_accepted(
+    endpoint: Endpoint, platform: Platform, status: int, error: type[Exception], says: str
+) -> None:
+    platform.status = status
+    with pytest.raises(error, match=says):
+        await endpoint.run({"workflow": {}})
+
+
+async def test_a_closed_port_is_certainly_not_accepted() -> None:
+    async with aiohttp.ClientSession() as session:
+        endpoint = Endpoint("http://127.0.0.1:1/v2", "ep", SecretStr("key"), session, session)
+        with pytest.raises(EndpointUnavailable, match="cannot be reached"):
+            await endpoint.run({})
+
+
+async def test_an_oversized_job_is_not_even_sent(endpoint: Endpoint, platform: Platform) -> None:
+    with pytest.raises(EndpointRejected, match="RunPod accepts 10 MiB"):
+        await endpoint.run({"x": "x" * RUN_BODY_MAX})
+
+    assert platform.requests == []
+
+
+async def test_retry_after_is_heard(endpoint: Endpoint, platform: Platform) -> None:
+    platform.status, platform.headers = 429, {"Retry-After": "7"}
+    with pytest.raises(EndpointUnavailable) as caught:
+        await endpoint.status(JOB)
+
+    assert caught.value.retry_after_s == 7
+
+
+async def test_the_stream_is_unwrapped(endpoint: Endpoint, platform: Platform) -> None:
+    platform.body = {"status": "IN_PROGRESS", "stream": [{"output": {"a": 1}}, {"metrics": {}}]}
+
+    assert await endpoint.stream(JOB, 2000) == StreamReply("IN_PROGRESS", ({"a": 1},))
+    assert platform.requests[0][1] == "/v2/ep/stream/job-u1?wait=2000"
+
+
+async def test_status_keeps_times_and_error(endpoint: Endpoint, platform: Platform) -> None:
+    platform.body = {"status": "FAILED", "error": "boom", "delayTime": 5, "executionTime": 6, "retries": 1}
+
+    assert await endpoint.status(JOB) == StatusReply("FAILED", None, "boom", 5, 6, 1)
+
+
+async def test_an_expired_job_is_gone_and_a_missing_endpoint_is_not(endpoint: Endpoint, platform: Platform) -> None:
+    platform.status, platform.body = 404, {"error": "job not found"}
+    with pytest.raises(JobGone):
+        await endpoint.status(JOB)
+
+    platform.body = {"detail": "endpoint not found"}
+    with pytest.raises(EndpointRejected):
+        await endpoint.status(JOB)
+
+
+@pytest.mark.parametrize("status", [0, 500, 502, 429])
+async def test_following_is_retried_whatever_happened(endpoint: Endpoint, platform: Platform, status: int) -> None:
+    platform.status = status
+    for call in (endpoint.stream(JOB, 1000), endpoint.status(JOB), endpoint.cancel(JOB), endpoint.health()):
+        with pytest.raises(EndpointUnavailable):
+            await asyncio.wait_for(call, 10)
+
+
+async def test_an_html_error_page_is_no_crash(endpoint: Endpoint, platform: Platform) -> None:
+    platform.body = ["not an object"]
+    with pytest.raises(EndpointUnavailable, match="no object"):
+        await endpoint.status(JOB)

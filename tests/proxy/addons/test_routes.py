@@ -1,0 +1,46 @@
+"""Request lines and routes."""
+
+import pytest
+
+from proxy.addons.routes import Matched, Route, route
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("POST /prompt", Matched(Route.PROMPT)),
+        ("POST /api/prompt", Matched(Route.PROMPT)),
+        ("POST /api/prompt?client=1", Matched(Route.PROMPT)),
+        ("POST /%70rompt", Matched(Route.PROMPT)),
+        ("POST /%61pi/prom%70t", Matched(Route.PROMPT)),
+        ("GET /prompt", Matched(Route.PROMPT_STATUS)),
+        ("POST /prompt/", Matched(Route.OTHER)),
+        ("POST /api/api/prompt", Matched(Route.OTHER)),
+        ("GET /queue", Matched(Route.QUEUE)),
+        ("POST /api/queue", Matched(Route.QUEUE)),
+        ("POST /api/interrupt", Matched(Route.INTERRUPT)),
+        ("GET /api/history?max_items=64", Matched(Route.HISTORY)),
+        ("GET /history/abc", Matched(Route.HISTORY_ITEM, "abc")),
+        ("GET /api/jobs?status=a", Matched(Route.JOBS)),
+        ("GET /jobs", Matched(Route.OTHER)),
+        ("GET /api/jobs/abc", Matched(Route.JOB, "abc")),
+        ("POST /api/jobs/abc/cancel", Matched(Route.JOB_CANCEL, "abc")),
+        ("POST /api/jobs/cancel", Matched(Route.JOBS_CANCEL)),
+        ("GET /ws?clientId=1", Matched(Route.SOCKET)),
+        ("GET /api/ws", Matched(Route.SOCKET)),
+        ("GET /extensions", Matched(Route.EXTENSIONS)),
+        ("GET /extensions/comfy-runpod/runpod.js", Matched(Route.OURS)),
+        ("GET /extensions/other/x.js", Matched(Route.OTHER)),
+        ("GET /runpod/", Matched(Route.OURS)),
+        ("GET /runpod", Matched(Route.OURS)),
+        ("GET /runpodx", Matched(Route.OTHER)),
+        ("POST /upload/image", Matched(Route.UPLOAD, "image")),
+        ("GET /assets/index-BA-sjSl5.js", Matched(Route.ASSET)),
+        ("GET /assets/images/logo.svg", Matched(Route.OTHER)),
+        ("GET /", Matched(Route.OTHER)),
+    ],
+)
+def test_a_request_line_means_one_route(line: str, expected: Matched) -> None:
+    method, path = line.split(" ")
+
+    assert route(method, path) == expected

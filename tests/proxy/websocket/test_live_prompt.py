@@ -1,0 +1,93 @@
+"""Which prompt a socket shows."""
+
+from proxy.websocket.live_prompt import Live, LivePrompt, Snapshot
+from wire.comfy import Message, PreviewFrame
+
+
+def start(prompt: str) -> Message:
+    return Message("execution_start", {"prompt_id": prompt})
+
+
+def progress(prompt: str, value: int = 1) -> Message:
+    return Message("progress_state", {"prompt_id": prompt, "nodes": {"1": {"value": value}}})
+
+
+def executed(prompt: str) -> Message:
+    return Message("executed", {"prompt_id": prompt, "node": "9"})
+
+
+def end(prompt: str) -> Message:
+    return Message("executing", {"node": None, "prompt_id": prompt})
+
+
+def play(stage: LivePrompt, *messages: Live, local: bool = False) -> list[Live]:
+    return [sent for message in messages for sent in stage.feed(message, local=local)]
+
+
+def test_a_single_prompt_is_shown_as_it_comes() -> None:
+    story = [start("a"), progress("a"), executed("a"), end("a")]
+
+    assert play(LivePrompt(), *story) == story
+
+
+def test_the_second_prompt_waits_and_is_introduced_with_its_latest_state() -> None:
+    stage = LivePrompt()
+    play(stage, start("a"), start("b"), progress("b", 1), progress("b", 2))
+
+    assert play(stage, end("a")) == [end("a"), start("b"), progress("b", 2)]
+
+
+def test_an_unseen_prompt_delivers_outputs_but_no_progress_and_no_end() -> None:
+    stage = LivePrompt()
+    play(stage, start("a"), progress("a"), start("b"))
+
+    assert play(stage, progress("b"), executed("b"), end("b")) == [executed("b")]
+    assert play(stage, end("a")) == [end("a")]
+
+
+def test_a_remote_end_never_ends_a_local_run() -> None:
+    stage = LivePrompt()
+    play(stage, start("local"), local=True)
+
+    assert play(stage, start("remote"), end("remote")) == [start("remote"), start("local")]
+    assert stage.live == "local"
+
+
+def test_an_unseen_prompt_is_said_to_have_started_and_the_shown_one_is_shown_again() -> None:
+    stage = LivePrompt()
+    play(stage, start("a"), progress("a", 1), progress("a", 2))
+
+    assert play(stage, start("b")) == [start("b"), start("a"), progress("a", 2)]
+
+
+def test_a_local_run_waits_for_a_remote_one() -> None:
+    stage = LivePrompt()
+    play(stage, start("remote"))
+    anonymous = PreviewFrame(image=b"", image_type="image/jpeg")
+    begun = play(stage, start("local"), local=True)
+
+    assert begun == [start("local"), start("remote")]
+    assert play(stage, progress("local"), anonymous, local=True) == []
+    assert play(stage, end("remote")) == [end("remote"), start("local"), progress("local")]
+
+
+def test_a_lost_comfyui_takes_its_runs_along() -> None:
+    stage = LivePrompt()
+    play(stage, start("local"), local=True)
+    play(stage, start("remote"))
+
+    assert stage.lose_local() == [end("local"), start("remote")]
+
+
+def test_a_returning_socket_is_shown_what_runs() -> None:
+    snapshot = Snapshot(local=False)
+    for message in (start("a"), progress("a", 1), progress("a", 3)):
+        snapshot.apply(message)
+
+    assert LivePrompt().join("a", snapshot) == [start("a"), progress("a", 3)]
+
+
+def test_an_error_of_a_prompt_that_never_started_is_shown() -> None:
+    error = Message("execution_error", {"prompt_id": "x", "node_id": ""})
+
+    assert play(LivePrompt(), error, end("x")) == [error, end("x")]

@@ -1,0 +1,32 @@
+"""What RunPod's SDK repeats at a job's end: all of it while it is small, without the bytes of files when it is not."""
+
+from typing import Any
+
+from wire.events import FileChunk, LogLine, Omitted, Preview, WorkerEvent, decode_batch, encode_batch, encode_event
+from worker.events.aggregate import Aggregate
+
+
+def batch(*events: WorkerEvent) -> dict[str, Any]:
+    return encode_batch("run", 1, [encode_event(seq, event) for seq, event in enumerate(events)])
+
+
+def kinds(value: dict[str, Any]) -> list[str]:
+    return [numbered.event.kind for numbered in decode_batch(value).events]
+
+
+def test_small_jobs_are_repeated_whole() -> None:
+    aggregate, sent = Aggregate(limit=100), batch(FileChunk(transfer=0, offset=0, data="x" * 100), LogLine(text="y"))
+    aggregate.posted(sent)
+
+    assert kinds(sent) == ["file_chunk", "log_line"]
+
+
+def test_of_large_ones_the_order_stays_and_the_bytes_go() -> None:
+    aggregate = Aggregate(limit=100)
+    sent = [batch(FileChunk(transfer=0, offset=0, data="x" * 60), LogLine(text="y")) for _ in range(2)]
+    sent.append(batch(Preview(node="1", image_type="image/png", data="x")))
+    for each in sent:
+        aggregate.posted(each)
+
+    assert [kinds(each) for each in sent] == [["omitted", "log_line"], ["omitted", "log_line"], ["omitted"]]
+    assert decode_batch(sent[2]).events[0].event == Omitted()

@@ -1,0 +1,1 @@
+"""The ComfyUI beside the worker: started, watched, spoken to, diagnosed."""

@@ -1,0 +1,1 @@
+"""What ComfyUI reports, on its way to RunPod's stream."""

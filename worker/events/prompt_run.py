@@ -1,0 +1,200 @@
+"""PromptRun: ComfyUI's messages about one prompt become WorkerEvents. Pure: no I/O, no clock.
+
+Source of the messages and their order: ComfyUI 0.3.64 and 0.8.0, execution.py and comfy_execution/progress.py.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from wire.comfy import Message, PreviewFrame, ServerMessage, TextFrame, UnknownFrame
+from wire.events import (
+    Ending,
+    HistoryEntry,
+    NodeBlocked,
+    NodeOutput,
+    NodeProgress,
+    NodesCached,
+    NodesProgressed,
+    NodeStarted,
+    NodeText,
+    Preview,
+    PromptFailed,
+    PromptFinished,
+    PromptInterrupted,
+    PromptStarted,
+    StepProgress,
+    WorkerEvent,
+)
+from wire.files import encode_bytes
+from wire.limits import PREVIEW_MAX
+from worker.events.truncate import trimmed
+
+_INPUTS_MAX = 4 * 1024
+"""JSON of ``current_inputs`` in an error: ComfyUI prints whole tensors there."""
+_ERROR_MAX = 64 * 1024
+_REASONLESS = {
+    "node_id": "",
+    "node_type": "",
+    "executed": [],
+    "exception_message": "ComfyUI gave no reason",
+    "exception_type": "UnknownError",
+    "traceback": [],
+    "current_inputs": {},
+    "current_outputs": [],
+}
+
+
+class PromptRun:
+    """Feed it every message of ComfyUI's websocket; those that concern other prompts are passed over."""
+
+    def __init__(self, prompt_id: str) -> None:
+        self._prompt_id = prompt_id
+        self._progress: dict[str, NodeProgress] = {}
+        self._node: str | None = None
+        self._with_output = set[str]()
+        self.announced = False
+        """whether ComfyUI said the end: its history entry is there by then"""
+
+    @property
+    def node(self) -> str | None:
+        """The node that runs."""
+        return self._node
+
+    def feed(self, message: ServerMessage) -> Iterator[WorkerEvent]:
+        """The events that *message* tells of; none when it is not about this prompt."""
+        match message:
+            case Message(data={"prompt_id": self._prompt_id}):
+                yield from self._told(message.type, message.data)
+            case PreviewFrame():
+                yield from self._previewed(message)
+            case TextFrame() if self._node is not None and message.prompt_id in (None, self._prompt_id):
+                yield NodeText(node=message.node_id, text=message.text)
+            case Message() | TextFrame() | UnknownFrame():
+                return
+
+    def _told(self, kind: str, data: dict[str, Any]) -> Iterator[WorkerEvent]:
+        match kind:
+            case "execution_start":
+                yield PromptStarted(timestamp=data.get("timestamp", 0))
+            case "execution_cached":
+                yield NodesCached(nodes=tuple(data.get("nodes", ())), timestamp=data.get("timestamp", 0))
+            case "executing":
+                yield from self._executing(data)
+            case "progress_state":
+                yield from self._progressed(data)
+            case "progress" if data.get("node") is not None:
+                yield StepProgress(node=data["node"], value=data["value"], max=data["max"])
+            case "executed":
+                yield from self._executed(data)
+            case "execution_error" if "timestamp" not in data:
+                error = {key: value for key, value in data.items() if key != "prompt_id"}
+                yield NodeBlocked(error=dict(trimmed(error, _ERROR_MAX)))
+
+    def _executing(self, data: dict[str, Any]) -> Iterator[WorkerEvent]:
+        self._node = data.get("node")
+        if self._node is None:
+            self.announced = True
+        else:
+            yield NodeStarted(node=self._node, display_node=data.get("display_node"))
+
+    def _progressed(self, data: dict[str, Any]) -> Iterator[WorkerEvent]:
+        """ComfyUI repeats the state of every node in every message; the changes are told."""
+        said = {
+            node: NodeProgress.model_validate({key: value for key, value in entry.items() if key != "prompt_id"})
+            for node, entry in data.get("nodes", {}).items()
+        }
+        changed = {node: entry for node, entry in said.items() if self._progress.get(node) != entry}
+        self._progress |= changed
+        if changed:
+            yield NodesProgressed(nodes=changed)
+
+    def _executed(self, data: dict[str, Any]) -> Iterator[WorkerEvent]:
+        if data.get("output") is not None:
+            self._with_output.add(data["node"])
+        yield NodeOutput(node=data["node"], display_node=data.get("display_node"), output=data.get("output"))
+
+    def _previewed(self, frame: PreviewFrame) -> Iterator[WorkerEvent]:
+        """A frame without a prompt id is old style: it can only belong to the node that runs."""
+        node = frame.node_id or self._node
+        if node is None or frame.prompt_id not in (None, self._prompt_id):
+            return
+        if len(frame.image) > PREVIEW_MAX and not frame.is_result:
+            return
+        if frame.prompt_id is None and self._node is None:
+            return
+        yield Preview(
+            node=node,
+            display_node=frame.display_node_id,
+            parent_node=frame.parent_node_id,
+            real_node=frame.real_node_id,
+            image_type=frame.image_type,
+            data=encode_bytes(frame.image),
+        )
+
+    def finish(self, entry: dict[str, Any]) -> Iterator[WorkerEvent]:
+        """What ComfyUI's history *entry* adds: the outputs that were never announced, then the ending."""
+        history = _history(entry)
+        for node, output in history.outputs.items():
+            if node not in self._with_output:
+                shown = history.meta.get(node, {}).get("display_node", node)
+                yield NodeOutput(node=node, display_node=shown, output=output)
+        yield _ending(history)
+
+
+def _history(entry: dict[str, Any]) -> HistoryEntry:
+    status = dict(entry.get("status") or {})
+    status["messages"] = [
+        [kind, _small_error(data) if kind == "execution_error" else data] for kind, data in status.get("messages", [])
+    ]
+    prompt = entry.get("prompt") or []
+    graph, targets = (prompt[2], tuple(prompt[4])) if len(prompt) > 4 else ({}, ())
+    meta = entry.get("meta") or {}
+    ran = _with_ancestors(graph, targets)
+    outputs = {
+        node: output
+        for node, output in (entry.get("outputs") or {}).items()
+        if not targets or node in ran or meta.get(node, {}).get("display_node") in ran
+    }
+    return HistoryEntry(outputs=outputs, status=status, meta=meta, outputs_to_execute=targets)
+
+
+def _with_ancestors(graph: dict[str, Any], targets: tuple[str, ...]) -> set[str]:
+    """The nodes that a prompt for *targets* runs: 0.3.64's history also lists cached outputs of all the others."""
+    found, waiting = set[str](), list(targets)
+    while waiting:
+        node = waiting.pop()
+        if node not in found:
+            found.add(node)
+            inputs = graph.get(node, {}).get("inputs", {})
+            waiting += [str(value[0]) for value in inputs.values() if isinstance(value, list) and len(value) == 2]
+    return found
+
+
+def _ending(history: HistoryEntry) -> Ending:
+    told = {kind: {k: v for k, v in data.items() if k != "prompt_id"} for kind, data in history.status["messages"]}
+    last = max((data.get("timestamp", 0) for data in told.values()), default=0)
+    if history.status.get("status_str") == "success":
+        return PromptFinished(timestamp=told.get("execution_success", {}).get("timestamp", last), history=history)
+    if "execution_interrupted" in told:
+        return PromptInterrupted(details=told["execution_interrupted"], history=history)
+    return PromptFailed(error=told.get("execution_error", {**_REASONLESS, "timestamp": last}), history=history)
+
+
+def _small_error(error: dict[str, Any]) -> dict[str, Any]:
+    """*error* without the megabytes: what cannot be shown anyway is cut, and said to be cut."""
+    inputs = error.get("current_inputs")
+    small = {**error, "current_inputs": _first(inputs) if isinstance(inputs, dict) else trimmed(inputs, _INPUTS_MAX)}
+    return dict(trimmed(small, _ERROR_MAX))
+
+
+def _first(inputs: dict[str, Any]) -> dict[str, Any]:
+    """The inputs that fit, in order, each shortened; the rest is dropped."""
+    kept: dict[str, Any] = {}
+    room = _INPUTS_MAX
+    for name, value in inputs.items():
+        short = trimmed(value, 1024)
+        room -= len(str(short)) + len(name)
+        if room < 0:
+            break
+        kept[name] = short
+    return kept

@@ -1,0 +1,1 @@
+"""Input files in, output files out, and what is kept of both."""

@@ -1,0 +1,55 @@
+"""InputFetch: an input file from an address that the request names, such as a signed one of a bucket."""
+
+import asyncio
+import logging
+from contextlib import aclosing
+from pathlib import Path
+
+from worker.models.manifest import Web
+from worker.models.sources import ModelSource, ModelSources, SourceFailed
+
+logger = logging.getLogger(__name__)
+
+_ATTEMPTS = 5
+_RETRY_S = 1.0
+
+
+class InputFetch:
+    """*own_bucket* may be on a private address; others only with *allow_private*."""
+
+    def __init__(self, own_bucket: str | None, *, allow_private: bool) -> None:
+        self._own_bucket, self._allow_private = own_bucket, allow_private
+
+    async def fetch(self, url: str, path: Path, size: int) -> None:
+        """All bytes into *path*, which goes on where it stopped; raises SourceFailed."""
+        sources = ModelSources(None, {}, allow_private=self._allow_private or self._is_own(url))
+        async with sources.session() as http:
+            source = sources.open(Web(url=url), http)
+            for attempt in range(_ATTEMPTS):
+                try:
+                    await _read_on(source, path, size)
+                except SourceFailed as error:
+                    if error.for_good or attempt == _ATTEMPTS - 1:
+                        raise
+                    logger.warning("%s; trying again", error)
+                    await asyncio.sleep(_RETRY_S * 2**attempt)
+                else:
+                    return
+
+    def _is_own(self, url: str) -> bool:
+        return self._own_bucket is not None and url.startswith(f"{self._own_bucket.rstrip('/')}/")
+
+
+async def _read_on(source: ModelSource, path: Path, size: int) -> None:
+    facts = await source.facts()
+    if facts.size != size:
+        raise SourceFailed(f"it has {facts.size} bytes instead of {size}", for_good=True)
+    start = path.stat().st_size if facts.ranged else 0  # noqa: ASYNC240  one stat
+    with path.open("r+b") as file:
+        file.truncate(start)
+        file.seek(start)
+        async with aclosing(source.read(start, None)) as chunks:  # type: ignore[type-var]
+            async for chunk in chunks:
+                await asyncio.to_thread(file.write, chunk)
+    if path.stat().st_size != size:  # noqa: ASYNC240  one stat
+        raise SourceFailed("the source ended before the file did")

@@ -1,0 +1,1 @@
+"""Models that a job or a manifest wants: found, fetched, checked."""

@@ -1,0 +1,77 @@
+"""Manifest: which models must be there, and from which address each comes. Pure.
+
+Addresses: Hugging Face ``/{repository}/resolve/{revision}/{path}``, Civitai ``/api/download/models/{version id}``.
+"""
+
+import re
+from dataclasses import dataclass
+from posixpath import basename
+from urllib.parse import quote, urlsplit
+
+import yaml
+
+from wire.errors import WireError
+from wire.models import ModelRef, decode_models
+
+_HUGGING_FACE = re.compile(r"hf://(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.%-]+))?/(?P<path>.+)")
+_CIVITAI = re.compile(r"civitai://(?P<version>\d+)")
+_S3 = re.compile(r"s3://(?P<bucket>[^/]+)/(?P<key>.+)")
+_KIND = re.compile(r"[A-Za-z0-9][\w.-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """*token* names the secret to send: ``hf``, ``civitai`` or none."""
+
+    url: str
+    token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class S3Source:
+    bucket: str
+    key: str
+
+
+Address = Web | S3Source
+
+
+def read_manifest(text: str) -> tuple[ModelRef, ...]:
+    """The models of a manifest in YAML or JSON; raises WireError."""
+    try:
+        return decode_models(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise WireError(f"the manifest of models is no YAML: {error}") from error
+
+
+def address(source: str) -> Address:
+    """Where *source* is; raises WireError when it is no place that models come from."""
+    if match := _HUGGING_FACE.fullmatch(source):
+        place = f"{match['repository']}/resolve/{match['revision'] or 'main'}/{quote(match['path'])}"
+        return Web(f"https://huggingface.co/{place}", "hf")
+    if match := _CIVITAI.fullmatch(source):
+        return Web(f"https://civitai.com/api/download/models/{match['version']}", "civitai")
+    if match := _S3.fullmatch(source):
+        return S3Source(match["bucket"], match["key"])
+    if source.startswith(("https://", "http://")):
+        return Web(source, _token_for(urlsplit(source).hostname or ""))
+    raise WireError(f"{source!r} is no source of a model: it begins with https://, hf://, civitai:// or s3://")
+
+
+def _token_for(host: str) -> str | None:
+    """A secret goes to its own host and to nobody else."""
+    known = {"huggingface.co": "hf", "civitai.com": "civitai"}
+    return next((token for name, token in known.items() if host == name or host.endswith(f".{name}")), None)
+
+
+def place(model: ModelRef) -> tuple[str, str]:
+    """Subfolder and file name of *model* below the folder of all models; still to be confined. Raises WireError."""
+    if not _KIND.fullmatch(model.folder):
+        raise WireError(f"{model.folder!r} is no folder of models")
+    wanted = model.filename or basename(urlsplit(model.source).path)
+    if wanted.startswith("/"):
+        raise WireError(f"{wanted!r} leads out of its folder")
+    folders, _, filename = wanted.rpartition("/")
+    if model.filename is None and not re.search(r"\.\w+$", filename):
+        raise WireError(f"the model from {model.source} needs a `filename`")
+    return f"{model.folder}/{folders}".rstrip("/"), filename

@@ -1,0 +1,48 @@
+"""ModelShelf: the models that every job of this worker needs, and those that one job asks for."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from wire.errors import WireError
+from wire.models import ModelRef
+from worker.models.downloads import Downloads, ModelUnavailable, Tell
+from worker.models.manifest import read_manifest
+
+_ON_VOLUME = ("models.yaml", "models.yml", "models.json")
+
+
+class RequiredModels:
+    """*manifest* is YAML or JSON, or the path of a file with it; *root*, the folder of models, may hold another."""
+
+    def __init__(self, downloads: Downloads, root: Path, manifest: str | None) -> None:
+        self._downloads, self._root, self._manifest = downloads, root, manifest
+        self._stocked = False
+
+    async def ensure(self, wanted: Iterable[ModelRef], tell: Tell) -> None:
+        """All of them are there when this returns; raises ModelUnavailable."""
+        if not self._stocked:
+            await self._downloads.ensure(self._standing(), tell)
+            self._stocked = True
+        await self._downloads.ensure(wanted, tell)
+
+    def _standing(self) -> list[ModelRef]:
+        files = [self._root / name for name in _ON_VOLUME]
+        texts = {str(file): file.read_text(encoding="utf-8") for file in files if file.is_file()}
+        if self._manifest:
+            texts["MODELS_MANIFEST"] = self._text(self._manifest)
+        return [model for where, text in texts.items() for model in _read(where, text)]
+
+    def _text(self, manifest: str) -> str:
+        if not manifest.lstrip().startswith("/"):
+            return manifest
+        try:
+            return Path(manifest.strip()).read_text(encoding="utf-8")
+        except OSError as error:
+            raise ModelUnavailable(f"MODELS_MANIFEST: {error}") from error
+
+
+def _read(where: str, text: str) -> tuple[ModelRef, ...]:
+    try:
+        return read_manifest(text)
+    except WireError as error:
+        raise ModelUnavailable(f"{where}: {error}") from error
