@@ -14,7 +14,7 @@ _PREVIEW, _TEXT, _PREVIEW_WITH_METADATA = 1, 3, 4
 _IMAGE_KINDS = {1: "image/jpeg", 2: "image/png"}
 
 RESULT_TYPE = "image/png"
-"""A frame of this type is no preview but a picture that a node delivers so, and must not be dropped.
+"""A frame of this type is not a preview but a picture that a node delivers this way, and must not be dropped.
 
 Source: ComfyUI custom_nodes/websocket_image_save.py; the previews of samplers are JPEG (latent_preview.py).
 """
@@ -66,7 +66,7 @@ ServerMessage = Message | PreviewFrame | TextFrame | UnknownFrame
 
 
 def parse_text(text: str) -> Message:
-    """A text frame; raises WireError when it is no ComfyUI message."""
+    """A text frame; raises WireError when it is not a ComfyUI message."""
     try:
         value = json.loads(text)
         data = value.get("data")
@@ -76,7 +76,7 @@ def parse_text(text: str) -> Message:
 
 
 def parse_binary(frame: bytes) -> PreviewFrame | TextFrame | UnknownFrame:
-    """A binary frame; raises WireError when it is cut short or its metadata is no JSON."""
+    """A binary frame; raises WireError when it is cut short or its metadata is not JSON."""
     try:
         (kind,) = struct.unpack_from(">I", frame)
         if kind == _PREVIEW:

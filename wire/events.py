@@ -3,18 +3,31 @@
 Order matters: the events of a run, by ``seq``, tell the story in the order in which ComfyUI told it.
 """
 
+import math
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from wire.errors import WireError
-from wire.files import FileRef, Sha256
+from wire.files import FileRef, MissingFile, Sha256
 from wire.limits import PROTOCOL
+from wire.plain_json import portable
+
+
+def _finite(value: float) -> float:
+    return value if math.isfinite(value) else 0.0
+
+
+Finite = Annotated[float, BeforeValidator(lambda value: 0.0 if value is None else value), AfterValidator(_finite)]
+"""A number of ComfyUI's; NaN and infinities, which JSON does not have, count as 0."""
 
 
 class _Event(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+    is_kept: ClassVar[bool] = True
+    """whether whoever shows the run again, as after a restart, needs it"""
 
 
 class NodeProgress(BaseModel):
@@ -22,8 +35,8 @@ class NodeProgress(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    value: float
-    max: float
+    value: Finite
+    max: Finite
     state: str
     node_id: str
     display_node_id: str | None = None
@@ -43,7 +56,10 @@ class HistoryEntry(BaseModel):
 
 
 class WorkerState(_Event):
-    """What is waited for: ``starting`` (ComfyUI comes up), ``staging`` (inputs), ``loading`` (a model)."""
+    """What is waited for: ``stopping`` (the prompt of a cancelled job), ``starting`` (ComfyUI comes up), ``models``
+    (downloads), ``staging`` (inputs), ``loading`` (a model)."""
+
+    is_kept = False
 
     kind: Literal["worker_state"] = "worker_state"
     phase: str
@@ -78,14 +94,18 @@ class NodesProgressed(_Event):
 class StepProgress(_Event):
     """ComfyUI's ``progress``."""
 
+    is_kept = False
+
     kind: Literal["step_progress"] = "step_progress"
     node: str
-    value: float
-    max: float
+    value: Finite
+    max: Finite
 
 
 class Preview(_Event):
     """ComfyUI's binary frame 4: a preview image of a running node, or a picture that a node delivers as one."""
+
+    is_kept = False
 
     kind: Literal["preview"] = "preview"
     node: str
@@ -108,17 +128,21 @@ class NodeText(_Event):
 
 
 class NodeOutput(_Event):
-    """ComfyUI's ``executed``. *output* is ComfyUI's object with the worker's file names, *files* what it names."""
+    """ComfyUI's ``executed``. *output* is ComfyUI's object with the worker's file names.
+
+    Each file that it names is one of *files*, or one of *missing*.
+    """
 
     kind: Literal["node_output"] = "node_output"
     node: str
     display_node: str | None = None
     output: dict[str, Any] | None = None
     files: tuple[FileRef, ...] = ()
+    missing: tuple[MissingFile, ...] = ()
 
 
 class NodeBlocked(_Event):
-    """What an ExecutionBlocker said: ComfyUI's ``execution_error`` without a date, after which the prompt goes on."""
+    """An ExecutionBlocker's message: ComfyUI's ``execution_error`` without a date, after which the prompt goes on."""
 
     kind: Literal["node_blocked"] = "node_blocked"
     error: dict[str, Any]
@@ -127,6 +151,8 @@ class NodeBlocked(_Event):
 class FileChunk(_Event):
     """Bytes of a file that a later NodeOutput or Preview names by *transfer*; in order, without gaps."""
 
+    is_kept = False
+
     kind: Literal["file_chunk"] = "file_chunk"
     transfer: int = Field(ge=0)
     offset: int = Field(ge=0)
@@ -134,42 +160,60 @@ class FileChunk(_Event):
     """base64"""
 
 
+class JobsFound(_Event):
+    """Prompts that were looked for and that an endpoint's worker has begun, with the ids of their jobs at RunPod."""
+
+    is_kept = False
+
+    kind: Literal["jobs_found"] = "jobs_found"
+    jobs: dict[str, str]
+
+
 class FilesKept(_Event):
     """Input files that this worker keeps: next time it is enough to name them."""
+
+    is_kept = False
 
     kind: Literal["files_kept"] = "files_kept"
     sha256: tuple[Sha256, ...]
 
 
 class FilesMissing(_Event):
-    """Input files that were only named and are not there. Nothing ran: the job is to be sent again with their bytes."""
+    """Input files that were only named and that the worker does not have. Nothing ran: send the job again with them."""
 
     kind: Literal["files_missing"] = "files_missing"
     sha256: tuple[Sha256, ...]
 
 
 class FilesCollected(_Event):
-    """The end of a job that only had to send outputs again; their bytes came before, as FileChunk events."""
+    """The end of a job that only had to send outputs again; their bytes came before, as FileChunk events.
+
+    *missing* are the ones that this worker does not have; another worker may.
+    """
 
     kind: Literal["files_collected"] = "files_collected"
     sha256: tuple[Sha256, ...]
+    """the files that were sent"""
+    missing: tuple[Sha256, ...] = ()
+    """the files that this worker does not have; another one may have them"""
 
 
 class Omitted(_Event):
-    """In a job's output: an event with bytes that only the stream delivered, for all would be too much to repeat."""
+    """In a job's output: an event whose bytes only the stream delivered, because all would be too much to repeat."""
+
+    is_kept = False
 
     kind: Literal["omitted"] = "omitted"
 
 
-class LogLine(_Event):
-    kind: Literal["log_line"] = "log_line"
-    text: str
-
-
 class PromptFinished(_Event):
+    """ComfyUI's ``execution_success``. It is only a part of the prompt that succeeded when there are *node_errors*."""
+
     kind: Literal["prompt_finished"] = "prompt_finished"
     timestamp: int
     history: HistoryEntry
+    node_errors: dict[str, Any] = {}
+    """ComfyUI's own, by node: nodes that it refused when it accepted the rest of the prompt"""
 
 
 class PromptFailed(_Event):
@@ -231,22 +275,16 @@ WorkerEvent = (
     | NodeOutput
     | NodeBlocked
     | FileChunk
+    | JobsFound
     | FilesKept
     | Omitted
-    | LogLine
     | Ending
     | Unknown
 )
 
 _EVENT: TypeAdapter[WorkerEvent] = TypeAdapter(Annotated[WorkerEvent, Field(discriminator="kind")])
-_KNOWN = frozenset(
-    model.model_fields["kind"].default
-    for model in (
-        WorkerState, PromptStarted, NodesCached, NodeStarted, NodesProgressed, StepProgress, Preview, NodeText,
-        NodeOutput, NodeBlocked, FileChunk, FilesKept, Omitted, LogLine, PromptFinished, PromptFailed,
-        PromptInterrupted, PromptRejected, WorkerFailed, FilesMissing, FilesCollected,
-    )
-)  # fmt: skip
+KINDS = frozenset(model.model_fields["kind"].default for model in get_args(WorkerEvent) if model is not Unknown)
+"""every kind of event that this version knows"""
 
 
 class NumberedEvent(BaseModel):
@@ -280,25 +318,25 @@ def encode_batch(run: str, started: int, events: Iterable[dict[str, Any]]) -> di
 
 
 def decode_batch(value: object) -> Batch:
-    """Inverse of :func:`encode_batch`; unknown fields are ignored, unknown kinds become Unknown.
+    """Inverse of :func:`encode_batch`; unknown fields are ignored, unknown kinds become Unknown, NaN becomes None.
 
     Raises WireError for anything else that this version cannot read.
     """
     if not isinstance(value, dict) or not isinstance(value.get("events"), list):
-        raise WireError("a stream chunk that is no batch of events: is the endpoint's worker comfy-runpod's?")
+        raise WireError("a stream chunk is not a batch of events: check that the endpoint runs this project's image")
     if value.get("protocol") != PROTOCOL:
         raise WireError(f"the worker speaks protocol {value.get('protocol')!r}, this proxy {PROTOCOL}")
     try:
-        events = tuple(_decode_event(item) for item in value["events"])
+        events = tuple(_decode_event(portable(item)) for item in value["events"])
         return Batch(run=value["run"], started=value["started"], events=events)
     except ValidationError as error:  # without its input, which may hold a signed address
         first = error.errors(include_input=False)[0]
         raise WireError(f"unreadable batch of events: {first['loc']}: {first['msg']}") from None
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, RecursionError) as error:
         raise WireError(f"unreadable batch of events: {error}") from error
 
 
 def _decode_event(item: dict[str, Any]) -> NumberedEvent:
-    if item["kind"] not in _KNOWN:
+    if item["kind"] not in KINDS:
         return NumberedEvent(seq=item["seq"], event=Unknown(name=str(item["kind"])))
     return NumberedEvent(seq=item["seq"], event=_EVENT.validate_python(item))

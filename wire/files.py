@@ -15,6 +15,7 @@ MODEL_ENDINGS = (".glb", ".gltf", ".obj", ".fbx", ".stl", ".usdz", ".ply", ".spl
 """3D files, which an output may name by their path alone (ComfyUI's Preview3D, under ``result``)"""
 
 INPUTS_FOLDER, OUTPUTS_FOLDER = "comfy-runpod/inputs", "comfy-runpod/outputs"
+JOBS_FOLDER = "comfy-runpod/jobs"
 """in the bucket, and on the volume"""
 
 
@@ -33,7 +34,7 @@ class Inline(_Source):
         return cls(data=encode_bytes(content))
 
     def content(self) -> bytes:
-        """The bytes; raises WireError when *data* is no base64."""
+        """The bytes; raises WireError when *data* is not base64."""
         return decode_bytes(self.data)
 
 
@@ -59,7 +60,7 @@ class Volume(_Source):
 
 
 class Cached(_Source):
-    """The bytes were sent before: who gets this has them by their SHA-256, or says that they are missing."""
+    """The bytes were sent before: the receiver has them by their SHA-256, or answers that they are missing."""
 
     kind: Literal["cached"] = "cached"
 
@@ -70,12 +71,12 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 def input_key(sha256: str) -> str:
-    """Where an input file lies in the bucket, and on the volume: there it is in the worker's cache at once."""
+    """Where an input file is in the bucket, and on the volume, where it is in the worker's cache at once."""
     return f"{INPUTS_FOLDER}/{sha256}"
 
 
 def output_key(prompt_id: str, sha256: str) -> str:
-    """Where an output file lies in the bucket or on the volume until it was fetched."""
+    """Where an output file is in the bucket or on the volume until somebody fetched it."""
     return f"{OUTPUTS_FOLDER}/{prompt_id}/{sha256}"
 
 
@@ -90,6 +91,18 @@ class FileRef(BaseModel):
     sha256: Sha256
     size: int = Field(ge=0)
     source: Source
+
+
+class MissingFile(BaseModel):
+    """A file that ComfyUI named as a result and that the worker could not send."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    filename: str
+    subfolder: str = ""
+    type: Folder
+    reason: str
+    """a sentence"""
 
 
 class Wanted(BaseModel):
@@ -109,7 +122,7 @@ def encode_bytes(content: bytes) -> str:
 
 
 def decode_bytes(text: str) -> bytes:
-    """The bytes of base64 *text*; raises WireError when it is none."""
+    """The bytes of base64 *text*; raises WireError when it is not base64."""
     try:
         return binascii.a2b_base64(text, strict_mode=True)  # b64decode(validate=True) takes thrice as long
     except (binascii.Error, ValueError) as error:

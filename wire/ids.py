@@ -5,9 +5,6 @@ from typing import NewType
 PromptId = NewType("PromptId", str)
 """A canonical lowercase UUID; minted by the proxy, used by ComfyUI on both ends."""
 
-NodeId = NewType("NodeId", str)
-"""ComfyUI's node id: ``"3"``, ``"12:34"`` inside a subgraph, ``"10.0.0.3"`` when a node expanded itself."""
-
 ClientId = NewType("ClientId", str)
 """The ``sid`` of a ComfyUI websocket: 32 hex digits when ComfyUI chose it."""
 

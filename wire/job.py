@@ -16,7 +16,7 @@ from wire.models import ModelRef, decode_models
 
 
 class JobRequest(BaseModel):
-    """What a worker is asked to do."""
+    """What a worker has to do. Unknown fields are ignored, such as the ``return_base64`` of other clients."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -27,18 +27,19 @@ class JobRequest(BaseModel):
     files: tuple[FileRef, ...] = ()
     targets: tuple[str, ...] | None = None
     """ComfyUI's ``partial_execution_targets``"""
-    return_base64: bool = True
     models: tuple[ModelRef, ...] = ()
     """what must be there before the prompt runs"""
     fetches: tuple[str, ...] = ()
     """the sources (``url``, ``volume``) from which whoever sent this can fetch large outputs; else they are streamed"""
+    find: tuple[str, ...] = ()
+    """prompts that the sender may have submitted, without an answer: a worker that ran one names its job (JobsFound)"""
     collect: tuple[Wanted, ...] = ()
-    """outputs of an earlier job; then nothing is run, and there is no workflow"""
+    """outputs of an earlier job to send again; then nothing runs, and *workflow* is empty"""
 
 
 def encode_request(request: JobRequest) -> dict[str, Any]:
     """RunPod's ``input`` in this project's own spelling."""
-    body = request.model_dump(mode="json", exclude_none=True, exclude={"return_base64"})
+    body = request.model_dump(mode="json", exclude_none=True)
     return {"protocol": _needed_protocol(request), **body}
 
 
@@ -108,10 +109,10 @@ def _inline_input(path: object, data: object) -> FileRef:
 def decode_result(output: object) -> tuple[Batch, ...]:
     """The batches of a finished job's aggregated ``output``; empty when the platform dropped it for its size.
 
-    Raises WireError when the output is none of ours.
+    Raises WireError when the output is not a list of our batches.
     """
     if output is None or output == []:
         return ()
     if not isinstance(output, list):
-        raise WireError("the job's output is no list of batches: is the endpoint's worker comfy-runpod's?")
+        raise WireError("the job's output is not a list of batches: check that the endpoint runs this project's image")
     return tuple(decode_batch(item) for item in output)

@@ -1,10 +1,14 @@
 """Every event survives the way through JSON; newer workers are read as far as possible."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.support.strict_json import ANY_JSON
 from wire.errors import WireError
 from wire.events import (
     Batch,
@@ -13,7 +17,7 @@ from wire.events import (
     FilesKept,
     FilesMissing,
     HistoryEntry,
-    LogLine,
+    JobsFound,
     NodeBlocked,
     NodeOutput,
     NodeProgress,
@@ -38,7 +42,7 @@ from wire.events import (
     encode_batch,
     encode_event,
 )
-from wire.files import Cached, FileRef, Inline, Streamed, Url, Volume
+from wire.files import Cached, FileRef, Inline, MissingFile, Streamed, Url, Volume
 
 HISTORY = HistoryEntry(
     outputs={"3": {"images": [{"filename": "a.png", "subfolder": "", "type": "output"}], "animated": [False]}},
@@ -69,14 +73,16 @@ EVERY: list[WorkerEvent] = [
     NodeText(node="1", text="héllo 🙂"),
     NodeOutput(node="3", display_node="3", output={"text": ["x"], "none": [None]}, files=FILES),
     NodeOutput(node="3", output=None),
+    NodeOutput(node="3", output={}, missing=(MissingFile(filename="b.png", type="temp", reason="It is gone."),)),
     FileChunk(transfer=0, offset=480, data="YWJj"),
     FilesKept(sha256=("0" * 64,)),
     FilesMissing(sha256=("0" * 64, "1" * 64)),
-    FilesCollected(sha256=("0" * 64,)),
+    FilesCollected(sha256=("0" * 64,), missing=("1" * 64,)),
+    JobsFound(jobs={"11111111-2222-4333-8444-555555555555": "abc-e1"}),
     Omitted(),
     NodeBlocked(error={"node_id": "4", "exception_message": "Execution Blocked: no"}),
-    LogLine(text="line"),
     PromptFinished(timestamp=3, history=HISTORY),
+    PromptFinished(timestamp=3, history=HISTORY, node_errors={"7": {"errors": [], "class_type": "SaveImage"}}),
     PromptFailed(error={"node_id": "2", "traceback": ["t"]}, history=HISTORY),
     PromptInterrupted(details={"node_id": "2"}, history=HISTORY),
     PromptRejected(error={"type": "no_prompt"}, node_errors={"1": {"errors": []}}),
@@ -102,10 +108,64 @@ def test_every_kind_is_tested() -> None:
 
 
 def test_fields_of_a_newer_worker_are_passed_over_and_unknown_kinds_are_named() -> None:
-    items = [{"seq": 0, "kind": "log_line", "text": "x", "colour": "red"}, {"seq": 1, "kind": "smell", "of": "smoke"}]
+    items = [
+        {"seq": 0, "kind": "node_started", "node": "x", "colour": "red"},
+        {"seq": 1, "kind": "smell", "of": "smoke"},
+    ]
     batch = decode_batch({**encode_batch("run", 7, items), "mood": "good"})
 
-    assert [numbered.event for numbered in batch.events] == [LogLine(text="x"), Unknown(name="smell")]
+    assert [numbered.event for numbered in batch.events] == [NodeStarted(node="x"), Unknown(name="smell")]
+
+
+OBJECTS = st.dictionaries(st.text(st.characters(), max_size=5), ANY_JSON, max_size=3)
+HISTORIES = st.fixed_dictionaries(
+    {"outputs": st.dictionaries(st.text(max_size=3), OBJECTS, max_size=2), "status": OBJECTS}
+)
+PROGRESS = st.fixed_dictionaries(
+    {"value": st.floats() | st.none(), "max": st.floats() | st.just("nan"), "state": st.text(), "node_id": st.text()},
+    optional={"of a newer ComfyUI": ANY_JSON},
+)
+ITEMS = st.one_of(
+    st.fixed_dictionaries({"kind": st.just("node_output"), "node": st.text(st.characters()), "output": OBJECTS}),
+    st.fixed_dictionaries({"kind": st.just("node_blocked"), "error": OBJECTS}),
+    st.fixed_dictionaries({"kind": st.just("prompt_failed"), "error": OBJECTS, "history": HISTORIES}),
+    st.fixed_dictionaries(
+        {"kind": st.just("prompt_finished"), "timestamp": st.integers(), "history": HISTORIES, "node_errors": OBJECTS}
+    ),
+    st.fixed_dictionaries({"kind": st.just("worker_failed"), "error_type": st.text(), "message": st.text()}),
+    st.fixed_dictionaries(
+        {"kind": st.just("step_progress"), "node": st.text(), "value": st.floats(), "max": st.floats()}
+    ),
+    st.fixed_dictionaries(
+        {"kind": st.just("nodes_progressed"), "nodes": st.dictionaries(st.text(), PROGRESS, max_size=2)}
+    ),
+)
+
+
+@given(ITEMS)
+def test_whatever_numbers_and_texts_a_worker_sends_the_event_is_read_and_is_json_for_everybody(item: Any) -> None:
+    batch = decode_batch(encode_batch("run", 7, [{"seq": 0, **item}]))
+
+    assert json.dumps(batch.model_dump(mode="json"), allow_nan=False, ensure_ascii=False).encode()
+
+
+@given(ANY_JSON)
+def test_any_json_is_a_batch_or_is_refused(value: Any) -> None:
+    for chunk in (value, {"protocol": 1, "run": "r", "started": 1, "events": [value]}):
+        with suppress(WireError):
+            json.dumps(decode_batch(chunk).model_dump(mode="json"), allow_nan=False)
+
+
+def test_a_number_that_is_none_counts_as_zero_and_nan_in_an_output_is_null() -> None:
+    items = json.loads(
+        '[{"seq": 0, "kind": "step_progress", "node": "1", "value": NaN, "max": Infinity},'
+        ' {"seq": 1, "kind": "node_output", "node": "1", "output": {"score": [NaN, -Infinity, 2.5]}}]'
+    )
+
+    step, output = (numbered.event for numbered in decode_batch(encode_batch("run", 7, items)).events)
+
+    assert step == StepProgress(node="1", value=0, max=0)
+    assert output == NodeOutput(node="1", output={"score": [None, None, 2.5]})
 
 
 @pytest.mark.parametrize(

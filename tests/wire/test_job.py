@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wire.errors import WireError
-from wire.events import LogLine, encode_batch, encode_event
+from wire.events import NodeStarted, encode_batch, encode_event
 from wire.files import Cached, FileRef, Inline, Source, Url, Volume, Wanted, decode_bytes, encode_bytes
 from wire.job import JobRequest, decode_request, decode_result, encode_request
 
@@ -110,11 +110,11 @@ def test_a_wrong_request_is_refused_in_one_sentence(value: Any) -> None:
 
 
 def test_a_result_is_its_batches() -> None:
-    batch = encode_batch("run", 1, [encode_event(0, LogLine(text="x"))])
+    batch = encode_batch("run", 1, [encode_event(0, NodeStarted(node="x"))])
 
     (decoded,) = decode_result([batch])
 
-    assert decoded.events[0].event == LogLine(text="x")
+    assert decoded.events[0].event == NodeStarted(node="x")
 
 
 @pytest.mark.parametrize("output", [None, []])
@@ -123,7 +123,7 @@ def test_a_result_that_the_platform_dropped_is_empty(output: object) -> None:
 
 
 def test_a_foreign_result_is_refused() -> None:
-    with pytest.raises(WireError, match="comfy-runpod"):
+    with pytest.raises(WireError, match="this project's image"):
         decode_result({"images": []})
 
 

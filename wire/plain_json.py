@@ -1,0 +1,57 @@
+"""JSON that every browser can parse: without NaN and infinite numbers, which Python's json reads and writes.
+
+A browser's own ``JSON.stringify`` writes ``null`` for them; so do we.
+"""
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+
+def loads(text: str | bytes) -> Any:
+    """The value of *text*, with None for NaN, Infinity and numbers that are too large. Raises ValueError."""
+    try:
+        return json.loads(text, parse_constant=_none, parse_float=_float)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def dumps(value: object) -> str:
+    """*value* as JSON, with ``null`` for NaN and infinite numbers."""
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError:
+        return json.dumps(finite(value), allow_nan=False)
+
+
+def finite(value: Any) -> Any:
+    """*value* with None for NaN and infinite numbers, at any depth."""
+    return _replaced(value, lambda text: text)
+
+
+def portable(value: Any) -> Any:
+    """*value* as :func:`finite`, with "?" for halves of surrogate pairs, which neither UTF-8 nor SQLite can hold."""
+    return _replaced(value, lambda text: text if text.isascii() else text.encode("utf-8", "replace").decode())
+
+
+def _replaced(value: Any, replaced: Callable[[str], str]) -> Any:
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case str():
+            return replaced(value)
+        case dict():
+            return {replaced(str(key)): _replaced(item, replaced) for key, item in value.items()}
+        case list() | tuple():
+            return [_replaced(item, replaced) for item in value]
+    return value
+
+
+def _none(_: str) -> None:
+    return None
+
+
+def _float(text: str) -> float | None:
+    value = float(text)
+    return value if math.isfinite(value) else None
