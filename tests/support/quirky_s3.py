@@ -10,7 +10,7 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from engine.files.object_store import S3Location
+from storage.objects import S3Location
 
 _HOP = frozenset({"transfer-encoding", "connection", "content-encoding", "content-length"})
 

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,12 +17,14 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import SecretStr
 
-from engine.files.object_store import S3Location, StorageRefused, StorageUnavailable
-from engine.files.s3 import Bucket
+from storage.objects import S3Location, StorageRefused
+from storage.s3 import Bucket
+from tests.support.ports import free_port
+from wire.errors import Unavailable
 
 ACCESS, SECRET = "user_testkey", "rps_testsecret123"
 _START_S = 60.0
-_HIGHEST = 55_000  # each of its ports takes port + 10000 as well
+_GRPC = 10_000  # each of its ports takes the one so far above it as well
 
 
 def weed() -> str | None:
@@ -31,24 +32,10 @@ def weed() -> str | None:
     return shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
 
 
-def _port() -> int:
-    while True:
-        with socket.socket() as one, socket.socket() as other:
-            one.bind(("127.0.0.1", 0))
-            port = int(one.getsockname()[1])
-            if port > _HIGHEST:
-                port = port % 20_000 + 20_000
-            try:
-                other.bind(("127.0.0.1", port + 10_000))
-            except OSError:
-                continue
-            return port
-
-
 @contextmanager
 def s3_server(folder: Path, bucket: str) -> Iterator[S3Location]:
     """A server with *bucket* in it, ready for use."""
-    place = S3Location(f"http://127.0.0.1:{_port()}", bucket, "EU-RO-1", SecretStr(ACCESS), SecretStr(SECRET))
+    place = S3Location(f"http://127.0.0.1:{free_port(_GRPC)}", bucket, "EU-RO-1", SecretStr(ACCESS), SecretStr(SECRET))
     keys = [{"accessKey": ACCESS, "secretKey": SECRET}]
     actions = ["Admin", "Read", "Write", "List", "Tagging"]
     config = folder / "s3.json"
@@ -69,11 +56,12 @@ def _command(folder: Path, place: S3Location, config: Path) -> list[str]:
     program = weed()
     assert program is not None
     port = place.url.rpartition(":")[2]
+    master, volume, filer = (free_port(_GRPC) for _ in range(3))
     return [
-        *(program, "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}", f"-master.port={_port()}"),
-        *("-master.telemetry=false", f"-volume.port={_port()}", "-filer", f"-filer.port={_port()}"),
+        *(program, "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}"),
+        *(f"-master.port={master}", f"-volume.port={volume}", "-filer", f"-filer.port={filer}"),
         *("-s3", f"-s3.port={port}", "-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={config}"),
-        *("-volume.max=20", "-master.volumeSizeLimitMB=256"),
+        *("-master.telemetry=false", "-volume.max=20", "-master.volumeSizeLimitMB=256"),
     ]
 
 
@@ -102,7 +90,7 @@ def _make_bucket(place: S3Location) -> None:
             client.create_bucket(Bucket=place.name)
             Bucket(place, tries=1).put("ready", b"")
             Bucket(place, tries=1).delete("ready")
-        except (StorageUnavailable, StorageRefused, BotoCoreError, ClientError):
+        except (Unavailable, StorageRefused, BotoCoreError, ClientError):
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)

@@ -15,10 +15,11 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from engine.files.object_store import S3Location, StorageRefused, StorageUnavailable
-from engine.files.s3 import Bucket
+from storage.objects import S3Location, StorageRefused
+from storage.s3 import Bucket
+from tests.support.ports import free_port
 from tests.support.s3 import ACCESS, SECRET
-from tests.support.stack import free_port
+from wire.errors import Unavailable
 
 _START_S = 20.0
 
@@ -62,7 +63,7 @@ def _wait(place: S3Location) -> None:
     while True:
         try:
             Bucket(place, tries=1).require()
-        except (StorageUnavailable, StorageRefused):
+        except (Unavailable, StorageRefused):
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
