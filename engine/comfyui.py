@@ -2,31 +2,40 @@
 
 import asyncio
 import contextlib
-import json
 import logging
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import aiohttp
 
+from engine.comfyui_folders import ComfyUIFolders, NamedFolders, ServedFile, Whereabouts, named_folders
 from engine.errors import CannotStart
+from engine.model.input_file import Presence
 from engine.settings import is_loopback
+from wire.errors import Unavailable
 from wire.files import Folder
 
 logger = logging.getLogger(__name__)
 
 _QUICK_S = 3.0
 _NO_SUCH_FILE = (400, 403, 404)
-"""answers of /view; any other says nothing of the file"""
+"""answers of /view; any other says nothing about the file"""
+_AS_IT_IS = {"Accept-Encoding": "identity"}
+"""the file itself, and not a compressed copy that lies beside it"""
+_LOOKS = 2
+"""a file may change between the answer and the look at the disk"""
+_WINDOWS = ("nt", "win32")
+"""what ComfyUI 0.3.64 and 0.8.0 call it in /system_stats"""
 _CALL = aiohttp.ClientTimeout(total=60, sock_connect=5)
 _TRANSFER = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=60)
 
 
-class ComfyUIUnavailable(Exception):
-    """Nobody's fault: ComfyUI does not answer; try again when it is back."""
+class ComfyUIUnavailable(Unavailable):
+    """ComfyUI does not answer: try again when it is back."""
 
 
 class ComfyUIRejected(Exception):
@@ -38,66 +47,99 @@ class ComfyUIRejected(Exception):
         self.body = body
 
 
-class ComfyUI:
-    """The ComfyUI at *url*, which may run on another machine."""
+class InputRefused(Exception):
+    """ComfyUI serves the file, but it must not be sent; *presence* says why."""
 
-    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+    def __init__(self, presence: Presence) -> None:
+        super().__init__(presence.name)
+        self.presence = presence
+
+
+class ComfyUI:
+    """The ComfyUI at *url*, which may run on another machine.
+
+    *elsewhere* says so of one at a loopback address, which is in a container or behind a tunnel.
+    """
+
+    def __init__(self, url: str, session: aiohttp.ClientSession, *, elsewhere: bool = False) -> None:
         self.url = url
         self._session = session
         self._infos: dict[str, dict[str, Any] | None] = {}
-        self._local_folders: dict[Folder, Path | None] = {}
+        self._folders = ComfyUIFolders(self, elsewhere=elsewhere or not is_loopback(urlsplit(url).hostname or ""))
+        self._windows: bool | None = None
 
     async def version(self) -> str | None:
         """Its version; None when it does not answer."""
         timeout = aiohttp.ClientTimeout(total=_QUICK_S)
         with contextlib.suppress(ComfyUIUnavailable, ComfyUIRejected):
-            stats = await self._json("/system_stats", timeout)
-            return str(stats.get("system", {}).get("comfyui_version") or "unknown")
+            return str(_system(await self._json("/system_stats", dict, timeout)).get("comfyui_version") or "unknown")
         return None
 
     async def node_info(self, class_type: str) -> dict[str, Any] | None:
         """``/object_info`` of one class, kept until :meth:`forget`; None for a class that it does not know."""
         if class_type not in self._infos:
-            body = await self._json(f"/object_info/{quote(class_type, safe='')}")
+            body = await self._json(f"/object_info/{quote(class_type, safe='', errors='replace')}", dict)
             self._infos[class_type] = body.get(class_type)
         return self._infos[class_type]
 
     def forget(self) -> None:
         """ComfyUI was restarted: other nodes, other folders."""
         self._infos.clear()
-        self._local_folders.clear()
+        self._folders.forget()
+        self._windows = None
 
     @asynccontextmanager
     async def view(self, subfolder: str, filename: str, folder: Folder) -> AsyncIterator[AsyncIterator[bytes]]:
-        """The bytes of a file, in pieces. Raises ComfyUIRejected with 404 when there is none, 403 for a link out."""
-        if await self.leads_out(subfolder, filename, folder):
-            raise ComfyUIRejected(403, f"a link out of the {folder} folder")
-        params = {"filename": filename, "subfolder": subfolder, "type": folder}
-        async with self._request("GET", "/view", timeout=_TRANSFER, params=params) as response:
+        """The bytes of a file that may be sent, in pieces. Raises ComfyUIRejected (404: missing), InputRefused."""
+        async with self._view("GET", subfolder, filename, folder, _TRANSFER) as response:
+            presence = await self._folders.presence(_joined(subfolder, filename), folder, _served(response))
+            if presence is not Presence.THERE:
+                raise InputRefused(presence)
             yield response.content.iter_chunked(256 * 1024)
 
     async def has_file(self, subfolder: str, filename: str, folder: Folder) -> bool:
-        """Whether there is such a file."""
-        params = {"filename": filename, "subfolder": subfolder, "type": folder}
+        """Whether ComfyUI has such a file; True when it cannot tell."""
         try:
-            async with self._request("HEAD", "/view", timeout=_CALL, params=params):
-                return True
+            return await self.served(subfolder, filename, folder) is not None
+        except ComfyUIRejected:
+            return True
+
+    async def presence(self, path: str, folder: Folder) -> Presence:
+        """Whether ComfyUI has the file and it may be sent. Raises ComfyUIUnavailable, ComfyUIRejected."""
+        subfolder, _, filename = path.rpartition("/")
+        presence = Presence.UNVERIFIED
+        for _ in range(_LOOKS):
+            served = await self.served(subfolder, filename, folder)
+            if served is None:
+                return Presence.MISSING
+            presence = await self._folders.presence(path, folder, served)
+            if presence is not Presence.UNVERIFIED:
+                break
+        return presence
+
+    async def served(self, subfolder: str, filename: str, folder: Folder) -> ServedFile | None:
+        """What ComfyUI says about the file; None when it has none of this name. Raises ComfyUIRejected."""
+        try:
+            async with self._view("HEAD", subfolder, filename, folder, _CALL) as response:
+                return _served(response)
         except ComfyUIRejected as refusal:
-            return refusal.status not in _NO_SUCH_FILE
+            if refusal.status in _NO_SUCH_FILE:
+                return None
+            raise
 
-    async def lacks_file(self, subfolder: str, filename: str, folder: Folder) -> bool:
-        return not await self.has_file(subfolder, filename, folder)
-
-    async def leads_out(self, subfolder: str, filename: str, folder: Folder) -> bool:
-        """Whether the file is really elsewhere, by links; /view would follow them. Only known of local folders."""
-        root = await self.local_folder(folder)
-        return root is not None and await asyncio.to_thread(_leads_out, root, root / subfolder / filename)
+    def _view(
+        self, method: str, subfolder: str, filename: str, folder: Folder, timeout: aiohttp.ClientTimeout
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """With the folder behind the name: ComfyUI would take it from a name that ends like ``[output]`` by itself."""
+        params = {"filename": f"{filename} [{folder}]", "subfolder": subfolder, "type": folder}
+        return self._request(method, "/view", timeout=timeout, params=params, headers=_AS_IT_IS)
 
     async def upload(self, source: Path, subfolder: str, filename: str, folder: Folder) -> tuple[str, str]:
         """Put a file into a folder; ComfyUI chooses another name rather than overwrite. Returns subfolder and name."""
+        name = filename.replace(";", "_")  # ComfyUI's own server cannot read a header with several of them
         with await asyncio.to_thread(source.open, "rb") as file:
             form = aiohttp.FormData(quote_fields=False)  # the names as browsers send them: raw UTF-8
-            form.add_field("image", file, filename=filename, content_type="application/octet-stream")
+            form.add_field("image", file, filename=name, content_type="application/octet-stream")
             form.add_field("type", folder)
             form.add_field("subfolder", subfolder)
             async with self._request("POST", "/upload/image", timeout=_TRANSFER, data=form) as response:
@@ -105,36 +147,46 @@ class ComfyUI:
         return str(stored["subfolder"]), str(stored["name"])
 
     async def output_folder(self) -> Path | None:
-        """Its output folder when that is on this machine, else None."""
-        return await self.local_folder("output")
+        """Its output folder when that is on this machine and known, else None."""
+        _, path = await self.find_folder("output")
+        return path
 
-    async def local_folder(self, folder: Folder) -> Path | None:
-        """One of its folders when that is on this machine and known, else None."""
-        if self._local_folders.get(folder) is None and is_loopback(urlsplit(self.url).hostname or ""):
-            self._local_folders[folder] = await self._find_folder(folder)
-        return self._local_folders.get(folder)
+    async def on_windows(self) -> bool:
+        """Whether its files lie on Windows, which takes fewer names."""
+        if self._windows is None:
+            stats = await self._json("/system_stats", dict)
+            self._windows = str(_system(stats).get("os")) in _WINDOWS
+        return self._windows
 
-    async def _find_folder(self, folder: Folder) -> Path | None:
-        """``folder_paths`` lists ``<output>/checkpoints``, and the others are beside the output folder unless they were
-        moved; the listing must agree, or ComfyUI is in a container.
-        """
+    async def find_folder(self, folder: Folder) -> tuple[Whereabouts, Path | None]:
+        """Where one of its folders is, and the path when it is on this machine."""
+        return await self._folders.find(folder)
+
+    async def named_folders(self) -> NamedFolders:
+        """Where its folders may be, by its own account."""
+        paths, system = dict[str, Any](), dict[str, Any]()
+        with contextlib.suppress(ComfyUIRejected):
+            paths = await self._json("/internal/folder_paths", dict)
+        with contextlib.suppress(ComfyUIRejected):
+            system = _system(await self._json("/system_stats", dict))
+        return named_folders(paths, system.get("argv"))
+
+    async def listed(self, folder: Folder) -> int:
+        """How many files ComfyUI lists in the folder; -1 when it does not list them."""
         try:
-            folders = await self._json("/internal/folder_paths")
-            async with self._request("GET", f"/internal/files/{folder}", timeout=_CALL) as response:
-                listed = set(await response.json())
+            names = await self._json(f"/internal/files/{folder}", list)
         except ComfyUIRejected:
-            return None
-        output = Path((folders.get("checkpoints") or ["/"])[-1]).parent  # main.py adds the output's own last
-        bases = [output.parent, *(Path(path).parent for path in folders.get("custom_nodes") or ())]
-        candidates = [output] if folder == "output" else [base / folder for base in bases]
-        return await asyncio.to_thread(_first_that_holds, candidates, listed)
+            return -1
+        return sum(not str(name).startswith(".") for name in names)  # 0.3.64 lists hidden files, newer ones do not
 
-    async def _json(self, path: str, timeout: aiohttp.ClientTimeout = _CALL) -> dict[str, Any]:
+    async def _json[T](self, path: str, kind: type[T], timeout: aiohttp.ClientTimeout = _CALL) -> T:
         async with self._request("GET", path, timeout=timeout) as response:
             try:
-                body: dict[str, Any] = await response.json()
-            except (aiohttp.ContentTypeError, json.JSONDecodeError) as error:
+                body = await response.json()
+            except (aiohttp.ContentTypeError, ValueError) as error:
                 raise ComfyUIRejected(response.status, f"not JSON: {error}") from error
+        if not isinstance(body, kind):
+            raise ComfyUIRejected(response.status, f"{path} is not a JSON {kind.__name__}")
         return body
 
     @asynccontextmanager
@@ -161,13 +213,15 @@ async def comfyui_answers(url: str) -> bool:
         async with aiohttp.ClientSession(timeout=timeout) as session, session.get(f"{url}/system_stats") as response:
             if response.status == 200:
                 return True
-            raise CannotStart(f"COMFYUI_URL={url}: something answers there ({response.status}), but it is no ComfyUI")
+            raise CannotStart(
+                f"COMFYUI_URL={url}: something answers there ({response.status}), but it is not a ComfyUI"
+            )
     except TimeoutError:
         return await _accepts(url)
     except aiohttp.ClientConnectorError:
         return False
     except aiohttp.ClientError as error:
-        raise CannotStart(f"COMFYUI_URL={url}: something answers there, but it is no ComfyUI: {error}") from error
+        raise CannotStart(f"COMFYUI_URL={url}: something answers there, but it is not a ComfyUI: {error}") from error
 
 
 async def _accepts(url: str) -> bool:
@@ -181,21 +235,19 @@ async def _accepts(url: str) -> bool:
     return True
 
 
-def _leads_out(root: Path, path: Path) -> bool:
-    return not path.resolve().is_relative_to(root.resolve())
+def _system(stats: dict[str, Any]) -> dict[str, Any]:
+    system = stats.get("system")
+    return system if isinstance(system, dict) else {}
 
 
-def _first_that_holds(candidates: Iterable[Path], listed: set[str]) -> Path | None:
-    return next((candidate for candidate in candidates if _holds(candidate, listed)), None)
+def _joined(subfolder: str, filename: str) -> str:
+    return f"{subfolder}/{filename}" if subfolder else filename
 
 
-def _holds(folder: Path, listed: set[str]) -> bool:
-    """Whether *folder* is the one whose files ComfyUI has listed; some versions hide dot files."""
-    if not folder.is_dir():
-        return False
-    found = {entry.name for entry in folder.iterdir() if entry.is_file()}
-    return _visible(found) == _visible(listed)
-
-
-def _visible(names: set[str]) -> set[str]:
-    return {name for name in names if not name.startswith(".")}
+def _served(response: aiohttp.ClientResponse) -> ServedFile:
+    """Size and time of change; what is not said fits no file."""
+    try:
+        changed_s = parsedate_to_datetime(response.headers["Last-Modified"]).timestamp()
+    except (KeyError, ValueError):
+        changed_s = -1.0
+    return ServedFile(-1 if response.content_length is None else response.content_length, changed_s)

@@ -1,7 +1,7 @@
 """The settings of proxy and commands: one frozen object, and the only reader of the environment.
 
 A name in upper case (``PROXY_PORT``) is read from the environment, else from ``.env`` in the project root. An empty
-value counts as unset. Whatever is wrong is said at once, one line a variable; a secret never appears in such a line.
+value counts as unset. All wrong values are reported together, one line for each variable, without secrets.
 """
 
 import ipaddress
@@ -22,6 +22,8 @@ PROJECT = Path(__file__).resolve().parents[1]
 _SECRETS = frozenset({
     "runpod_api_key", "runpod_s3_access_key", "runpod_s3_secret_key", "bucket_access_key_id", "bucket_secret_access_key"
 })  # fmt: skip
+
+_BOTH_OR_NEITHER = "set both to use RunPod, or neither to use the sandbox"
 
 
 class SettingsError(Exception):
@@ -51,13 +53,13 @@ def _web_address(url: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("needs the form http://host:port")
     if parts.port == 0 or parts.username or parts.query or parts.fragment:
-        raise ValueError("takes only a scheme, a host, a port and a path")
+        raise ValueError("may have only a scheme, a host, a port and a path")
     return url.strip().rstrip("/")
 
 
 def _origin(url: str) -> str:
     if urlsplit(url).path:
-        raise ValueError("takes no path: the pages of ComfyUI expect to live at /")
+        raise ValueError("must not have a path: ComfyUI's pages work only at /")
     return url
 
 
@@ -74,14 +76,14 @@ def _listening_host(host: str) -> str:
 def _checkout(path: Path) -> Path:
     folder = path.expanduser().absolute()
     if not (folder / "main.py").is_file():
-        raise ValueError("is no ComfyUI checkout: it holds no main.py")
+        raise ValueError("is not a ComfyUI: it has no main.py")
     return folder
 
 
 def _program(path: Path) -> Path:
     found = shutil.which(path.expanduser())
     if found is None:
-        raise ValueError("is no program that can be started")
+        raise ValueError("is not a program that can be started")
     return Path(found).absolute()
 
 
@@ -94,7 +96,7 @@ def _endpoint_ids(text: str) -> str:
 
 def _header_safe(key: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[\x21-\x7e]+", key.get_secret_value()):
-        raise ValueError("holds a character that no RunPod key has; copy it again")
+        raise ValueError("has a character that RunPod keys do not have; copy it again")
     return key
 
 
@@ -122,7 +124,7 @@ WebAddress = Annotated[str, AfterValidator(_web_address)]
 
 
 class Settings(BaseSettings):
-    """What the person chose; interface names are these in upper case."""
+    """What the person chose. The name of each variable is the name of the field in upper case."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="ignore", env_ignore_empty=True, env_file_encoding="utf-8", hide_input_in_errors=True
@@ -131,49 +133,56 @@ class Settings(BaseSettings):
     proxy_host: Annotated[str, BeforeValidator(_stripped), AfterValidator(_listening_host)] = Field(
         "127.0.0.1", description="address that the proxy listens on"
     )
-    proxy_port: Port = Field(8189, description="port that the browser goes to")
-    proxy_allow_remote: bool = Field(
-        False, description="`1` lets `PROXY_HOST` be an address that other machines can reach"
-    )
+    proxy_port: Port = Field(8189, description="port that you open in the browser")
+    proxy_allow_remote: bool = Field(False, description="`1` allows a `PROXY_HOST` that other machines can reach")
     comfyui_url: Annotated[WebAddress, AfterValidator(_origin)] = Field(
-        "http://127.0.0.1:8188", description="the local ComfyUI"
+        "http://127.0.0.1:8188", description="address of the local ComfyUI"
     )
     comfyui_dir: Annotated[Path, AfterValidator(_checkout)] | None = Field(
         None,
-        description="a ComfyUI checkout: started when `COMFYUI_URL` does not answer, and driven by the sandbox worker",
+        description="folder of a ComfyUI, to start when nothing answers at `COMFYUI_URL`, and for the sandbox worker",
     )
     comfyui_python: Annotated[Path, AfterValidator(_program)] | None = Field(
-        None, description="its interpreter; without it, the one in the checkout's `.venv` or `venv`"
+        None, description="Python for the ComfyUI in `COMFYUI_DIR`; default: the one in its `.venv` or `venv`"
     )
-    runpod_api_key: Secret | None = Field(None, description="your RunPod key; it never leaves the proxy but to RunPod")
+    comfyui_remote: bool = Field(
+        False,
+        description="`1` if ComfyUI runs in a container or behind a tunnel: its folders are not on this machine",
+    )
+    runpod_api_key: Secret | None = Field(None, description="your RunPod API key; it is sent to RunPod only")
     runpod_endpoint_id: Annotated[str, AfterValidator(_endpoint_ids)] | None = Field(
-        None, description="the serverless endpoint, or several separated by commas"
+        None, description="id of the serverless endpoint, or several ids separated by commas"
     )
     runpod_endpoint_base_url: WebAddress = Field(
-        "https://api.runpod.ai/v2", description="where RunPod's API is (the name that RunPod's own SDK uses)"
+        "https://api.runpod.ai/v2", description="address of RunPod's API (RunPod's SDK has the same variable)"
     )
-    runpod_volume_id: VolumeId | None = Field(None, description="the endpoint's network volume")
-    runpod_datacenter: Datacenter | None = Field(None, description="its datacenter, such as `EU-RO-1`")
+    runpod_volume_id: VolumeId | None = Field(None, description="id of the endpoint's network volume")
+    runpod_datacenter: Datacenter | None = Field(None, description="datacenter of that volume, such as `EU-RO-1`")
     runpod_s3_access_key: Secret | None = Field(
-        None, description="S3 key of your RunPod account (`user_…`), which is another than the API key"
+        None, description="RunPod S3 access key (`user_…`); this is not your API key"
     )
-    runpod_s3_secret_key: Secret | None = Field(None, description="its secret (`rps_…`)")
+    runpod_s3_secret_key: Secret | None = Field(None, description="RunPod S3 secret key (`rps_…`)")
     runpod_s3_endpoint_url: WebAddress | None = Field(
-        None, description="the volume's S3 API; without it, the one of `RUNPOD_DATACENTER`"
+        None, description="address of the volume's S3 API; default: the one of `RUNPOD_DATACENTER`"
     )
-    bucket_endpoint_url: WebAddress | None = Field(None, description="an S3 bucket for large files, on both ends")
-    bucket_access_key_id: Secret | None = Field(None, description="its key")
-    bucket_secret_access_key: Secret | None = Field(None, description="its secret")
-    bucket_name: str | None = Field(None, description="its name")
+    bucket_endpoint_url: WebAddress | None = Field(
+        None, description="address of an S3 server with a bucket for large files; the worker needs the same one"
+    )
+    bucket_access_key_id: Secret | None = Field(None, description="access key of the bucket")
+    bucket_secret_access_key: Secret | None = Field(None, description="secret key of the bucket")
+    bucket_name: str | None = Field(None, description="name of the bucket")
     comfy_runpod_home: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] = Field(
         default_factory=data_home,
-        description="job database, caches and logs",
+        description="folder for the job database, caches and logs",
     )
     max_in_flight: int = Field(
-        10, ge=1, le=1000, description="jobs submitted at once; the rest wait in the proxy, where they cost nothing"
+        10,
+        ge=1,
+        le=1000,
+        description="how many jobs may be at RunPod at once; the others wait in the proxy, where they cost nothing",
     )
     sandbox_port: Port = Field(8190, description="port of the sandbox endpoint")
-    sandbox_workers: int = Field(1, ge=1, le=64, description="workers of the sandbox endpoint")
+    sandbox_workers: int = Field(1, ge=1, le=64, description="number of workers of the sandbox endpoint")
     sandbox_cold_start_s: float = Field(
         0, ge=0, le=3600, allow_inf_nan=False, description="seconds that a sandbox worker takes to start"
     )
@@ -203,9 +212,9 @@ class Settings(BaseSettings):
                 "set PROXY_ALLOW_REMOTE=1 if you want that"
             )
         if self.runpod_api_key and not self.runpod_endpoint_id:
-            yield "RUNPOD_ENDPOINT_ID: not set, but RUNPOD_API_KEY is; set both for RunPod, neither for the sandbox"
+            yield f"RUNPOD_ENDPOINT_ID: not set, but RUNPOD_API_KEY is; {_BOTH_OR_NEITHER}"
         if self.runpod_endpoint_id and not self.runpod_api_key:
-            yield "RUNPOD_API_KEY: not set, but RUNPOD_ENDPOINT_ID is; set both for RunPod, neither for the sandbox"
+            yield f"RUNPOD_API_KEY: not set, but RUNPOD_ENDPOINT_ID is; {_BOTH_OR_NEITHER}"
         yield from self._half_keys("runpod_s3_access_key", "runpod_s3_secret_key")
         yield from self._half_keys("bucket_access_key_id", "bucket_secret_access_key")
         comfyui = urlsplit(self.comfyui_url)
@@ -218,7 +227,7 @@ class Settings(BaseSettings):
         missing = [name.upper() for name in names if getattr(self, name) is None]
         if len(missing) == 1:
             given = next(name.upper() for name in names if name.upper() not in missing)
-            yield f"{missing[0]}: not set, but {given} is; a key has two parts"
+            yield f"{missing[0]}: not set, but {given} is; set both"
 
 
 def load_settings(env_file: Path | None = PROJECT / ".env", **chosen: Any) -> Settings:

@@ -1,90 +1,173 @@
-"""Puts a finished file into a local folder: whole or not at all, under a free name, never over another file."""
+"""Puts a finished file into a local folder: whole or not at all, under a free name, never over another file.
+
+A file takes its name by a hard link to our own part file, so that nothing of ours is ever in the person's folder. Where
+that cannot be it is copied beside its place first; what a killed program leaves of that, :func:`sweep` removes.
+"""
 
 import errno
+import logging
 import os
 import shutil
-import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from engine.model.safe_path import NameRefused
+from engine.files.subfolders import usable_folder
+from engine.model.naming import local_names
+from storage.atomic import is_part, part_beside, sync_file, sync_folder
+from storage.disk import DiskUnavailable, is_passing, unavailable, writing
+from wire.names import plain_name
 
-_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+logger = logging.getLogger(__name__)
 
-
-class StorageFailed(Exception):
-    """The disk is full or may not be written; the text names the path. Nothing is lost: try again later."""
-
-
-def inside(root: Path, subfolder: str) -> Path:
-    """``root/subfolder``, created; raises NameRefused when a symlink leads out of *root*."""
-    folder = root / subfolder
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageFailed(f"cannot make {folder}: {error.strerror}") from error
-    if not folder.resolve().is_relative_to(root.resolve()):
-        raise NameRefused(f"{subfolder!r} leads out of {root}")
-    return folder
+_NO_LINKS = frozenset({errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+_NO_LINKS_ON_WINDOWS = frozenset({1, 17, 50, 1142})
+"""invalid function, not the same device, not supported, too many links"""
+_COPIES_MAX = 3
+"""a copy that another program has swept away is made again"""
 
 
 def place_all(
-    sources: Iterable[tuple[str, Path]],
-    folder: Path,
-    choose: Callable[[list[str], set[str]], dict[str, str]],
-) -> dict[str, str]:
-    """Copy each *(name, source)* into *folder* under the name that *choose(names, taken)* gives it.
+    sources: Sequence[tuple[str, Path]], root: Path, subfolder: str, known: Collection[tuple[str, str]] = ()
+) -> list[tuple[str, str]]:
+    """Put each *(name, part)* into *subfolder* of *root* under a free name like *name*; the subfolder and name of each.
 
-    Returns worker's name -> local name. Raises StorageFailed.
+    A file that cannot have its name here gets a plain one, and one that does not fit into its subfolder goes to *root*:
+    only the disk itself keeps a file from being stored. When this returns all are on the disk. A part may then be the
+    stored file itself: remove it, but never write it. *known* are the places of other results: a part that has a name
+    here which is not among them was placed before the program was killed, and keeps that name.
+    Raises DiskUnavailable, FileNotFoundError for a missing part.
     """
-    waiting = dict(sources)
-    placed: dict[str, str] = {}
-    refused: set[str] = set()
-    """names that only seemed free, such as those that differ in case on a disk that does not tell case"""
-    staged = {name: _beside(source, folder) for name, source in waiting.items()}
-    try:
-        while staged:
-            chosen = choose(list(staged), {entry.name for entry in folder.iterdir()} | refused)
-            for name in list(staged):
-                if not _take_name(staged[name], folder / chosen[name]):
-                    refused.add(chosen[name])
-                    break  # somebody was faster: count again
-                placed[name] = chosen[name]
-                staged.pop(name).unlink(missing_ok=True)
-    finally:
-        for rest in staged.values():
-            rest.unlink(missing_ok=True)
-    return placed
+    parts = [part for _, part in sources]
+    for part in parts:
+        _sync(part)
+    placer = _Placer(parts, {root / place / name for place, name in known})
+    folder = usable_folder(root, subfolder)
+    for place, rename in ((folder, str), (folder, plain_name), (root, plain_name)):
+        names = {index: _not_a_copy(rename(name)) for index, (name, _) in enumerate(sources)}
+        placer.place(place, {index: name for index, name in names.items() if index not in placer.placed})
+    if len(placer.placed) < len(sources):
+        raise DiskUnavailable(f"cannot write into {root}: it accepts no name")
+    for place in {path.parent for path in placer.placed.values()}:
+        with writing(place):
+            sync_folder(place)
+    return [_relative(placer.placed[index], root) for index in range(len(sources))]
 
 
-def _beside(source: Path, folder: Path) -> Path:
-    """A copy in the same folder, so that it can take its name in one step."""
-    copy = folder / f".{uuid.uuid4().hex}.part"
+def sweep(folder: Path) -> int:
+    """Remove the copies that a killed program has left in *folder* and below it, and nothing else; how many."""
+    named = (Path(parent, name) for parent, _, names in os.walk(folder) for name in names if is_part(name))
+    found = [path for path in named if not path.is_symlink()]
+    for path in found:
+        with suppress(OSError):
+            path.unlink()
+    return len(found)
+
+
+def _not_a_copy(name: str) -> str:
+    """A result must not have a name that is swept away."""
+    return f"_{name}" if is_part(name) else name
+
+
+class _Placer:
+    """Gives names to *parts*; :attr:`placed` has the path of each one, by its index."""
+
+    def __init__(self, parts: Sequence[Path], known: Collection[Path]) -> None:
+        self.placed: dict[int, Path] = {}
+        self._parts = parts
+        self._known = known
+
+    def place(self, folder: Path, names: Mapping[int, str]) -> None:
+        """Give as many of the parts *names* as possible a name like this in *folder*. Raises DiskUnavailable."""
+        waiting, refused = dict(names), set[str]()
+        while waiting:
+            with writing(folder):
+                taken = {entry.name for entry in folder.iterdir()} | refused
+            for index, name in zip(list(waiting), local_names(waiting.values(), taken), strict=True):
+                try:
+                    self.placed[index] = self._take_name(self._parts[index], folder / name)
+                except FileExistsError:  # another program was faster, or the disk treats A as a: count again
+                    refused.add(name)
+                    break
+                except OSError as error:
+                    if is_passing(error):
+                        raise unavailable(folder / name, error) from error
+                    logger.warning("%s cannot be stored under this name: %s", folder / name, error.strerror)
+                del waiting[index]
+
+    def _take_name(self, part: Path, target: Path) -> Path:
+        if part.stat().st_nlink == 1:
+            _link_or_copy(part, target)
+            return target
+        others = {*self._known, *self.placed.values()}
+        for path in target.parent.iterdir():
+            if path not in others and not path.is_symlink() and path.samefile(part):
+                return path
+        _copy(part, target)  # two results must never be one file: whoever edits one would change the other
+        return target
+
+
+def _link_or_copy(part: Path, target: Path) -> None:
     try:
-        shutil.copyfile(source, copy)
+        os.link(part, target)
     except OSError as error:
-        copy.unlink(missing_ok=True)
-        raise StorageFailed(f"cannot write into {folder}: {error.strerror}") from error
-    return copy
+        if not _has_no_links(error):
+            raise
+        _copy(part, target)
 
 
-def _take_name(copy: Path, target: Path) -> bool:
-    """Give *copy* the name *target* unless that is taken."""
+def _has_no_links(error: OSError) -> bool:
+    return error.errno in _NO_LINKS or getattr(error, "winerror", None) in _NO_LINKS_ON_WINDOWS
+
+
+def _copy(part: Path, target: Path) -> None:
+    for attempt in range(1, _COPIES_MAX + 1):
+        copy = part_beside(target)
+        try:
+            shutil.copyfile(part, copy)
+            sync_file(copy)
+            _rename(copy, target)
+        except FileNotFoundError:
+            if attempt == _COPIES_MAX or not target.parent.is_dir():
+                raise
+        else:
+            return
+        finally:
+            with suppress(OSError):
+                copy.unlink(missing_ok=True)
+
+
+def _rename(copy: Path, target: Path) -> None:
+    """Raises FileExistsError when *target* is taken."""
     try:
         os.link(copy, target)
-    except FileExistsError:
-        return False
     except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise StorageFailed(f"cannot write {target}: {error.strerror}") from error
-        return _take_name_without_links(copy, target)
-    return True
+        if not _has_no_links(error):
+            raise
+        _rename_without_links(copy, target)
 
 
-def _take_name_without_links(copy: Path, target: Path) -> bool:
+def _rename_without_links(copy: Path, target: Path) -> None:
+    if os.name == "nt":
+        copy.rename(target)  # never over another file
+        return
+    target.open("xb").close()
     try:
-        target.open("xb").close()
-    except FileExistsError:
-        return False
-    copy.replace(target)
-    return True
+        copy.replace(target)
+    except OSError:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def _sync(part: Path) -> None:
+    try:
+        sync_file(part)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise unavailable(part, error) from error
+
+
+def _relative(path: Path, root: Path) -> tuple[str, str]:
+    subfolder = path.parent.relative_to(root).as_posix()
+    return ("" if subfolder == "." else subfolder), path.name

@@ -13,13 +13,15 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from engine.comfyui import ComfyUIRejected
-from engine.files.atomic_save import StorageFailed
+from engine.comfyui import ComfyUIRejected, InputRefused
 from engine.files.large_files import LargeFiles
 from engine.files.transport import InputContent, Transport, inline_room, transports
+from engine.model.input_file import InputFile
 from engine.model.job import Job
-from engine.prompt.inputs import InputFile, WorkflowError, find_inputs, staged_prompt
+from engine.prompt.admission import withheld_because
+from engine.prompt.inputs import WorkflowError, find_inputs, staged_prompt
 from engine.store.cached_inputs import CachedInputs
+from storage.disk import unavailable
 from wire.files import Cached, FileRef, Folder, Inline, Source
 
 logger = logging.getLogger(__name__)
@@ -43,11 +45,15 @@ class InputFiles:
     def __init__(self, comfyui: InputReader, spool: Path, kept: CachedInputs, large: LargeFiles) -> None:
         self._comfyui, self._spool, self._kept, self._large = comfyui, spool, kept, large
 
+    async def sweep(self) -> None:
+        """Remove what a program that was killed has left; nothing is being staged."""
+        await asyncio.to_thread(shutil.rmtree, self._spool, ignore_errors=True)
+
     async def stage(self, job: Job, endpoint_id: str) -> tuple[dict[str, Any], tuple[FileRef, ...]]:
         """The prompt for the worker, and the files that it needs; what is too large for the job is uploaded first.
 
-        Raises WorkflowError when a file is missing or all together are too large, ComfyUIUnavailable, StorageFailed,
-        StorageUnavailable, StorageRefused.
+        Raises WorkflowError when a file is missing or all together are too large, ComfyUIUnavailable, DiskUnavailable,
+        Unavailable, StorageRefused.
         """
         kinds = {node["class_type"] for node in job.prompt.values()}
         found = find_inputs(job.prompt, {kind: await self._comfyui.node_info(kind) for kind in kinds})
@@ -98,7 +104,7 @@ class InputFiles:
         return contents
 
     async def _read(self, file: InputFile, path: Path) -> InputContent | None:
-        """None when there is no such file, and none was meant."""
+        """None when the file does not exist and the value need not be a file name."""
         subfolder, _, filename = file.path.rpartition("/")
         digest, size = hashlib.sha256(), 0
         try:
@@ -107,6 +113,8 @@ class InputFiles:
                     async for piece in pieces:
                         await asyncio.to_thread(_take, piece, spooled, digest)
                         size += len(piece)
+        except InputRefused as error:
+            raise WorkflowError(withheld_because(file, error.presence), file.node_id) from error
         except ComfyUIRejected as error:
             if error.status >= 500:
                 raise
@@ -116,7 +124,7 @@ class InputFiles:
                 f"{file.value}: ComfyUI has no such file (HTTP {error.status})", file.node_id
             ) from error
         except OSError as error:
-            raise StorageFailed(f"cannot write {path}: {error.strerror}") from error
+            raise unavailable(path, error) from error
         return InputContent(file, digest.hexdigest(), size)
 
 

@@ -8,8 +8,9 @@ from urllib.parse import unquote, urlsplit
 
 import aiohttp
 
-from engine.files.object_store import ObjectMissing, ObjectStore, StorageRefused, StorageUnavailable
 from engine.files.transport import Transport
+from storage.objects import ObjectMissing, ObjectStore, StorageRefused
+from wire.errors import Unavailable
 from wire.files import FileRef, Url, Volume, input_key, output_key
 from wire.ids import PromptId
 
@@ -44,7 +45,7 @@ class LargeFiles:
         return ("url",) if self._volume is None else ("url", "volume")
 
     async def put(self, sha256: str, path: Path) -> Url | Volume:
-        """Upload an input file, unless it is there; raises StorageRefused, StorageUnavailable.
+        """Upload an input file, unless it is there; raises StorageRefused, Unavailable.
 
         The volume comes first: what lies there is in the cache of all workers.
         """
@@ -56,9 +57,10 @@ class LargeFiles:
         return Volume(path=key) if store is self._volume else Url(url=store.address(key))
 
     async def fetch(self, prompt_id: PromptId, file: FileRef, path: Path) -> None:
-        """All bytes of an output into *path*, which goes on where it stopped.
+        """All bytes of an output into *path*, which goes on where it stopped. Without its address, which is not kept
+        over a restart, a file is looked for in our own bucket.
 
-        Raises LargeFileLost, StorageRefused, StorageUnavailable, OSError when it cannot be written.
+        Raises LargeFileLost, StorageRefused, Unavailable, OSError when it cannot be written.
         """
         await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
         with await asyncio.to_thread(path.open, "ab") as part:
@@ -73,7 +75,7 @@ class LargeFiles:
         match file.source:
             case Volume(path=path) if path == key:
                 store = self._volume
-            case Url(url=url) if self._is_own(url) and unquote(urlsplit(url).path).endswith(f"/{key}"):
+            case Url(url=url) if not url or (self._is_own(url) and unquote(urlsplit(url).path).endswith(f"/{key}")):
                 store = self._bucket
             case _:
                 return
@@ -81,14 +83,17 @@ class LargeFiles:
             return
         try:
             await asyncio.to_thread(store.delete, key)
-        except (StorageRefused, StorageUnavailable) as error:
+        except (StorageRefused, Unavailable) as error:
             logger.warning("%s: %s stays in the storage: %s", prompt_id, key, error)
 
     def _pieces(self, prompt_id: PromptId, file: FileRef, start: int) -> AsyncIterator[bytes]:
+        key = output_key(prompt_id, file.sha256)
         match file.source:
-            case Url(url=url):
+            case Url(url="") if self._bucket is not None:
+                return _from_store(self._bucket, key, start)
+            case Url(url=url) if url:
                 return self._from_address(url, start)
-            case Volume(path=path) if path == output_key(prompt_id, file.sha256) and self._volume is not None:
+            case Volume(path=path) if path == key and self._volume is not None:
                 return _from_store(self._volume, path, start)
             case _:
                 raise LargeFileLost(f"{file.filename} lies where this proxy does not fetch it: {file.source.kind}")
@@ -105,7 +110,7 @@ class LargeFiles:
                 async for piece in answer.content.iter_chunked(_PIECE):
                     yield piece
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise StorageUnavailable(f"{host}: {type(error).__name__}") from error
+            raise Unavailable(f"{host}: {type(error).__name__}") from error
 
     def _is_own(self, url: str) -> bool:
         return self._bucket is not None and url.startswith(f"{self._bucket.place.url}/")
@@ -115,7 +120,7 @@ def _require_range(status: int, host: str, start: int) -> None:
     if status == 206 or (status == 200 and start == 0):
         return
     if status in (429, 500, 502, 503, 504):
-        raise StorageUnavailable(f"{host} answers {status}")
+        raise Unavailable(f"{host} answers {status}")
     raise LargeFileLost(f"{host} answers {status}: a result stays in the bucket for a day")
 
 

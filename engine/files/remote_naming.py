@@ -15,21 +15,21 @@ class RemoteNames:
     def __init__(self, is_there: Callable[[str], Awaitable[bool]]) -> None:
         self._is_there = is_there
 
-    async def choose(self, filenames: Iterable[str]) -> dict[str, str]:
+    async def choose(self, filenames: Iterable[str]) -> list[str]:
         """The name that each file of one node is to get; one without a number keeps its own."""
-        names: dict[str, str] = {}
+        names: list[str] = []
         counters: dict[tuple[str, int], int] = {}
         last: dict[str, int] = {}
         for filename in filenames:
             numbered = parse(filename)
             if numbered is None:
-                names[filename] = filename
+                names.append(filename)
                 continue
             key = (numbered.prefix, numbered.counter)
             if key not in counters:
                 following = last.get(numbered.prefix, 0) + 1
                 counters[key] = last[numbered.prefix] = max(following, await self._first_free(numbered))
-            names[filename] = numbered.with_counter(counters[key])
+            names.append(numbered.with_counter(counters[key]))
         return names
 
     async def _first_free(self, numbered: CountedName) -> int:

@@ -1,34 +1,55 @@
-"""Outputs down: into part files, checked, and into ComfyUI's folders under local names."""
+"""Results: into part files, checked, and into ComfyUI's folders under local names. What can be saved is saved."""
 
 import asyncio
-import hashlib
 import logging
+import os
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from engine.comfyui import ComfyUIRejected
-from engine.files.atomic_save import StorageFailed, inside, place_all
+from engine.files.atomic_save import place_all, sweep
 from engine.files.large_files import LargeFileLost, LargeFiles
 from engine.files.remote_naming import RemoteNames
-from engine.model.naming import ItemKey, local_names, localised
-from engine.model.safe_path import confined
+from engine.model.job import LostFile
+from engine.model.naming import localised, without
+from storage.atomic import atomic
+from storage.digest import sha256_of
+from storage.disk import DiskUnavailable, writing
+from storage.objects import StorageRefused
+from wire.errors import Unavailable, WireError
 from wire.events import FileChunk, NodeOutput, Preview
-from wire.files import FileRef, Folder, Inline, Streamed, Url, Volume, decode_bytes, encode_bytes
+from wire.files import Cached, FileRef, Folder, Inline, Streamed, Url, Volume, decode_bytes, encode_bytes
 from wire.ids import PromptId
+from wire.names import confined, stored_name
+from wire.outputs import ItemKey
 
 logger = logging.getLogger(__name__)
 
 
 class FileDamaged(Exception):
-    """A result did not arrive whole: ask for it again; *file* is it, where it is known."""
+    """A result did not arrive whole: it has to be fetched again."""
 
-    def __init__(self, message: str, file: FileRef | None = None) -> None:
-        super().__init__(message)
-        self.file = file
+
+class OutputIncomplete(Exception):
+    """*files* of an output did not arrive whole; the others are stored."""
+
+    def __init__(self, files: tuple[FileRef, ...], reason: str) -> None:
+        super().__init__(reason)
+        self.files = files
+
+
+@dataclass(frozen=True, slots=True)
+class SavedOutput:
+    """An output whose files are stored, all but the *lost* ones: *event* has local names only."""
+
+    event: NodeOutput
+    names: Mapping[ItemKey, ItemKey]
+    lost: tuple[LostFile, ...] = ()
 
 
 class OutputSink(Protocol):
@@ -37,14 +58,44 @@ class OutputSink(Protocol):
     async def has_file(self, subfolder: str, filename: str, folder: Folder) -> bool: ...
     async def upload(self, source: Path, subfolder: str, filename: str, folder: Folder) -> tuple[str, str]: ...
     async def output_folder(self) -> Path | None: ...
+    async def on_windows(self) -> bool: ...
 
 
 class SavedResults(Protocol):
-    """Remembers what was stored, over restarts; implemented by JobStore."""
+    """Remembers what was stored, over restarts; implemented by FileRecords."""
 
-    def saved_file(self, prompt_id: PromptId, worker_item: ItemKey, sha256: str) -> ItemKey | None: ...
+    def saved(self, prompt_id: PromptId, worker_item: ItemKey, sha256: str) -> ItemKey | None: ...
     def stored_before(self, worker_item: ItemKey, sha256: str) -> ItemKey | None: ...
-    def remember_file(self, prompt_id: PromptId, worker_item: ItemKey, sha256: str, local_item: ItemKey) -> None: ...
+    def names(self, prompt_id: PromptId) -> dict[ItemKey, ItemKey]: ...
+    def remember(self, prompt_id: PromptId, worker_item: ItemKey, sha256: str, local_item: ItemKey) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """*name* is what the file would be called if nothing had this name; *part* is the whole, checked content."""
+
+    file: FileRef
+    name: str
+    part: Path
+
+
+@dataclass(slots=True)
+class _Sorted:
+    """The files of one output: stored before, whole and to be placed, damaged."""
+
+    names: dict[ItemKey, ItemKey] = field(default_factory=dict)
+    whole: defaultdict[tuple[Folder, str], list[_Result]] = field(default_factory=lambda: defaultdict(list))
+    damaged: dict[ItemKey, tuple[FileRef, str]] = field(default_factory=dict)
+    problem: Exception | None = None
+    """why the others cannot be stored just now"""
+
+    @contextmanager
+    def keeping_the_first_problem(self) -> Iterator[None]:
+        """One file that cannot be stored does not keep the others from it."""
+        try:
+            yield
+        except (Unavailable, StorageRefused, ComfyUIRejected) as error:
+            self.problem = self.problem or error
 
 
 class ResultFiles:
@@ -56,6 +107,8 @@ class ResultFiles:
         self._parts = parts
         self._saved = saved
         self._folders: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._swept = set[Path]()
+        self._to_drop: defaultdict[PromptId, list[FileRef]] = defaultdict(list)
 
     @property
     def fetches(self) -> tuple[str, ...]:
@@ -63,63 +116,117 @@ class ResultFiles:
         return self._large.fetches
 
     async def add_chunk(self, prompt_id: PromptId, run: str, chunk: FileChunk) -> None:
-        """Append to the part file; a chunk that is there already changes nothing. Raises FileDamaged for a gap,
-        StorageFailed.
+        """Append to the part file. A chunk that is there already changes nothing; one behind a gap is left out, which
+        shows when the file is saved. Raises DiskUnavailable.
         """
-        path = self._part(prompt_id, run, chunk.transfer)
+        try:
+            content = decode_bytes(chunk.data)
+        except WireError as error:
+            logger.warning("%s: %s", prompt_id, error)
+            return
+        await asyncio.to_thread(_append, self._part(prompt_id, run, chunk.transfer), chunk.offset, content)
+
+    async def append(self, prompt_id: PromptId, run: str, file: FileRef, chunk: FileChunk) -> None:
+        """The same for bytes of *file* that are sent again."""
+        path = self._path(prompt_id, run, file)
         await asyncio.to_thread(_append, path, chunk.offset, decode_bytes(chunk.data))
 
-    async def received(self, prompt_id: PromptId, run: str, transfer: int) -> int:
-        """Bytes of the part file."""
-        return await asyncio.to_thread(_size, self._part(prompt_id, run, transfer))
+    async def received(self, prompt_id: PromptId, run: str, file: FileRef) -> int:
+        """Bytes of the part file: what is sent again begins there."""
+        return await asyncio.to_thread(_size, self._path(prompt_id, run, file))
 
-    async def with_picture(self, prompt_id: PromptId, run: str, event: Preview) -> Preview:
-        """*event* with its bytes, which came in chunks. Raises FileDamaged."""
+    async def with_picture(self, prompt_id: PromptId, run: str, event: Preview) -> Preview | None:
+        """*event* with its bytes, which came in chunks; None when none did."""
         if event.transfer is None:
             return event
         path = self._part(prompt_id, run, event.transfer)
         try:
             content = await asyncio.to_thread(path.read_bytes)
-        except OSError as error:
-            raise FileDamaged(f"a picture of node {event.node}: no bytes arrived") from error
+        except OSError:
+            return None
         return event.model_copy(update={"data": encode_bytes(content), "transfer": None})
 
     async def save(
-        self, prompt_id: PromptId, run: str, event: NodeOutput, *, cached: bool = False
-    ) -> tuple[NodeOutput, dict[ItemKey, ItemKey]]:
-        """Store the files of *event*; the event with local names, and each worker's name with its local one.
+        self,
+        prompt_id: PromptId,
+        run: str,
+        event: NodeOutput,
+        *,
+        cached: bool = False,
+        give_up: bool = False,
+    ) -> SavedOutput:
+        """Store the files of *event*.
 
         What was stored for this job is not stored again, nor what a *cached* node shows again, as in ComfyUI.
-        Raises FileDamaged, StorageFailed, ComfyUIUnavailable.
+        *give_up*: what is damaged is reported as lost. Raises OutputIncomplete, Unavailable,
+        StorageRefused, ComfyUIUnavailable, ComfyUIRejected.
         """
-        names: dict[ItemKey, ItemKey] = {}
-        groups: defaultdict[tuple[Folder, str], list[tuple[FileRef, Path]]] = defaultdict(list)
-        for file in event.files:
-            key = (file.type, file.subfolder, file.filename)
-            subfolder = confined(file.subfolder, file.filename).rpartition("/")[0]
-            known = self._saved.saved_file(prompt_id, key, file.sha256)
+        found = await self._sort(prompt_id, run, event, cached=cached)
+        for (folder, subfolder), files in found.whole.items():
+            with found.keeping_the_first_problem():
+                found.names |= await self._place(prompt_id, folder, subfolder, files)
+        if found.problem is not None:
+            raise found.problem
+        damaged, names = found.damaged, found.names
+        if damaged and not give_up:
+            raise OutputIncomplete(tuple(file for file, _ in damaged.values()), next(iter(damaged.values()))[1])
+        lost = [LostFile(_key(file), reason) for file, reason in damaged.values()]
+        lost += [LostFile((file.type, file.subfolder, file.filename), file.reason) for file in event.missing]
+        return SavedOutput(_local_event(event, names, lost), names, tuple(lost))
+
+    async def _sort(self, prompt_id: PromptId, run: str, event: NodeOutput, *, cached: bool) -> _Sorted:
+        found = _Sorted()
+        windows = os.name == "nt" or bool(event.files and await self._comfyui.on_windows())
+        for key, file in {_key(file): file for file in event.files}.items():
+            known = self._saved.saved(prompt_id, key, file.sha256)
             if known is None and cached:
                 known = await self._shown_before(prompt_id, file)
             if known is not None:
-                names[key] = known
-            elif key not in names:
-                groups[file.type, subfolder].append((file, await self._whole(prompt_id, run, file)))
-        for (folder, subfolder), files in groups.items():
-            names |= await self._place(prompt_id, folder, subfolder, files)
-        output = None if event.output is None else localised(event.output, names)
-        return event.model_copy(update={"output": output, "files": ()}), names
+                found.names[key] = known
+                continue
+            with found.keeping_the_first_problem():
+                try:
+                    path = await self._whole(prompt_id, run, file)
+                except FileDamaged as error:
+                    found.damaged[key] = (file, str(error))
+                else:
+                    subfolder, name = stored_name(file.subfolder, file.filename, windows=windows)
+                    found.whole[file.type, subfolder].append(_Result(file, name, path))
+        return found
 
     async def discard(self, prompt_id: PromptId) -> None:
         """Remove the job's part files."""
         await asyncio.to_thread(shutil.rmtree, self._parts / prompt_id, ignore_errors=True)
 
+    async def finish(self, prompt_id: PromptId) -> None:
+        """The job has ended: remove its part files, and from volume and bucket what was stored of them."""
+        await self.discard(prompt_id)
+        for file in self._to_drop.pop(prompt_id, ()):
+            await self._large.drop(prompt_id, file)
+
+    async def sweep_parts(self, active: Collection[PromptId]) -> None:
+        """Remove the part files of jobs that have ended: a program that was killed could not."""
+        await asyncio.to_thread(_sweep_parts, self._parts, frozenset(active))
+
+    async def sweep(self) -> None:
+        """Remove what a killed program has left in the output folder. Raises ComfyUIUnavailable."""
+        root = await self._comfyui.output_folder()
+        if root is not None:
+            await self._sweep(root)
+
+    async def _sweep(self, root: Path) -> None:
+        if root in self._swept:
+            return
+        self._swept.add(root)
+        if count := await asyncio.to_thread(sweep, root):
+            logger.info("removed %d unfinished files from %s", count, root)
+
     async def _shown_before(self, prompt_id: PromptId, file: FileRef) -> ItemKey | None:
         """The local file of an earlier job with this content, if it is still there."""
-        key = (file.type, file.subfolder, file.filename)
-        local = self._saved.stored_before(key, file.sha256)
+        local = self._saved.stored_before(_key(file), file.sha256)
         if local is None or not await self._is_still_there(local, file.sha256):
             return None
-        self._saved.remember_file(prompt_id, key, file.sha256, local)
+        self._saved.remember(prompt_id, _key(file), file.sha256, local)
         return local
 
     async def _is_still_there(self, local: ItemKey, sha256: str) -> bool:
@@ -132,99 +239,127 @@ class ResultFiles:
     def _part(self, prompt_id: PromptId, run: str, transfer: int) -> Path:
         return self._parts / confined(prompt_id, f"{run}-{transfer}")
 
-    async def _whole(self, prompt_id: PromptId, run: str, file: FileRef) -> Path:
-        """The path of the whole, checked content."""
+    def _path(self, prompt_id: PromptId, run: str, file: FileRef) -> Path:
+        """Where the bytes of *file* grow."""
         match file.source:
             case Streamed(transfer=transfer):
-                path = self._part(prompt_id, run, transfer)
-            case Inline() as inline:
-                path = self._parts / confined(prompt_id, f"{run}-{file.sha256}")
-                await asyncio.to_thread(_write, path, inline.content())
-            case Url() | Volume():
-                path = self._parts / confined(prompt_id, file.sha256)
-                await self._fetch(prompt_id, file, path)
+                return self._part(prompt_id, run, transfer)
             case _:
-                raise FileDamaged(f"{file.filename}: the worker did not send it")
+                return self._parts / confined(prompt_id, f"{run}-{file.sha256}")
+
+    async def _whole(self, prompt_id: PromptId, run: str, file: FileRef) -> Path:
+        """The path of the whole, checked content; raises FileDamaged."""
+        path = self._path(prompt_id, run, file)
+        match file.source:
+            case Inline() as inline:
+                if not await asyncio.to_thread(_is_still, path, file.sha256):
+                    await asyncio.to_thread(_write, path, _content(inline))
+            case Url() | Volume():
+                await self._fetch(prompt_id, file, path)
+            case Streamed() | Cached():
+                pass
         await asyncio.to_thread(_check, path, file)
         return path
 
     async def _fetch(self, prompt_id: PromptId, file: FileRef, path: Path) -> None:
         try:
-            with _writing(path):
+            with writing(path):
                 await self._large.fetch(prompt_id, file, path)
         except LargeFileLost as error:
-            raise FileDamaged(f"{file.filename}: {error}") from error
+            if await asyncio.to_thread(_size, path) < file.size:
+                raise FileDamaged(f"{file.filename}: {error}") from error
 
     async def _place(
-        self, prompt_id: PromptId, folder: Folder, subfolder: str, files: Sequence[tuple[FileRef, Path]]
+        self, prompt_id: PromptId, folder: Folder, subfolder: str, results: Sequence[_Result]
     ) -> dict[ItemKey, ItemKey]:
         async with self._folders[folder, subfolder]:
             root = await self._comfyui.output_folder() if folder == "output" else None
             if root is None:
-                placed = await self._place_remotely(folder, subfolder, files)
+                placed = await self._place_remotely(folder, subfolder, results)
             else:
-                placed = await asyncio.to_thread(_place_locally, root, subfolder, files)
+                await self._sweep(root)
+                known = self._saved.names(prompt_id).values()
+                placed = await asyncio.to_thread(_place_locally, root, subfolder, results, known)
             names: dict[ItemKey, ItemKey] = {}
-            for (file, _), local in zip(files, placed, strict=True):
-                key = (file.type, file.subfolder, file.filename)
-                self._saved.remember_file(prompt_id, key, file.sha256, local)
-                names[key] = local
-                await self._large.drop(prompt_id, file)
+            for result, local in zip(results, placed, strict=True):
+                file = result.file
+                self._saved.remember(prompt_id, _key(file), file.sha256, local)
+                names[_key(file)] = local
+                if isinstance(file.source, Url | Volume):  # another node may name the same content
+                    self._to_drop[prompt_id].append(file)
+                else:
+                    await asyncio.to_thread(result.part.unlink, missing_ok=True)
                 logger.info("%s saved %s", prompt_id, "/".join(part for part in local if part))
             return names
 
-    async def _place_remotely(
-        self, folder: Folder, subfolder: str, files: Sequence[tuple[FileRef, Path]]
-    ) -> list[ItemKey]:
+    async def _place_remotely(self, folder: Folder, subfolder: str, results: Sequence[_Result]) -> list[ItemKey]:
         """For a ComfyUI on another machine, and for temp."""
         names = RemoteNames(lambda name: self._comfyui.has_file(subfolder, name, folder))
-        chosen = await names.choose(file.filename for file, _ in files)
-        return [await self._upload(folder, subfolder, chosen[file.filename], file, path) for file, path in files]
+        chosen = await names.choose(result.name for result in results)
+        pairs = zip(results, chosen, strict=True)
+        return [await self._upload(folder, subfolder, wanted, result) for result, wanted in pairs]
 
-    async def _upload(self, folder: Folder, subfolder: str, wanted: str, file: FileRef, path: Path) -> ItemKey:
+    async def _upload(self, folder: Folder, subfolder: str, wanted: str, result: _Result) -> ItemKey:
         """ComfyUI picks another name when *wanted* is taken, and says which."""
         try:
-            stored_in, name = await self._comfyui.upload(path, subfolder, wanted, folder)
+            stored_in, name = await self._comfyui.upload(result.part, subfolder, wanted, folder)
         except ComfyUIRejected as error:
             if error.status != 413:
                 raise
             text = (
-                f"{file.filename} has {file.size:,} bytes, and ComfyUI takes no file of that size: start it with a"
-                f" larger --max-upload-size (MB). Until then the result waits in {path}"
+                f"{wanted} has {result.file.size:,} bytes, and ComfyUI accepts no file of that size: start it with a"
+                f" larger --max-upload-size (MB). Until then the result waits in {result.part}"
             )
-            raise StorageFailed(text) from error
+            raise DiskUnavailable(text) from error
         return folder, stored_in, name
 
 
-def _place_locally(root: Path, subfolder: str, files: Sequence[tuple[FileRef, Path]]) -> list[ItemKey]:
-    target = inside(root, subfolder)
-    placed = place_all(((file.filename, path) for file, path in files), target, local_names)
-    return [("output", subfolder, placed[file.filename]) for file, _ in files]
+def _key(file: FileRef) -> ItemKey:
+    return file.type, file.subfolder, file.filename
+
+
+def _local_event(event: NodeOutput, names: Mapping[ItemKey, ItemKey], lost: Sequence[LostFile]) -> NodeOutput:
+    output = event.output
+    if output is not None:
+        output = localised(without(output, [one.item for one in lost]), names)
+    return event.model_copy(update={"output": output, "files": (), "missing": ()})
+
+
+def _place_locally(root: Path, subfolder: str, results: Sequence[_Result], known: Collection[ItemKey]) -> list[ItemKey]:
+    others = {(place, name) for folder, place, name in known if folder == "output"}
+    try:
+        placed = place_all([(result.name, result.part) for result in results], root, subfolder, others)
+    except FileNotFoundError as error:
+        raise DiskUnavailable(f"{error.filename} is gone") from error
+    return [("output", folder, name) for folder, name in placed]
 
 
 def _append(path: Path, offset: int, content: bytes) -> None:
-    with _writing(path):
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and path.stat().st_nlink > 1:
+            return  # it is stored already, and the person's file must not be written
         with path.open("r+b" if path.exists() else "x+b") as part:
             size = part.seek(0, 2)
             if offset > size:
-                raise FileDamaged(f"{path.name}: bytes {size} to {offset} are missing")
+                logger.warning("%s: bytes %d to %d are missing", path.name, size, offset)
+                return
             part.seek(offset)
             part.write(content)
 
 
 def _write(path: Path, content: bytes) -> None:
-    with _writing(path):
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        with atomic(path) as part:
+            part.write_bytes(content)
 
 
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def _content(inline: Inline) -> bytes:
     try:
-        yield
-    except OSError as error:
-        raise StorageFailed(f"cannot write {path}: {error.strerror}") from error
+        return inline.content()
+    except WireError as error:
+        raise FileDamaged(str(error)) from error
 
 
 def _size(path: Path) -> int:
@@ -232,18 +367,19 @@ def _size(path: Path) -> int:
 
 
 def _is_still(path: Path, sha256: str) -> bool:
-    return path.is_file() and _digest(path) == sha256
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return path.is_file() and sha256_of(path) == sha256
 
 
 def _check(path: Path, file: FileRef) -> None:
-    size = path.stat().st_size if path.exists() else 0
+    size = _size(path)
     if size < file.size or not path.exists():
-        raise FileDamaged(f"{file.filename}: {size} of {file.size} bytes arrived", file)
-    if _digest(path) != file.sha256:
+        raise FileDamaged(f"{file.filename}: {size} of {file.size} bytes arrived")
+    if size > file.size or sha256_of(path) != file.sha256:
         path.unlink()
-        raise FileDamaged(f"{file.filename}: arrived with another content than the worker sent", file)
+        raise FileDamaged(f"{file.filename}: arrived with another content than the worker sent")
+
+
+def _sweep_parts(parts: Path, active: frozenset[str]) -> None:
+    for folder in parts.iterdir() if parts.is_dir() else ():
+        if folder.name not in active:
+            shutil.rmtree(folder, ignore_errors=True)

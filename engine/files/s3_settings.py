@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import aiohttp
 
 from engine.files.large_files import LargeFiles
-from engine.files.object_store import ObjectStore, S3Location
 from engine.settings import Settings
+from storage.objects import ObjectStore, S3Location
 from wire.s3 import region_of
 
 _TRIES = 4
@@ -66,6 +66,6 @@ def large_files(settings: Settings, session: aiohttp.ClientSession) -> LargeFile
 def _objects(place: S3Location | None) -> ObjectStore | None:
     if place is None:
         return None
-    from engine.files.s3 import Bucket  # noqa: PLC0415  boto3 takes a second to import, and 30 MB
+    from storage.s3 import Bucket  # noqa: PLC0415  boto3 takes a second to import, and 30 MB
 
     return Bucket(place, tries=_TRIES)

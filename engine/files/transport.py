@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from engine.prompt.inputs import InputFile, WorkflowError
+from engine.model.input_file import InputFile
+from engine.prompt.inputs import WorkflowError
 from wire.limits import INLINE_INPUTS_MAX, KEPT_MIN, MIB, RUN_BODY_MAX
 
 _AROUND = 64 * 1024

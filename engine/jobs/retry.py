@@ -1,48 +1,35 @@
-"""Patience: waits for what is not there just now. What is nobody's fault is tried again; the person is told once."""
+"""Tries again what is nobody's fault, until it works; used where nothing else can go on meanwhile."""
 
-import logging
 import random
 from collections.abc import Awaitable, Callable
 
-from engine.comfyui import ComfyUIUnavailable
-from engine.files.atomic_save import StorageFailed
-from engine.files.object_store import StorageUnavailable
-from engine.model.backoff import next_delay
-from engine.runpod.endpoint import EndpointUnavailable
-
-logger = logging.getLogger(__name__)
-
-RETRY_S = 0.5
+from engine.jobs.troubles import Troubles
+from wire.backoff import next_delay
+from wire.errors import Unavailable
 
 
 class Retry:
-    """For one job; *notice* takes severity, summary and detail."""
+    """For one job."""
 
-    def __init__(
-        self, job: str, notice: Callable[[str, str, str], None], sleep: Callable[[float], Awaitable[None]]
-    ) -> None:
-        self._job = job
-        self._notice = notice
-        self._sleep = sleep
-        self._told = False
+    def __init__(self, job: str, troubles: Troubles, sleep: Callable[[float], Awaitable[None]]) -> None:
+        self._job, self._troubles, self._sleep = job, troubles, sleep
 
     async def until[T](self, call: Callable[[], Awaitable[T]], doing: str) -> T:
-        """The result of *call*, repeated while RunPod, ComfyUI, a bucket or the disk is not there."""
-        attempts = 0
+        """The result of *call*, repeated while it raises Unavailable; cancel the task to stop it."""
+        failures = 0
         while True:
             try:
-                return await call()
-            except (EndpointUnavailable, ComfyUIUnavailable, StorageFailed, StorageUnavailable) as error:
-                await self.pause(attempts, error, doing)
-                attempts += 1
+                result = await call()
+            except Unavailable as error:
+                self._troubles.report(self._job, doing, str(error), failures)
+                await self._sleep(delay_s(failures, error.retry_after_s or 0.0))
+                failures += 1
+            else:
+                if failures:
+                    self._troubles.over(self._job, doing)
+                return result
 
-    async def pause(self, attempts: int, error: Exception, doing: str) -> None:
-        """Wait before the next try; a single failure is not worth a notice."""
-        delay_s = next_delay(attempts, random.random())  # noqa: S311  only spreads clients
-        if isinstance(error, EndpointUnavailable) and error.retry_after_s is not None:
-            delay_s = max(delay_s, error.retry_after_s)
-        logger.warning("%s: cannot %s, again in %.1f s: %s", self._job, doing, delay_s, error)
-        if attempts == 1 and not self._told:
-            self._told = True
-            self._notice("warn", f"Retrying to {doing}", str(error))
-        await self._sleep(delay_s)
+
+def delay_s(failures: int, at_least_s: float) -> float:
+    """Seconds before the next try."""
+    return max(next_delay(failures, random.random()), at_least_s)  # noqa: S311  only spreads clients

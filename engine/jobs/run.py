@@ -1,394 +1,388 @@
-"""One job's way: stage its inputs, submit it, follow it, translate, save, publish."""
+"""Carries out what the machine of a job decides, and tells it what happened. No decision is made here."""
 
 import asyncio
 import logging
-from collections.abc import Iterable
-from typing import Any
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any, assert_never
 
-from engine.files.object_store import StorageRefused
-from engine.files.results import FileDamaged
+from engine.comfyui import ComfyUIRejected
+from engine.jobs import commands as do
+from engine.jobs import events as on
+from engine.jobs.endpoint_calls import EndpointCalls
+from engine.jobs.events import Wait
+from engine.jobs.machine import RunMachine
 from engine.jobs.refetch import Refetch
-from engine.jobs.retry import RETRY_S, Retry
+from engine.jobs.result_work import ResultWork
+from engine.jobs.retry import Retry, delay_s
 from engine.jobs.run_times import RunTimes
 from engine.jobs.services import Services
-from engine.messages.failures import advised_status, explain_platform, waiting_sentence
-from engine.messages.translate import BrowserMessage, MessageTranslator, StatusDue
+from engine.jobs.stopper import Stopper
+from engine.jobs.submissions import Submissions
 from engine.model.job import Entry, Job
-from engine.model.naming import localised, without
-from engine.model.safe_path import NameRefused
-from engine.model.sequence import take
-from engine.model.states import ENDED, RETURNING, WAITING_HERE, JobState
+from engine.model.naming import without
 from engine.prompt.inputs import WorkflowError
-from engine.runpod.endpoint import (
-    TERMINAL,
-    Endpoint,
-    EndpointRejected,
-    EndpointUnavailable,
-    JobGone,
-    SubmissionUncertain,
-)
-from wire.errors import WireError
-from wire.events import (
-    Batch,
-    Ending,
-    FileChunk,
-    FilesKept,
-    FilesMissing,
-    LogLine,
-    NodeOutput,
-    NumberedEvent,
-    Omitted,
-    Preview,
-    PromptFailed,
-    PromptFinished,
-    PromptInterrupted,
-    PromptStarted,
-    StepProgress,
-    Unknown,
-    WorkerState,
-    decode_batch,
-    encode_batch,
-)
-from wire.ids import RunPodJobId
-from wire.job import JobRequest, decode_result, encode_request
+from engine.runpod.endpoint import Endpoint, EndpointRejected
+from storage.objects import StorageRefused
+from wire.errors import Unavailable
+from wire.job import JobRequest, encode_request
 
 logger = logging.getLogger(__name__)
 
-_STREAM_WAIT_MS = 10_000
-_RETURNS_MAX = 3
-"""a worker that lacks what it was just sent is broken"""
-_NOT_KEPT = (FileChunk, FilesKept, FilesMissing, LogLine, Omitted, Preview, StepProgress, WorkerState)
-"""events that a restarted proxy can do without"""
+_KEEP = "keep what arrives"
+_SLOW = "slow"
+"""the task of a command that takes time, before the next one is carried out"""
 
 
 class JobRun:
-    """The run of one job; *run* is its task's whole life."""
+    """The run of one job; :meth:`run` is its task's whole life."""
 
-    def __init__(self, job: Job, endpoint: Endpoint, tools: Services) -> None:
+    def __init__(
+        self,
+        job: Job,
+        endpoint: Endpoint | None,
+        services: Services,
+        stopper: Stopper,
+        left_endpoint: Callable[[], None],
+        take_up: Callable[[Mapping[str, str]], None],
+    ) -> None:
+        """*endpoint* is None when the settings lack the job's. *left_endpoint* is called when the job leaves its place
+        (of ``MAX_IN_FLIGHT``), *take_up* when its worker knows jobs that were lost sight of.
+        """
         self.prompt_id = job.prompt_id
         self.submitted = asyncio.Event()
         """set when the job is at the endpoint, or has ended before"""
-        self._job = job
-        self._endpoint = endpoint
-        self._tools = tools
-        self._store = tools.store
-        self._cancel_wanted = asyncio.Event()
-        self._display = MessageTranslator(job.prompt_id)
-        self._ended = False
-        self._received = 0
-        """chunks of the stream"""
-        self._patience = Retry(job.prompt_id, tools.publisher.notice, tools.sleep)
-        self._collector = Refetch(job.prompt_id, endpoint, tools.files, self._patience)
-        self._bill = RunTimes(job.prompt_id, tools.store, tools.sleep)
+        self._services, self._store = services, services.store
+        self._stopper, self._left_endpoint, self._take_up = stopper, left_endpoint, take_up
+        progress, names = self._store.journal.progress(job.prompt_id), self._store.files.names(job.prompt_id)
+        self._machine = RunMachine(job, progress, names)
+        self._retry = Retry(job.prompt_id, services.troubles, services.sleep)
+        self._submissions = Submissions(self._store, self._retry, services.now_ms)
+        times = RunTimes(job.prompt_id, self._store, services.sleep)
+        self._calls = EndpointCalls(job, endpoint, times)
+        files, retry = services.files, self._retry
+        refetch = Refetch(job.prompt_id, files, self._store.runpod_jobs, self._submissions, retry)
+        self._results, self._refetching = ResultWork(job.prompt_id, files, refetch), 0
+        self._body: dict[str, Any] = {}
+        self._pending: deque[do.Command] = deque()
+        self._tasks: dict[object, asyncio.Task[None]] = {}
+        self._drained = asyncio.Event()
+        self._over = asyncio.get_running_loop().create_future()
+
+    @property
+    def occupies_endpoint(self) -> bool:
+        """Whether the job takes one of the ``MAX_IN_FLIGHT`` places."""
+        return self._machine.occupies_endpoint
+
+    @property
+    def only_saves(self) -> bool:
+        """Whether nothing runs at RunPod any more, and what came of it is being saved."""
+        return self._machine.only_saves
 
     def want_cancel(self) -> None:
-        """Stop the job; before a worker has begun it is out of the queue at once. Whoever calls this says so."""
-        if self._job.state is JobState.QUEUED:
-            self._withdraw()
-        self._cancel_wanted.set()
+        """Stop the job; before a worker has begun it is out of the queue at once."""
+        self._told(on.CancelWanted())
 
-    def _withdraw(self) -> None:
-        self._job = self._store.move(self.prompt_id, JobState.WITHDRAWING)
-        self._publish(self._display.waiting(""))
+    def try_now(self) -> None:
+        """Try at once what is waited for."""
+        self._told(on.TryNow())
 
-    async def run(self) -> None:
-        """Bring the job to its end. Raises only what is our own bug."""
+    def _told(self, event: on.RunEvent) -> None:
         try:
-            while not self._ended:
-                if self._job.state in WAITING_HERE and not await self._submit():
-                    return
-                self.submitted.set()
-                await self._follow_or_cancel()
-        except EndpointRejected as error:
-            self._fail("EndpointRejected", str(error))
-        except WorkflowError as error:
-            self._fail("WorkflowError", error.message, node_id=error.node_id or "")
-        except JobGone:
-            self._fail(*explain_platform("COMPLETED", None))
-        except FileDamaged as error:
-            self._fail("ResultDamaged", str(error))
-        except NameRefused as error:
-            self._fail("ResultRefused", f"The worker sent a file under a name that is none: {error}")
-        except StorageRefused as error:
-            self._fail("StorageRefused", str(error))
+            self._happened(event)
+        except Exception as error:  # noqa: BLE001  whatever it is, the run ends, and goes on from the store
+            self._give_up(error)
+
+    async def run(self, first: on.RunEvent | None = None) -> None:
+        """Bring the job to its end. What it raises is our own bug: the job can go on from the store.
+
+        *first* is what happens first, instead of its start.
+        """
+        try:
+            self._happened(first or on.Start(self._store.journal.events(self.prompt_id)))
+            await self._over
+            await self._calls.times()
         finally:
             self.submitted.set()
+            tasks = list(self._tasks.values())
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    def replay(self, events: Iterable[dict[str, Any]]) -> None:
-        """Tell again what was told before the proxy was restarted."""
-        for item in decode_batch(encode_batch("replay", 0, events)).events:
-            self._publish(self._display.messages(item.event, self._tools.now_ms()))
+    # -- events in, commands out
+
+    def _happened(self, event: on.RunEvent | None) -> None:
+        if event is None or self._is_over():
+            return
+        occupied = self.occupies_endpoint
+        commands = self._machine.handle(event, self._services.now_ms())
+        if any(isinstance(command, do.StopFollowing) for command in commands):
+            self._drop_chunks()
+        self._pending += commands
+        self._work()
+        if occupied and not self.occupies_endpoint:
+            self._left_endpoint()
+
+    def _drop_chunks(self) -> None:
+        """What has been read of the stream is dropped with it, and asked for again where it is needed."""
+        if self._pending and isinstance(self._pending[0], do.AppendChunk):
+            self._stop(_SLOW)
+        self._pending = deque(command for command in self._pending if not isinstance(command, do.AppendChunk))
+
+    def _work(self) -> None:
+        """Carry out, in order, what waits, up to what takes time. What a command raises ends the run, which can go on
+        from the store.
+        """
+        while self._pending and _SLOW not in self._tasks and not self._is_over():
+            command = self._pending[0]
+            if isinstance(command, do.AppendChunk | do.DiscardParts):
+                self._start(_SLOW, partial(self._write, command))
+                return
+            try:
+                self._carry_out(command)
+            except Unavailable as error:
+                self._start(_SLOW, partial(self._carry_out_later, command, str(error)))
+                return
+            self._pending.popleft()
+        if not self._pending or self._is_over():
+            self._drained.set()
+
+    def _is_over(self) -> bool:
+        return self._over.done()
+
+    def _give_up(self, error: Exception) -> None:
+        if not self._is_over():
+            self._over.set_exception(error)
+
+    async def _write(self, command: do.AppendChunk | do.DiscardParts) -> None:
+        files = self._services.files
+        match command:
+            case do.AppendChunk(run=run, chunk=chunk):
+                await self._retry.until(lambda: files.add_chunk(self.prompt_id, run, chunk), _KEEP)
+            case do.DiscardParts():
+                self._stop(Wait.SAVE)
+                await files.discard(self.prompt_id)
+        self._slow_is_done()
+
+    async def _carry_out_later(self, command: do.Command, reason: str) -> None:
+        """The job database cannot be written just now."""
+
+        async def once() -> None:
+            self._carry_out(command)
+
+        self._services.troubles.report(self.prompt_id, _KEEP, reason, 0)
+        await self._services.sleep(delay_s(0, 0.0))
+        await self._retry.until(once, _KEEP)
+        self._slow_is_done()
+
+    def _slow_is_done(self) -> None:
+        self._tasks.pop(_SLOW, None)
+        self._pending.popleft()
+        self._work()
+
+    def _carry_out(self, command: do.Command) -> None:
+        if isinstance(command, do.Question):
+            self._ask(command)
+        elif isinstance(command, do.ResultCommand):
+            self._work_on_results(command)
+        elif isinstance(command, do.StoreCommand):
+            self._remember(command)
+        elif isinstance(command, do.Telling):
+            self._tell(command)
+        else:
+            self._steer(command)
+
+    def _steer(
+        self, command: do.StopFollowing | do.Pause | do.ForgetPause | do.AppendChunk | do.DiscardParts | do.End
+    ) -> None:
+        match command:
+            case do.StopFollowing():
+                self._stop(Wait.FOLLOW)
+            case do.Pause():
+                self._answer(("pause", command.wait), partial(self._pause, command))
+            case do.ForgetPause():
+                self._stop(("pause", command.wait))
+            case do.End():
+                self._end(command)
+            case do.AppendChunk() | do.DiscardParts():
+                raise RuntimeError("parts are written one after the other, in a task of their own")
+            case _:
+                assert_never(command)
+
+    def _ask(self, command: do.Question) -> None:
+        calls = self._calls
+        match command:
+            case do.Stage():
+                self._answer(Wait.STAGE, self._stage)
+            case do.SubmitJob():
+                self._answer(Wait.SUBMIT, self._submit)
+            case do.Follow():
+                self.submitted.set()
+                self._answer(Wait.FOLLOW, partial(calls.follow, self._receive))
+            case do.AskStatus():
+                self._answer(Wait.FOLLOW, partial(calls.status, self._receive))
+            case do.AskHealth():
+                self._answer("health", calls.health)
+            case do.CancelAtRunPod():
+                self.submitted.set()
+                self._answer(Wait.CANCEL, calls.cancel)
+            case _:
+                assert_never(command)
+
+    def _work_on_results(self, command: do.ResultCommand) -> None:
+        match command:
+            case do.SaveOutput():
+                self._answer(Wait.SAVE, partial(self._results.save, command))
+            case do.ReadPicture():
+                self._answer(Wait.SAVE, partial(self._results.picture, command))
+            case do.FetchAgain():
+                self._refetching = command.ticket
+                self._answer(Wait.REFETCH, partial(self._results.fetch_again, command, lambda: self._calls.endpoint))
+            case do.StopRefetch():
+                self._stop_refetch()
+            case _:
+                assert_never(command)
+
+    def _remember(self, command: do.StoreCommand) -> None:
+        store = self._store
+        match command:
+            case do.RecordProgress(progress=progress, kept=kept, restarted=restarted):
+                seen_ms = self._services.now_ms()
+                store.journal.received(self.prompt_id, progress, kept, restarted=restarted, seen_ms=seen_ms)
+            case do.RememberCached(sha256=sha256):
+                store.cached.add(self._calls.endpoint.id, sha256)
+            case do.TakeUp(jobs=jobs):
+                self._take_up(jobs)
+            case do.Move(state=state, started_ms=started_ms):
+                store.move(self.prompt_id, state, **({} if started_ms is None else {"started_ms": started_ms}))
+            case do.SendBack(missing=missing):
+                store.send_back(self.prompt_id, missing)
+                self._calls.job = store.get(self.prompt_id)
+                self.submitted.clear()
+            case do.NeedsAttention(reason=reason):
+                store.update(self.prompt_id, attention=reason)
+            case _:
+                assert_never(command)
+
+    def _tell(self, command: do.Telling) -> None:
+        publisher = self._services.publisher
+        match command:
+            case do.Works(wait=wait):
+                self._services.troubles.over(self.prompt_id, wait.value)
+            case do.Publish(messages=messages):
+                publisher.publish(self.prompt_id, self._calls.job.client_id, messages)
+            case do.StatusChanged():
+                publisher.publish_status()
+            case do.Notice(severity=severity, summary=summary, detail=detail):
+                publisher.notice(severity, summary, detail)
+            case do.UnknownEvent(name=name):
+                self._services.unknown_kinds.warn_once(name)
+            case _:
+                assert_never(command)
+
+    # -- tasks
+
+    def _answer(self, key: object, work: Callable[[], Awaitable[on.RunEvent | None]]) -> None:
+        async def answered() -> None:
+            self._happened(await work())
+
+        self._start(key, answered)
+
+    def _start(self, key: object, work: Callable[[], Awaitable[None]]) -> None:
+        """One task of a kind at a time: a new one takes the place of the old one."""
+        self._stop(key)
+        # not create_task: mitmproxy makes tasks eager, and this one must not end before it is in the table
+        task = asyncio.Task(self._owned(work), name=f"{self.prompt_id} {key}")
+        self._tasks[key] = task
+        task.add_done_callback(lambda done: self._tasks.pop(key) if self._tasks.get(key) is done else None)
+
+    async def _owned(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001  whatever it is, the run ends, and goes on from the store
+            self._give_up(error)
+
+    def _stop(self, key: object) -> bool:
+        """Whether there was such a task."""
+        task = self._tasks.pop(key, None)
+        if task is not None:
+            task.cancel()  # also the task that we are in: it ends when it next waits
+        return task is not None
+
+    def _stop_refetch(self) -> None:
+        if self._stop(Wait.REFETCH):
+            self._store.runpod_jobs.stop_refetch(self.prompt_id)
+            self._stopper.wake()
+            self._answer(Wait.REFETCH, self._refetch_ended)
+
+    async def _refetch_ended(self) -> on.RunEvent:
+        return on.RefetchEnded(self._refetching)
+
+    async def _receive(self, event: on.Received | on.Unreadable) -> None:
+        self._drained.clear()
+        self._happened(event)
+        await self._drained.wait()
+
+    async def _pause(self, command: do.Pause) -> on.RunEvent:
+        if command.reason:
+            wait = command.wait.value
+            self._services.troubles.report(self.prompt_id, wait, command.reason, command.failures)
+        await self._services.sleep(delay_s(command.failures, command.at_least_s))
+        return on.PauseOver(command.wait)
 
     # -- out
 
-    async def _submit(self) -> bool:
-        prompt, files = await self._patience.until(
-            lambda: self._tools.inputs.stage(self._job, self._endpoint.id), "send the inputs"
-        )
+    async def _stage(self) -> on.RunEvent:
+        job = self._calls.job
+        try:
+            prompt, files = await self._services.inputs.stage(job, self._calls.endpoint.id)
+        except WorkflowError as error:
+            return on.Failed("WorkflowError", error.message, error.node_id or "")
+        except (EndpointRejected, StorageRefused, ComfyUIRejected) as error:
+            return on.Failed(type(error).__name__, str(error))
+        except Unavailable as error:
+            return on.CannotNow(Wait.STAGE, str(error), retry_after_s=error.retry_after_s)
         request = JobRequest(
             workflow=prompt,
             prompt_id=self.prompt_id,
-            extra_data=self._job.extra_data,
+            extra_data=job.extra_data,
             files=files,
-            targets=self._job.targets,
-            fetches=self._tools.files.fetches,
+            targets=job.targets,
+            fetches=self._services.files.fetches,
+            find=tuple(self._store.runpod_jobs.uncertain(self._calls.endpoint.id, self._services.now_ms())),
         )
-        body = encode_request(request)
-        attempts = 0
-        while True:
-            self._job = self._store.move(self.prompt_id, JobState.SUBMITTING, endpoint_id=self._endpoint.id)
-            try:
-                runpod_id = await self._endpoint.run(body)
-            except EndpointUnavailable as error:
-                self._job = self._store.move(self.prompt_id, JobState.PENDING)
-                if self._cancel_wanted.is_set():
-                    self._finish(JobState.CANCELLED, None, [StatusDue()])
-                    return False
-                await self._patience.pause(attempts, error, "submit")
-                attempts += 1
-            except SubmissionUncertain as error:
-                text = (
-                    f"{error}\n\nThe job may have been submitted, so it was not sent again. Press Run to try once more."
-                )
-                self._fail("SubmissionUncertain", text)
-                return False
-            else:
-                self._job = self._store.move(self.prompt_id, JobState.QUEUED, runpod_id=runpod_id)
-                logger.info("%s submitted as %s", self.prompt_id, runpod_id)
-                return True
+        self._body = encode_request(request)
+        return on.Staged()
 
-    # -- back
+    async def _submit(self) -> on.RunEvent:
+        outcome = await self._submissions.run(self.prompt_id, self._calls.endpoint, self._body)
+        self._calls.job = self._store.get(self.prompt_id)
+        return outcome
 
-    async def _follow_or_cancel(self) -> None:
-        following = asyncio.create_task(self._follow())
-        cancelling = asyncio.create_task(self._cancel_wanted.wait())
-        try:
-            await asyncio.wait({following, cancelling}, return_when=asyncio.FIRST_COMPLETED)
-            if following.done():
-                await following
-                return
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
-        finally:
-            following.cancel()
-            cancelling.cancel()
-        if not self._ended:
-            await self._cancel()
+    # -- the end
 
-    async def _follow(self) -> None:
-        """Read the stream until the job's last event."""
-        if self._job.state is JobState.QUEUED:
-            self._publish(self._display.waiting("Waiting for a machine"))
-        runpod_id = self._runpod_id()
-        while not self._is_over():
-            received = self._received
-            status = await self._patience.until(
-                lambda: self._endpoint.follow(runpod_id, _STREAM_WAIT_MS, self._receive), "follow"
-            )
-            if not self._is_over() and status in TERMINAL and received == self._received:
-                await self._settle()
-            elif status == "IN_QUEUE":
-                await self._say_why_it_waits()
-        if self._ended:
-            await self._bill.ask(self._endpoint, runpod_id)
-
-    def _is_over(self) -> bool:
-        """Nothing more comes from this submission."""
-        return self._ended or self._job.state is JobState.RETURNED
-
-    async def _receive(self, output: object) -> None:
-        self._received += 1
-        if self._is_over():
-            return
-        try:
-            batch = decode_batch(output)
-        except WireError as error:
-            self._fail("VersionMismatch", str(error))
-            await self._patience.until(lambda: self._endpoint.cancel(self._runpod_id()), "cancel")
-            return
-        await self._take(batch)
-
-    async def _take(self, batch: Batch) -> None:
-        intake = take(batch, self._store.progress(self.prompt_id))
-        if intake.restarted:
-            logger.warning("%s runs again: its worker was lost", self.prompt_id)
-            self._tools.publisher.notice("warn", "Worker lost", "The job runs again on another worker (1 of 1).")
-            await self._tools.files.discard(self.prompt_id)
-            self._display = MessageTranslator(self.prompt_id)
-        if intake.gap:
-            logger.warning("%s: part of the stream was lost; its end is read from the job's output", self.prompt_id)
-        kept = [kept for item in intake.fresh if (kept := await self._apply(batch.run, item)) is not None]
-        if not self._is_over():
-            self._store.received(self.prompt_id, intake.progress, kept, restarted=intake.restarted)
-
-    async def _apply(self, run: str, item: NumberedEvent) -> NumberedEvent | None:
-        """Act on one event; the event as it is to be kept for a restart, None when it need not be."""
-        event = item.event
-        match event:
-            case FileChunk() | Preview():
-                await self._take_bytes(run, event)
-            case NodeOutput():
-                event = await self._save(run, event)
-                self._publish(self._display.messages(event, self._tools.now_ms()))
-            case FilesKept():
-                self._store.kept.add(self._endpoint.id, event.sha256)
-            case FilesMissing():
-                self._come_back(event)
-            case _ if isinstance(event, Ending):
-                await self._end(event)
-            case _:
-                if isinstance(event, PromptStarted):
-                    self._begin(event)
-                if isinstance(event, Unknown):
-                    self._tools.novelties.meet(event.name)
-                self._publish(self._display.messages(event, self._tools.now_ms()))
-        return None if isinstance(event, _NOT_KEPT) else NumberedEvent(seq=item.seq, event=event)
-
-    def _begin(self, event: PromptStarted) -> None:
-        if self._job.state is JobState.QUEUED:
-            self._job = self._store.move(self.prompt_id, JobState.RUNNING, started_ms=event.timestamp)
-            self._tools.publisher.publish_status()
-
-    def _come_back(self, event: FilesMissing) -> None:
-        """The worker lacks files that it should have had, so it ran nothing: the only case of a second submission."""
-        logger.info("%s: the worker lacks %d input files", self.prompt_id, len(event.sha256))
-        if self._cancel_wanted.is_set() or self._job.state not in RETURNING:
-            self._cancelled()
-        elif self._job.returns >= _RETURNS_MAX:
-            self._fail("InputsLost", "The endpoint's workers lack input files that they were just sent.")
-        else:
-            self._job = self._store.send_back(self.prompt_id, event.sha256)
-            self.submitted.clear()
-            self._publish(self._display.waiting("Sending input files that the worker has not"))
-
-    async def _take_bytes(self, run: str, event: FileChunk | Preview) -> None:
-        """What is lost of a file is asked for when it is to be whole; what is lost of a picture on the way is not."""
-        files = self._tools.files
-        try:
-            if isinstance(event, FileChunk):
-                await self._patience.until(lambda: files.add_chunk(self.prompt_id, run, event), "save the results")
-            else:
-                whole = await files.with_picture(self.prompt_id, run, event)
-                self._publish(self._display.messages(whole, self._tools.now_ms()))
-        except FileDamaged as error:
-            logger.warning("%s: %s", self.prompt_id, error)
-
-    async def _save(self, run: str, event: NodeOutput) -> NodeOutput:
-        return await self._collector.save(run, event, cached=event.node in self._display.cached)
-
-    async def _end(self, event: Ending) -> None:
-        messages = list(self._display.messages(event, self._tools.now_ms()))
-        match event:
-            case PromptFinished():
-                state = JobState.COMPLETED
-            case PromptInterrupted():
-                state = JobState.CANCELLED
-            case _:
-                state = JobState.FAILED
-        entry = self._display.entry(completed=state is JobState.COMPLETED)
-        if isinstance(event, PromptFinished | PromptFailed | PromptInterrupted):
-            outputs = {node: self._local(output) for node, output in event.history.outputs.items()}
-            entry = Entry(outputs=outputs, status=advised_status(event.history.status), meta=event.history.meta)
-        await self._tools.files.discard(self.prompt_id)
-        self._finish(state, entry, messages)
-
-    def _local(self, output: dict[str, Any]) -> dict[str, Any]:
-        """A node's output with the names of the files here, without those that a restart of ComfyUI has taken."""
-        gone = [item for item, is_gone in self._store.local_files(self.prompt_id).items() if is_gone]
-        return without(localised(output, self._store.names(self.prompt_id)), gone)
-
-    async def _settle(self) -> None:
-        """The job ended at RunPod, but its last event has not come: look for it in the job's output."""
-        status = await self._patience.until(lambda: self._endpoint.status(self._runpod_id()), "read the result")
-        try:
-            batches = decode_result(status.output)
-        except WireError as error:
-            batches = ()
-            logger.warning("%s: %s", self.prompt_id, error)
-        for batch in batches:
-            if not self._is_over():
-                await self._take(batch)
-        if self._is_over():
-            logger.debug("%s: its end was in the job's output", self.prompt_id)
-        else:
-            self._fail(*explain_platform(status.status, status.error))
-        self._bill.note(status)
-
-    # -- cancel
-
-    async def _cancel(self) -> None:
-        if self._job.state is JobState.RUNNING:
-            self._job = self._store.move(self.prompt_id, JobState.CANCELLING)
-        elif self._job.state is JobState.QUEUED:  # wanted while it was submitted
-            self._withdraw()
-            self._publish([StatusDue()])
-        runpod_id = self._runpod_id()
-        while True:
-            try:
-                await self._patience.until(lambda: self._endpoint.cancel(runpod_id), "cancel")
-                status = await self._patience.until(lambda: self._endpoint.status(runpod_id), "cancel")
-            except JobGone:
-                break
-            if status.status == "COMPLETED":  # it was faster: the result is paid, so it is kept
-                await self._follow()
-                return
-            if status.status in TERMINAL:
-                self._bill.note(status)
-                break
-            await self._tools.sleep(RETRY_S)
-        self._cancelled()
-        await self._tools.files.discard(self.prompt_id)
-
-    def _cancelled(self) -> None:
-        if self._job.state is JobState.WITHDRAWING:  # gone already; as in ComfyUI, it leaves no history
-            self._finish(JobState.CANCELLED, None, [])
-            return
-        messages = list(self._display.interrupted(self._job.prompt, self._tools.now_ms()))
-        self._finish(JobState.CANCELLED, self._display.entry(completed=False), messages)
-
-    # -- ends
-
-    def fail_uncertain(self) -> None:
-        """The proxy was stopped in the very moment of submitting."""
-        text = (
-            "The proxy was stopped while it submitted this job, so it may have been submitted. Press Run to try again."
-        )
-        self._fail("SubmissionUncertain", text)
-
-    def fail_by_bug(self, error: BaseException) -> None:
-        self._fail(type(error).__name__, f"The proxy itself failed: {error}")
-
-    def _fail(self, error_type: str, text: str, *, node_id: str = "") -> None:
-        if self._ended or self._store.get(self.prompt_id).state in ENDED:
-            return
-        node_type = self._job.prompt.get(node_id, {}).get("class_type", "")
-        messages = list(
-            self._display.failed(error_type, text, node_id=node_id, node_type=node_type, now_ms=self._tools.now_ms())
-        )
-        self._finish(JobState.FAILED, self._display.entry(completed=False), messages, error=text)
-
-    def _finish(
-        self, state: JobState, entry: Entry | None, messages: list[BrowserMessage], *, error: str | None = None
-    ) -> None:
+    def _end(self, command: do.End) -> None:
         """History first, then the messages that make the page fetch it."""
-        self._job = self._store.end(self.prompt_id, state, entry, self._tools.now_ms(), error=error)
-        self._ended = True
-        logger.info("%s %s%s", self.prompt_id, state.value, f": {error}" if error else "")
-        self._publish(messages)
+        entry = command.entry and self._without_gone(command.entry)
+        now_ms = self._services.now_ms()
+        self._store.end(self.prompt_id, command.state, entry, now_ms, error=command.error, stop=command.stop)
+        logger.info("%s %s%s", self.prompt_id, command.state.value, f": {command.error}" if command.error else "")
+        self._services.troubles.over(self.prompt_id)
+        self._stopper.wake()
+        self._services.publisher.publish(self.prompt_id, self._calls.job.client_id, command.messages)
+        self._start("end", self._discard)
 
-    # -- small
+    async def _discard(self) -> None:
+        """The parts go before the run does."""
+        for key in [key for key in self._tasks if key != "end"]:
+            self._stop(key)
+        await self._services.files.finish(self.prompt_id)
+        if not self._is_over():
+            self._over.set_result(None)
 
-    def _runpod_id(self) -> RunPodJobId:
-        if self._job.runpod_id is None:
-            raise RuntimeError(f"{self.prompt_id} is followed without a RunPod id")
-        return self._job.runpod_id
-
-    def _publish(self, messages: Iterable[BrowserMessage]) -> None:
-        self._tools.publisher.publish(self.prompt_id, self._job.client_id, messages)
-
-    async def _say_why_it_waits(self) -> None:
-        try:
-            health = await self._endpoint.health()
-        except (EndpointUnavailable, EndpointRejected, JobGone):
-            return
-        self._publish(self._display.waiting(waiting_sentence(health.workers)))
+    def _without_gone(self, entry: Entry) -> Entry:
+        """Without temp files that a restart of ComfyUI has taken meanwhile."""
+        gone = [item for item, is_gone in self._store.files.local(self.prompt_id).items() if is_gone]
+        outputs = {node: without(output, gone) for node, output in entry.outputs.items()}
+        return Entry(outputs=outputs, status=entry.status, meta=entry.meta)

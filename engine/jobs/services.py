@@ -1,12 +1,17 @@
-"""Tools: what the run of every job works with."""
+"""What the runs of all jobs work with."""
 
+import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
-from engine.files.inputs import InputFiles
-from engine.files.results import ResultFiles
+from engine.files.inputs import InputFiles, InputReader
+from engine.files.large_files import LargeFiles
+from engine.files.results import OutputSink, ResultFiles
+from engine.jobs.troubles import Troubles
 from engine.messages.translate import BrowserMessage
 from engine.store.jobs import JobStore
 from wire.ids import ClientId, PromptId
@@ -15,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class Publisher(Protocol):
-    """Where browsers listen; implemented by Sockets."""
+    """Where people look; implemented by the proxy's Sockets and by the commands' Terminal."""
 
     def publish(self, prompt_id: PromptId, client_id: ClientId | None, messages: Iterable[BrowserMessage]) -> None: ...
     def publish_status(self) -> None: ...
@@ -23,20 +28,20 @@ class Publisher(Protocol):
 
 
 class UnknownKinds:
-    """Events that a newer worker sends and this proxy does not know: passed by, told once each."""
+    """Events that a newer worker sends and this version does not know: skipped, with one warning for each kind."""
 
     def __init__(self) -> None:
         self._met = set[str]()
 
-    def meet(self, name: str) -> None:
+    def warn_once(self, name: str) -> None:
         if name not in self._met:
             self._met.add(name)
-            logger.warning("the worker reports %r, which this proxy does not know: it is older than the worker", name)
+            logger.warning("the worker reports %r, which this version does not know: it is older than the worker", name)
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What every job's run works with."""
+    """*sleep* takes seconds, *now_ms* is the wall's clock."""
 
     store: JobStore
     inputs: InputFiles
@@ -44,4 +49,22 @@ class Services:
     publisher: Publisher
     now_ms: Callable[[], int]
     sleep: Callable[[float], Awaitable[None]]
-    novelties: UnknownKinds = field(default_factory=UnknownKinds)
+    troubles: Troubles
+    unknown_kinds: UnknownKinds = field(default_factory=UnknownKinds)
+
+
+class FilesAtHome(InputReader, OutputSink, Protocol):
+    """Where input files are read and results put; implemented by ComfyUI, and by folders."""
+
+
+def job_services(store: JobStore, files: FilesAtHome, home: Path, large: LargeFiles, publisher: Publisher) -> Services:
+    """What jobs work with, below *home*, which holds what is on its way."""
+    return Services(
+        store=store,
+        inputs=InputFiles(files, home / "spool", store.cached, large),
+        files=ResultFiles(files, home / "parts", store.files, large),
+        publisher=publisher,
+        now_ms=lambda: time.time_ns() // 1_000_000,
+        sleep=asyncio.sleep,
+        troubles=Troubles(publisher.notice),
+    )

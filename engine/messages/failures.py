@@ -1,39 +1,47 @@
 """What a person is told of a job that failed or that waits: what happened, and what to do."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from wire.events import PromptRejected, WorkerFailed
 from wire.ids import PromptId
+from wire.outputs import ItemKey
 
-_LOOK_AT_LOGS = "The endpoint's worker logs say more; press Run to try again."
+_LOOK_AT_LOGS = "The endpoint's worker logs say more. Press Run to try again."
 _OUT_OF_MEMORY = (
-    "It was the memory of the endpoint's GPU. Choose one with more memory in the endpoint's settings, "
+    "The endpoint's GPU ran out of memory. Choose one with more memory in the endpoint's settings, "
     "or a smaller picture, batch or model."
 )
 _WORKER = {
-    "comfyui_died": "ComfyUI is started again on the worker; press Run to try once more. When it ends each time, "
+    "comfyui_died": "The worker starts ComfyUI again. Press Run to try once more. If it happens each time, "
     "the GPU or the machine has too little memory for this graph, or a custom node crashes: see the log.",
     "comfyui_unreachable": "ComfyUI on the worker hangs or is overloaded. Press Run to try once more.",
     "prompt_vanished": "Most likely ComfyUI on the worker was restarted. Press Run to try once more.",
-    "bad_request": "Is the worker's version that of this proxy?",
+    "bad_request": "Check that the worker image and the proxy have the same version.",
     "model_unavailable": "Correct the model's source or the worker's token for it, then press Run again.",
     "worker_stopped": "RunPod took the worker away while it ran the job. Press Run to try once more.",
 }
 """what to do, by error type of WorkerFailed"""
+UNKNOWN_TO_RUNPOD = "UNKNOWN"
+"""in the place of a status: RunPod says that it does not know the job"""
 _STATUS = {
     "TIMED_OUT": (
         "TimedOut",
         "The job waited in RunPod's queue until its time to live was over: no worker took it. Raise the endpoint's "
-        "maximum of workers, or allow more kinds of GPU.",
+        "maximum number of workers, or allow more kinds of GPU.",
     ),
     "COMPLETED": (
         "ResultLost",
-        "RunPod says that the job completed, but its result did not arrive: it was larger than the platform "
-        "delivers, or it expired before the proxy could read it.",
+        "RunPod says that the job completed, but its result did not arrive. Either it was larger than RunPod "
+        "delivers, or the endpoint does not run this project's worker. Press Run to make it again.",
     ),
     "CANCELLED": ("Cancelled", "The job was cancelled at RunPod, not from here."),
+    UNKNOWN_TO_RUNPOD: (
+        "ResultExpired",
+        "RunPod no longer knows the job. It keeps a result for 30 minutes, and nobody could fetch it in that time. "
+        "What had arrived before is saved. Press Run to make it again.",
+    ),
 }
 _PLATFORM = {
     "executionTimeout exceeded": (
@@ -42,10 +50,40 @@ _PLATFORM = {
     ),
     "job timed out after 1 retries": (
         "WorkerLost",
-        "The worker was lost twice while it ran this job. Look at the endpoint's worker logs; "
-        "a crash-looping image and too little memory are the usual causes.",
+        "The worker was lost twice while it ran this job. Look at the endpoint's worker logs. "
+        "The usual causes are an image that crashes again and again, and too little memory.",
     ),
 }
+_UNCERTAIN = (
+    "The job may have been submitted, so it was not sent again. If it was, its result is fetched as soon as a worker "
+    "of the endpoint begins another job. Press Run to try once more."
+)
+
+
+def explain_uncertain(reason: str) -> str:
+    """Nobody knows whether RunPod accepted the job."""
+    return f"{reason}\n\n{_UNCERTAIN}"
+
+
+def explain_lost(lost: Iterable[tuple[ItemKey, str]]) -> str:
+    """Files of a result that did not arrive, each with the reason."""
+    lines = [f"  {'/'.join(part for part in item if part)}: {reason}" for item, reason in lost]
+    files = "A file" if len(lines) == 1 else f"{len(lines)} files"
+    return "\n".join(
+        [f"{files} of the result did not arrive:", *lines, "", "The rest is saved. Press Run to try again."]
+    )
+
+
+def explain_refused_parts(node_errors: Mapping[str, Any]) -> str:
+    """ComfyUI ran a part of the prompt and refused these nodes."""
+    return f"The endpoint ran only a part of the prompt. ComfyUI refused:\n{refused_nodes(node_errors)}"
+
+
+def error_sentence(error: Mapping[str, Any]) -> str:
+    """The payload of an ``execution_error`` in one line: the node, and what it says."""
+    message = str(advised(dict(error)).get("exception_message") or "ComfyUI gave no reason").strip()
+    node_id = error.get("node_id")
+    return f"{error.get('node_type') or 'node'} #{node_id}: {message}" if node_id else message
 
 
 def execution_error(
@@ -91,17 +129,46 @@ def explain_rejection(event: PromptRejected) -> tuple[str, str, str, str]:
 
     ComfyUI's page marks one node for an error while a prompt runs: the first; the text tells of all.
     """
-    reasons = [_reason(node_id, problem) for node_id, problem in event.node_errors.items()]
     for node_id, problem in event.node_errors.items():
-        return node_id, str(problem.get("class_type", "")), "PromptRejected", "\n".join(reasons)
+        kind = problem.get("class_type", "") if isinstance(problem, dict) else ""
+        return node_id, str(kind), "PromptRejected", refused_nodes(event.node_errors)
     message = str(event.error.get("message", "refused"))
     details = str(event.error.get("details", ""))
     return "", "", "PromptRejected", f"{message}: {details}" if details else message
 
 
-def _reason(node_id: str, problem: dict[str, Any]) -> str:
-    told = "; ".join(f"{item.get('message', '')}: {item.get('details', '')}" for item in problem.get("errors", []))
-    return f"{problem.get('class_type', 'Node')} #{node_id}: {told or 'refused'}"
+def refused_nodes(node_errors: Mapping[str, Any]) -> str:
+    """One line for each node that ComfyUI refused, with its reasons; *node_errors* are ComfyUI's own."""
+    return "\n".join(_reason(node_id, problem) for node_id, problem in node_errors.items())
+
+
+def refused_part(node_errors: Mapping[str, Any], executed: Iterable[str]) -> dict[str, Any]:
+    """ComfyUI's ``execution_error`` for nodes that it refused while the rest of the prompt ran.
+
+    Without a date, as an ExecutionBlocker's: the prompt goes on. It marks the first node; the text names all of them.
+    """
+    first, problem = next(iter(node_errors.items()))
+    return {
+        "node_id": first,
+        "node_type": str(problem.get("class_type", "")) if isinstance(problem, dict) else "",
+        "executed": list(executed),
+        "exception_message": explain_refused_parts(node_errors),
+        "exception_type": "PartRefused",
+        "traceback": [],
+        "current_inputs": {},
+        "current_outputs": [],
+    }
+
+
+def _reason(node_id: str, problem: Any) -> str:
+    match problem:
+        case {"errors": [*errors]}:
+            items = [item for item in errors if isinstance(item, dict)]
+            told = "; ".join(f"{item.get('message', '')}: {item.get('details', '')}" for item in items)
+        case _:
+            told = ""
+    kind = problem.get("class_type", "Node") if isinstance(problem, dict) else "Node"
+    return f"{kind} #{node_id}: {told or 'refused'}"
 
 
 def explain_worker(event: WorkerFailed) -> tuple[str, str]:
@@ -115,14 +182,23 @@ def advised(error: dict[str, Any]) -> dict[str, Any]:
     """ComfyUI's ``execution_error``, with what to do where the endpoint and not the graph is the remedy."""
     if str(error.get("exception_type", "")).rpartition(".")[2] != "OutOfMemoryError":
         return error
-    return {**error, "exception_message": f"{error.get('exception_message', '').rstrip()}\n\n{_OUT_OF_MEMORY}\n"}
+    return {**error, "exception_message": f"{str(error.get('exception_message', '')).rstrip()}\n\n{_OUT_OF_MEMORY}\n"}
 
 
 def advised_status(status: dict[str, Any]) -> dict[str, Any]:
-    """The same for ``status`` of a history entry."""
-    messages = status.get("messages", [])
-    told = [[kind, advised(data) if kind == "execution_error" else data] for kind, data in messages]
-    return {**status, "messages": told}
+    """The same for ``status`` of a history entry, whatever its shape."""
+    messages = status.get("messages")
+    if not isinstance(messages, list):
+        return status
+    return {**status, "messages": [_advised_message(message) for message in messages]}
+
+
+def _advised_message(message: Any) -> Any:
+    match message:
+        case ["execution_error", dict(data)]:
+            return ["execution_error", advised(data)]
+        case _:
+            return message
 
 
 def waiting_sentence(workers: Mapping[str, int]) -> str:

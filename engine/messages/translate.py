@@ -4,15 +4,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
-from engine.messages.failures import advised, execution_error, explain_rejection, explain_worker
+from engine.messages.failures import advised, execution_error, explain_rejection, explain_worker, refused_part
 from engine.model.job import Entry
 from wire.comfy import Message, PreviewFrame, TextFrame
+from wire.errors import WireError
 from wire.events import (
     FileChunk,
     FilesCollected,
     FilesKept,
     FilesMissing,
-    LogLine,
+    JobsFound,
     NodeBlocked,
     NodeOutput,
     NodesCached,
@@ -43,7 +44,7 @@ class StatusDue:
 
 BrowserMessage = Message | PreviewFrame | TextFrame | StatusDue
 
-_STILL = (WorkerState, FileChunk, FilesKept, LogLine, Omitted, Unknown)
+_STILL = (WorkerState, FileChunk, FilesKept, JobsFound, Omitted, Unknown)
 """events after which the person waits for the same as before"""
 
 
@@ -68,6 +69,13 @@ class MessageTranslator:
         if not isinstance(event, _STILL):
             yield from self.waiting("")
         yield from self._translated(event, now_ms)
+
+    def fenced(self, event: WorkerEvent, now_ms: int) -> list[BrowserMessage]:
+        """The same, and none for an event with odd data: what is only shown must not cost a result."""
+        try:
+            return list(self.messages(event, now_ms))
+        except (WireError, ValueError, TypeError, KeyError, AttributeError, IndexError):
+            return []
 
     def waiting(self, text: str) -> Iterator[Message]:
         """Say what the prompt waits for; the empty *text* takes it back.
@@ -107,6 +115,7 @@ class MessageTranslator:
             case WorkerState():
                 yield from self.waiting(event.message)
             case PromptFinished():
+                yield from self._refused(event)
                 yield from self._ended("execution_success", {"prompt_id": self.prompt_id, "timestamp": event.timestamp})
             case PromptFailed():
                 yield from self._ended("execution_error", {**advised(event.error), "prompt_id": self.prompt_id})
@@ -118,7 +127,7 @@ class MessageTranslator:
             case WorkerFailed():
                 error_type, text = explain_worker(event)
                 yield from self.failed(error_type, text, now_ms=now_ms)
-            case FileChunk() | FilesCollected() | FilesKept() | FilesMissing() | LogLine() | Omitted() | Unknown():
+            case FileChunk() | FilesCollected() | FilesKept() | FilesMissing() | JobsFound() | Omitted() | Unknown():
                 return
             case _:
                 assert_never(event)
@@ -194,6 +203,11 @@ class MessageTranslator:
             self.outputs[event.node] = event.output
         shown = event.display_node or event.node
         yield self._message("executed", node=event.node, display_node=shown, output=event.output)
+
+    def _refused(self, event: PromptFinished) -> Iterator[BrowserMessage]:
+        """At the end, although it is known at the beginning: after an error newer pages show no progress any more."""
+        if event.node_errors:
+            yield self._message("execution_error", **refused_part(event.node_errors, self.executed))
 
     def _ended(self, kind: str, data: dict[str, Any]) -> Iterator[BrowserMessage]:
         yield from self.waiting("")

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from engine.model.input_file import InputFile
 from engine.model.states import JobState
 from wire.ids import ClientId, PromptId, RunPodJobId
+from wire.outputs import ItemKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,8 @@ class Submission:
     client_id: ClientId | None = None
     front: bool = False
     number: float | None = None
+    inputs: tuple[InputFile, ...] | None = None
+    """the files that it reads, which were there when it was submitted; None when nobody looked"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,14 @@ class Entry:
     outputs: dict[str, Any] = field(default_factory=dict)
     status: dict[str, Any] = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LostFile:
+    """A file of a result that is not here, and why; *item* is the worker's."""
+
+    item: ItemKey
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +56,7 @@ class Brief:
     delay_ms: int | None = None
     execution_ms: int | None = None
     error: str | None = None
+    attention: str | None = None
 
 
 class StoredJob(NamedTuple):
@@ -83,9 +96,13 @@ class Job:
     entry: Entry | None = None
     """None until the job ended"""
     completion: int | None = None
-    """place in the one sequence of completions over local and remote prompts"""
+    """position in the one sequence of completions over local and remote prompts"""
     returns: int = 0
     """how often a worker sent it back because it lacked input files"""
+    attention: str | None = None
+    """why the job needs a look, as a sentence; None while all is well"""
+    seen_ms: int | None = None
+    """when RunPod last said anything about the job"""
 
     def brief(self) -> Brief:
         return Brief(
@@ -98,6 +115,7 @@ class Job:
             delay_ms=self.delay_ms,
             execution_ms=self.execution_ms,
             error=self.error,
+            attention=self.attention,
         )
 
 
@@ -106,4 +124,4 @@ def workflow_id(extra_data: Mapping[str, Any]) -> str | None:
     value: Any = extra_data
     for name in ("extra_pnginfo", "workflow", "id"):
         value = value.get(name) if isinstance(value, dict) else None
-    return value if isinstance(value, str) else None
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else None

@@ -5,14 +5,11 @@ that begin with ``<prefix>_<digits>_``, whatever their extension.
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from wire.files import MODEL_ENDINGS
-
-ItemKey = tuple[str, str, str]
-"""type, subfolder, filename: ComfyUI's file item"""
+from wire.outputs import ItemKey, item_key, model_key
 
 _COUNTED = re.compile(r"(?P<prefix>.+)_(?P<counter>\d+)_(?P<rest>.*)", re.DOTALL)
 _COUNTED_SHORT = re.compile(r"(?P<prefix>.+)_(?P<counter>\d{5})(?P<rest>[.-].*)", re.DOTALL)  # as VideoHelperSuite does
@@ -49,25 +46,25 @@ def next_counter(prefix: str, taken: Collection[str]) -> int:
     return highest + 1
 
 
-def local_names(filenames: Collection[str], taken: Collection[str]) -> dict[str, str]:
+def local_names(filenames: Iterable[str], taken: Collection[str]) -> list[str]:
     """A free local name for each of *filenames*, which one node wrote into one folder.
 
     Numbers go on where the folder's end; files that share a number (a video and its sound) keep sharing one. A name
     without a number is kept, or gets ``" (1)"``, ``" (2)"``… as ComfyUI's upload does.
     """
-    names: dict[str, str] = {}
+    names: list[str] = []
     counters: dict[tuple[str, int], int] = {}
     used = set(taken)
     for filename in filenames:
         numbered = parse(filename)
         if numbered is None:
-            names[filename] = _suffixed(filename, used)
+            names.append(_suffixed(filename, used))
         else:
             key = (numbered.prefix, numbered.counter)
-            if key not in counters:
+            if key not in counters or numbered.with_counter(counters[key]) in used:
                 counters[key] = next_counter(numbered.prefix, used)
-            names[filename] = numbered.with_counter(counters[key])
-        used.add(names[filename])
+            names.append(numbered.with_counter(counters[key]))
+        used.add(names[-1])
     return names
 
 
@@ -92,11 +89,11 @@ def _localised(value: Any, key: str, names: Mapping[ItemKey, ItemKey]) -> Any:
         return [_localised(item, key, names) for item in value]
     if isinstance(value, dict):
         return _renamed(value, names) if "filename" in value else localised(value, names)
-    if isinstance(value, str) and key == "result" and value.lower().endswith(MODEL_ENDINGS):
-        subfolder, _, filename = value.rpartition("/")
-        _, subfolder, filename = names.get(("output", subfolder, filename), ("output", subfolder, filename))
-        return f"{subfolder}/{filename}" if subfolder else filename
-    return value
+    model = model_key(key, value)
+    if model is None or model not in names:
+        return value
+    _, subfolder, filename = names[model]
+    return f"{subfolder}/{filename}" if subfolder else filename
 
 
 def _renamed(item: dict[str, Any], names: Mapping[ItemKey, ItemKey]) -> dict[str, Any]:
@@ -120,7 +117,3 @@ def _without(value: Any, gone: Collection[ItemKey]) -> Any:
     if not isinstance(value, list):
         return value
     return [item for item in value if not (isinstance(item, dict) and "filename" in item and item_key(item) in gone)]
-
-
-def item_key(item: Mapping[str, Any]) -> ItemKey:
-    return str(item.get("type", "output")), str(item.get("subfolder", "")), str(item["filename"])

@@ -15,7 +15,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class Intake:
     """What to do with a batch."""
 
     fresh: tuple[NumberedEvent, ...]
@@ -23,25 +23,21 @@ class Accepted:
     progress: Progress
     restarted: bool
     """a new run began: what the old one reported is void"""
-    gap: bool
-    """events are missing before the rest of this batch, which was left out: the aggregate has them"""
 
 
-def take(batch: Batch, progress: Progress) -> Accepted:
+def accept(batch: Batch, progress: Progress) -> Intake:
     """The events of *batch* that continue *progress* without a gap."""
     if batch.run != progress.run and progress.run and batch.started < progress.started:
-        return Accepted((), progress, restarted=False, gap=False)
+        return Intake((), progress, restarted=False)
     restarted = batch.run != progress.run
     expected = 0 if restarted else progress.next_seq
     fresh: list[NumberedEvent] = []
-    gap = False
     for item in batch.events:
         if item.seq < expected:
             continue
         if item.seq > expected:
-            gap = True
-            break
+            break  # some are missing before it: the job's output has them, and what follows
         fresh.append(item)
         expected += 1
     reached = Progress(batch.run, batch.started, expected)
-    return Accepted(tuple(fresh), reached, restarted=restarted and bool(progress.run), gap=gap)
+    return Intake(tuple(fresh), reached, restarted=restarted and bool(progress.run))

@@ -49,10 +49,13 @@ SHOWN_ACTIVE = SHOWN_RUNNING | SHOWN_PENDING
 """in the queue that a person sees, and counted there"""
 WAITING_HERE = frozenset(state for state, targets in TRANSITIONS.items() if _S.SUBMITTING in targets)
 """not at the endpoint: free to reorder, delete, clear"""
-RETURNING = frozenset(state for state, targets in TRANSITIONS.items() if _S.RETURNED in targets)
-"""a worker may say of them that it lacks files"""
 AT_ENDPOINT = ACTIVE - WAITING_HERE - {_S.SUBMITTING}
 """has a RunPod id and must be followed after a restart"""
+
+
+REOPENED = {_S.FAILED: _S.QUEUED, _S.CANCELLED: _S.QUEUED}
+"""an ended job whose result RunPod may still have is followed again when the person asks for it; not in the table,
+for nothing moves such a job by itself"""
 
 
 def require_transition(current: JobState, target: JobState) -> None:
@@ -61,8 +64,13 @@ def require_transition(current: JobState, target: JobState) -> None:
         raise IllegalTransition(f"{current.value} -> {target.value}")
 
 
-def public_state(state: JobState) -> str:
-    """One of ``pending running completed failed cancelled``: what /runpod/api shows."""
+PUBLIC_STATES = ("pending", "running", "completed", "failed", "cancelled", "attention")
+
+
+def public_state(state: JobState, *, needs_attention: bool = False) -> str:
+    """One of PUBLIC_STATES: what /runpod/api shows."""
     if state in ENDED:
         return state.value
+    if needs_attention:
+        return "attention"
     return "running" if state in SHOWN_RUNNING else "pending"

@@ -1,16 +1,16 @@
-"""Which local files a prompt needs, from the prompt and object_info. A text that merely equals a name is not shipped.
+"""Which local files a prompt needs, from the prompt and object_info. A text that only equals a name is not sent.
 
 Source: ComfyUI 0.3.64 and 0.8.0, folder_paths.py ``annotated_filepath``, and the loaders' specs in object_info.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from engine.model.safe_path import NameRefused, confined_path
+from engine.model.input_file import InputFile
 from engine.prompt.validation import Error, error
 from wire.files import Folder
+from wire.names import NameRefused, confined_path
 
 _ANNOTATIONS: tuple[tuple[str, Folder], ...] = ((" [output]", "output"), (" [input]", "input"), (" [temp]", "temp"))
 _FILE_TYPES = ("WEBCAM", "AUDIO_RECORD", "LOAD_3D")
@@ -33,27 +33,8 @@ class WorkflowError(Exception):
         self.node_id = node_id
 
 
-@dataclass(frozen=True, slots=True)
-class InputFile:
-    """A file that a node reads; *value* is the text in the prompt that names it."""
-
-    node_id: str
-    input_name: str
-    value: str
-    folder: Folder
-    path: str
-    """relative to the folder, confined"""
-    certain: bool = True
-    """False: a choice that looks like a file, which it is only if there is one of the name"""
-
-    @property
-    def worker_path(self) -> str:
-        """Where it lies in the worker's input folder: files of other folders get one of their own."""
-        return self.path if self.folder == "input" else f"{self.folder}/{self.path}"
-
-
 def find_inputs(prompt: Prompt, infos: Infos) -> tuple[InputFile, ...]:
-    """The files, in the prompt's order. Raises NameRefused: see :func:`refusals` for the door."""
+    """The files that the prompt names, in its order. Raises NameRefused; :func:`refusals` says it of the node."""
     found: list[InputFile] = []
     for node_id, input_name, value, certain in _values(prompt, infos):
         path, folder = split_annotation(value)
@@ -62,41 +43,25 @@ def find_inputs(prompt: Prompt, infos: Infos) -> tuple[InputFile, ...]:
 
 
 def refusals(prompt: Prompt, infos: Infos) -> dict[str, Any]:
-    """ComfyUI's ``node_errors`` for names that lead out of its folders; empty when there is none."""
+    """ComfyUI's ``node_errors`` for names that lead out of its folders; empty when all are good."""
     errors: dict[str, Any] = {}
     for node_id, input_name, value, _ in _values(prompt, infos):
         try:
             confined_path(split_annotation(value)[0])
         except NameRefused as reason:
-            _refuse(errors, prompt, node_id, _own_check(input_name, str(reason), value))
+            refuse(errors, prompt, node_id, own_check(input_name, str(reason), value))
     return errors
 
 
-def linked_out(prompt: Prompt, files: Iterable[InputFile]) -> dict[str, Any]:
-    """The same for *files* that are links out of ComfyUI's folders."""
-    errors: dict[str, Any] = {}
-    for file in files:
-        reason = f"{file.value[:200]!r} is a link out of ComfyUI's {file.folder} folder"
-        _refuse(errors, prompt, file.node_id, _own_check(file.input_name, reason, file.value))
-    return errors
-
-
-def _refuse(errors: dict[str, Any], prompt: Prompt, node_id: str, problem: Error) -> None:
+def refuse(errors: dict[str, Any], prompt: Prompt, node_id: str, problem: Error) -> None:
+    """Add *problem* to the ``node_errors`` of a prompt that cannot run at all."""
     kind = prompt[node_id]["class_type"]
     node = errors.setdefault(node_id, {"errors": [], "dependent_outputs": [], "class_type": kind})
     node["errors"].append(problem)
 
 
-def missing(files: Iterable[InputFile]) -> dict[str, list[Error]]:
-    """The nodes' errors for *files* that ComfyUI does not have, as its loaders put them."""
-    errors: dict[str, list[Error]] = {}
-    for file in files:
-        reason = f"Invalid {file.input_name} file: {file.value}"
-        errors.setdefault(file.node_id, []).append(_own_check(file.input_name, reason, file.value))
-    return errors
-
-
-def _own_check(input_name: str, reason: str, value: str) -> Error:
+def own_check(input_name: str, reason: str, value: str) -> Error:
+    """An error as ComfyUI's loaders report it, which check their files themselves."""
     details = f"{input_name} - {reason}"
     return error(
         "custom_validation_failed", "Custom validation failed for node", details, input_name, received_value=value
@@ -160,12 +125,18 @@ def _is_choice(spec: Any) -> bool:
 
 
 def _looks_like_file(text: str) -> bool:
-    """Not what only resembles a path: ``..`` and the like in a choice that is none of ours are its node's affair."""
+    """Whether a choice looks like a file in ComfyUI's folders; a model, or a path with ``..``, is left to its node."""
     path, _ = split_annotation(text)
     match = _FILE_NAME.fullmatch(path)
-    return (
-        match is not None and match["ending"].lower() not in _MODELS and not path.startswith("/") and ".." not in path
-    )
+    return match is not None and match["ending"].lower() not in _MODELS and _is_confined(path)
+
+
+def _is_confined(path: str) -> bool:
+    try:
+        confined_path(path)
+    except NameRefused:
+        return False
+    return True
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -3,7 +3,6 @@
 Source: ComfyUI 0.3.64 and 0.8.0, server.py ``post_prompt`` and execution.py ``validate_prompt``.
 """
 
-import json
 import math
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,10 +11,11 @@ from typing import Any
 
 from engine.model.job import Submission
 from engine.prompt.validation import Error, judge
+from wire import plain_json
 from wire.ids import ClientId, PromptId
 
 SECRETS = ("auth_token_comfy_org", "api_key_comfy_org")
-"""Keys of extra_data that are never stored, shown or sent (execution.py, SENSITIVE_EXTRA_DATA_KEYS)."""
+"""keys of extra_data that are never stored, shown or sent (execution.py, SENSITIVE_EXTRA_DATA_KEYS)"""
 
 
 @dataclass(eq=False)
@@ -41,9 +41,9 @@ def invalid(details: str, node_errors: Mapping[str, Any]) -> SubmissionRefused:
 
 
 def parse(raw: bytes) -> dict[str, Any]:
-    """The JSON object of the request; raises Refused."""
+    """The JSON object of the request, with None for NaN and infinite numbers; raises SubmissionRefused."""
     try:
-        body = json.loads(raw)
+        body = plain_json.loads(raw)
     except ValueError as error:
         raise SubmissionRefused("invalid_json", "The request is not JSON", str(error)) from error
     if not isinstance(body, dict):
@@ -52,7 +52,7 @@ def parse(raw: bytes) -> dict[str, Any]:
 
 
 def classes(body: Mapping[str, Any]) -> frozenset[str]:
-    """The node classes that the prompt uses; raises Refused when there is no prompt or a node has no class."""
+    """The node classes that the prompt uses. Raises SubmissionRefused without a prompt or a class."""
     prompt = body.get("prompt")
     if prompt is None:
         raise SubmissionRefused("no_prompt", "No prompt provided", "No prompt provided")
@@ -76,20 +76,20 @@ def submission(
 ) -> Submission:
     """The checked prompt. *infos* holds object_info by class, None for what only the endpoint may know.
 
-    Raises Refused when no node would produce an output, or the id is not a canonical UUID.
+    Raises SubmissionRefused when no node would produce an output, or the id is not a canonical UUID.
     """
     prompt: dict[str, Any] = body["prompt"]
     targets = _targets(body.get("partial_execution_targets"))
     extra_data = body.get("extra_data") or {}
     if not isinstance(extra_data, dict):
         raise SubmissionRefused("invalid_prompt", "extra_data is not an object")
-    client_id = body.get("client_id")
+    client_id = _client_id(body.get("client_id"))
     outputs = _outputs(prompt, infos, targets)
     kept = {key: value for key, value in extra_data.items() if key not in SECRETS}
     if kept.get("extra_pnginfo", {}) is None:
         del kept["extra_pnginfo"]  # a null one breaks /api/jobs of ComfyUI 0.8.0
     kept["create_time"] = now_ms
-    if isinstance(client_id, str):
+    if client_id is not None:
         kept["client_id"] = client_id
     return Submission(
         prompt_id=_prompt_id(body.get("prompt_id"), new_id),
@@ -97,7 +97,7 @@ def submission(
         extra_data=kept,
         outputs_to_execute=outputs,
         targets=targets,
-        client_id=ClientId(client_id) if isinstance(client_id, str) else None,
+        client_id=client_id,
         front=bool(body.get("front")),
         number=_number(body.get("number")),
     )
@@ -108,8 +108,8 @@ def judged(
 ) -> tuple[Submission, dict[str, Any]]:
     """The submission for those outputs that can run, and ``node_errors`` for the others, as ComfyUI answers.
 
-    *known* are errors found before. Raises Refused when none can run. Classes that only the endpoint may know leave
-    the judgement to it.
+    *known* are errors found before. Classes that only the endpoint may know leave the judgement to it. Raises
+    SubmissionRefused when none can run.
     """
     described = {kind: info for kind, info in infos.items() if info is not None}
     if len(described) < len(infos):
@@ -120,6 +120,11 @@ def judged(
     if not verdict.node_errors:
         return taken, {}
     return replace(taken, outputs_to_execute=verdict.outputs, targets=verdict.outputs), verdict.node_errors
+
+
+def _client_id(value: Any) -> ClientId | None:
+    """A page's id; half a surrogate pair in it, which no database stores, becomes a question mark."""
+    return ClientId(value.encode("utf-8", "replace").decode()) if isinstance(value, str) else None
 
 
 def _targets(value: Any) -> tuple[str, ...] | None:

@@ -1,7 +1,7 @@
-"""What is wrong with a prompt, as far as the local ComfyUI's node definitions tell: known before anything is paid.
+"""What is wrong with a prompt, as far as the node definitions of the local ComfyUI show, before it costs anything.
 
-What only the endpoint can know is left to it: its models, classes that are not installed here, the own checks of custom
-nodes (which may also allow what their definitions do not). Source: ComfyUI 0.3.64 and 0.8.0, execution.py
+The endpoint judges what only it can know: its models, classes that are not installed here, and the own checks of custom
+nodes, which may also allow what their definitions do not. Source: ComfyUI 0.3.64 and 0.8.0, execution.py
 ``validate_prompt`` and ``validate_inputs``, comfy_execution/validation.py ``validate_node_input``.
 """
 
@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-Prompt = Mapping[str, Mapping[str, Any]]
+from wire.graph import Prompt, is_link, needed
+
 Infos = Mapping[str, Mapping[str, Any]]
 Error = dict[str, Any]
 """ComfyUI's: type, message, details, extra_info"""
@@ -49,7 +50,7 @@ def judge(prompt: Prompt, infos: Infos, outputs: Sequence[str], known: Mapping[s
 def _node_errors(prompt: Prompt, bad: Sequence[str], errors: Mapping[str, list[Error]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for output in bad:
-        for node_id in _ancestors(prompt, output):
+        for node_id in needed(prompt, [output]):
             if errors.get(node_id):
                 entry = {
                     "errors": errors[node_id],
@@ -58,17 +59,6 @@ def _node_errors(prompt: Prompt, bad: Sequence[str], errors: Mapping[str, list[E
                 }
                 found.setdefault(node_id, entry)["dependent_outputs"].append(output)
     return found
-
-
-def _ancestors(prompt: Prompt, output: str) -> list[str]:
-    """*output* and all that it needs."""
-    found, waiting = dict[str, None](), [output]
-    while waiting:
-        node_id = waiting.pop()
-        if node_id in prompt and node_id not in found:
-            found[node_id] = None
-            waiting += [value[0] for value in prompt[node_id].get("inputs", {}).values() if _is_link(value)]
-    return list(found)
 
 
 class _PromptCheck:
@@ -124,7 +114,7 @@ class _PromptCheck:
     def _link(self, name: str, spec: Sequence[Any], link: list[Any]) -> Error | None:
         extra = {"input_config": _config(spec), "received_value": link}
         outputs = self._infos[self._prompt[link[0]]["class_type"]]["output"] if self._leads_somewhere(link) else []
-        if not _is_link(link) or not 0 <= link[1] < len(outputs):
+        if not is_link(link) or not 0 <= link[1] < len(outputs):
             message = "Bad linked input, must be a length-2 list of [node_id, slot_index]"
             return error("bad_linked_input", message, name, name, **extra)
         received = outputs[link[1]]
@@ -135,7 +125,7 @@ class _PromptCheck:
         return error("return_type_mismatch", "Return type mismatch between linked nodes", details, name, **extra)
 
     def _leads_somewhere(self, link: Any) -> bool:
-        return _is_link(link) and link[0] in self._prompt
+        return is_link(link) and link[0] in self._prompt
 
 
 def _specs(info: Mapping[str, Any]) -> dict[str, tuple[Sequence[Any], bool]]:
@@ -150,13 +140,9 @@ def _specs(info: Mapping[str, Any]) -> dict[str, tuple[Sequence[Any], bool]]:
 
 
 def _has_no_own_checks(info: Mapping[str, Any]) -> bool:
-    """A custom node's VALIDATE_INPUTS may allow more than its definition; those of ComfyUI do so for files only."""
+    """A custom node's VALIDATE_INPUTS may allow more than its definition; ComfyUI's own do that for files only."""
     module = str(info.get("python_module", ""))
     return module == "nodes" or module.startswith("comfy_extras.")
-
-
-def _is_link(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], int)
 
 
 def _is_dynamic(spec: Sequence[Any]) -> bool:

@@ -1,41 +1,40 @@
-"""The RunPod REST calls that the proxy makes; the only RunPod HTTP client.
+"""The RunPod REST calls that the engine makes; the only RunPod HTTP client.
 
 Source: RunPod docs, serverless/endpoints/operation-reference and send-requests. The key is in memory and in the
 Authorization header, nowhere else.
 """
 
-import asyncio
 import contextlib
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Self
 
 import aiohttp
 from pydantic import SecretStr
 
+from engine.runpod.replies import Health, StatusReply, StreamReply, health, status_reply
 from engine.runpod.stream_json import StreamJson
+from engine.runpod.submission import Accepted, Busy, Denied, Uncertain, verdict
+from wire.errors import Unavailable
 from wire.ids import RunPodJobId
 from wire.limits import RUN_BODY_MAX
 
-TERMINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"})
 _CONNECT_S = 10.0
 _ANSWER_S = 30.0
+_RETRY_AFTER_MAX_S = 60.0
+"""a longer wait would be somebody's mistake"""
 _PIECE = 256 * 1024
 
 
+class EndpointUnavailable(Unavailable):
+    """RunPod cannot be reached, or cannot answer now; of a submission: it was certainly not accepted."""
+
+
 class EndpointRejected(Exception):
-    """Our request or our settings are at fault; the same request will fail again."""
-
-
-class EndpointUnavailable(Exception):
-    """Nobody's fault, and certainly nothing was accepted: try again later."""
-
-    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
+    """Our request or our settings are at fault; the same request will fail again until they change."""
 
 
 class SubmissionUncertain(Exception):
@@ -44,28 +43,6 @@ class SubmissionUncertain(Exception):
 
 class JobGone(Exception):
     """The endpoint does not know the job: it expired, or never was."""
-
-
-@dataclass(frozen=True, slots=True)
-class StreamReply:
-    status: str
-    outputs: tuple[Any, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class StatusReply:
-    status: str
-    output: Any = None
-    error: str | None = None
-    delay_ms: int | None = None
-    execution_ms: int | None = None
-    retries: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    workers: Mapping[str, int]
-    jobs: Mapping[str, int]
 
 
 class Endpoint:
@@ -87,7 +64,9 @@ class Endpoint:
         self._session = session
 
     async def run(self, job_input: Mapping[str, Any]) -> RunPodJobId:
-        """Submit a job. Raises EndpointRejected, EndpointUnavailable, SubmissionUncertain."""
+        """Submit a job, once. Raises EndpointRejected and EndpointUnavailable when there is certainly no job,
+        SubmissionUncertain when nobody knows.
+        """
         body = json.dumps({"input": job_input}).encode()
         if len(body) > RUN_BODY_MAX:
             raise EndpointRejected(
@@ -97,17 +76,19 @@ class Endpoint:
             answer = await self._call(self._fresh, "POST", "/run", data=body)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise EndpointUnavailable(f"RunPod cannot be reached: {error}") from error
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise SubmissionUncertain(
                 f"RunPod did not answer the submission: {error or type(error).__name__}"
             ) from error
-        if answer.status in (500, 502, 504):
-            raise SubmissionUncertain(f"RunPod answered the submission with {answer.status}: {answer.reason()}")
-        answer.raise_for_failure(job_known=False)
-        job_id = answer.json().get("id")
-        if not isinstance(job_id, str):
-            raise SubmissionUncertain(f"RunPod's answer has no job id: {answer.reason()}")
-        return RunPodJobId(job_id)
+        match verdict(answer.status, answer.headers, answer.body):
+            case Accepted(job_id=job_id):
+                return job_id
+            case Busy(reason=reason):
+                raise EndpointUnavailable(reason, answer.retry_after_s())
+            case Denied():
+                raise answer.rejection()
+            case Uncertain(reason=reason):
+                raise SubmissionUncertain(reason)
 
     async def stream(self, job_id: RunPodJobId, wait_ms: int) -> StreamReply:
         """What the job yielded since the last call; waits up to *wait_ms* for it. A chunk is handed out once."""
@@ -127,7 +108,7 @@ class Endpoint:
         text, pieces = StreamJson(), self._pieces("GET", path, timeout_s)
         async with contextlib.aclosing(pieces):
             async for piece in pieces:
-                for item in text.feed(piece):
+                for item in _elements(text, piece):
                     if isinstance(item, dict) and "output" in item:
                         await take(item["output"])
         if not text.whole:
@@ -142,45 +123,35 @@ class Endpoint:
                 method, self._url + path, headers=self._headers(), timeout=timeout, allow_redirects=False
             ) as response:
                 if response.status >= 300:
-                    (await _Answer.of(response)).raise_for_failure(job_known=True)
+                    (await _Answer.of(response)).raise_for_failure()
                 async for piece in response.content.iter_chunked(_PIECE):
                     yield piece
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise EndpointUnavailable(f"RunPod cannot be reached: {error or type(error).__name__}") from error
 
     async def status(self, job_id: RunPodJobId) -> StatusReply:
-        body = (await self._ask("GET", f"/status/{job_id}")).json()
-        error = body.get("error")
-        return StatusReply(
-            status=str(body.get("status", "")),
-            output=body.get("output"),
-            error=error if error is None or isinstance(error, str) else json.dumps(error),
-            delay_ms=body.get("delayTime"),
-            execution_ms=body.get("executionTime"),
-            retries=int(body.get("retries") or 0),
-        )
+        return status_reply((await self._ask("GET", f"/status/{job_id}")).json())
 
     async def cancel(self, job_id: RunPodJobId) -> None:
         """Ask RunPod to stop the job; idempotent."""
         await self._ask("POST", f"/cancel/{job_id}")
 
     async def health(self) -> Health:
-        body = (await self._ask("GET", "/health", timeout_s=_CONNECT_S)).json()
-        return Health(workers=body.get("workers") or {}, jobs=body.get("jobs") or {})
+        return health((await self._ask("GET", "/health", timeout_s=_CONNECT_S)).json())
 
     async def date(self) -> datetime | None:
         """RunPod's clock; None when it does not tell."""
         answer = await self._ask("GET", "/health", timeout_s=_CONNECT_S)
         with contextlib.suppress(ValueError):
-            return parsedate_to_datetime(answer.date) if answer.date else None
+            return parsedate_to_datetime(answer.headers["Date"]) if "Date" in answer.headers else None
         return None
 
     async def _ask(self, method: str, path: str, timeout_s: float = _ANSWER_S) -> "_Answer":
         try:
             answer = await self._call(self._session, method, path, timeout_s=timeout_s)
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise EndpointUnavailable(f"RunPod cannot be reached: {error or type(error).__name__}") from error
-        answer.raise_for_failure(job_known=True)
+        answer.raise_for_failure()
         return answer
 
     async def _call(
@@ -202,17 +173,22 @@ class Endpoint:
         return {"Authorization": f"Bearer {self._key.get_secret_value()}", "Content-Type": "application/json"}
 
 
+def _elements(text: StreamJson, piece: bytes) -> list[Any]:
+    try:
+        return list(text.feed(piece))
+    except UnicodeDecodeError as error:
+        raise EndpointUnavailable("RunPod's answer is not JSON") from error
+
+
 @dataclass(frozen=True, slots=True)
 class _Answer:
     status: int
     body: bytes
-    retry_after: str | None
-    date: str | None
+    headers: Mapping[str, str]
 
     @classmethod
     async def of(cls, response: aiohttp.ClientResponse) -> Self:
-        told = response.headers
-        return cls(response.status, await response.read(), told.get("Retry-After"), told.get("Date"))
+        return cls(response.status, await response.read(), response.headers)
 
     def json(self) -> dict[str, Any]:
         try:
@@ -220,43 +196,44 @@ class _Answer:
         except ValueError as error:
             raise EndpointUnavailable(f"RunPod's answer is not JSON: {self.body[:80]!r}") from error
         if not isinstance(value, dict):
-            raise EndpointUnavailable(f"RunPod's answer is no object: {self.body[:80]!r}")
+            raise EndpointUnavailable(f"RunPod's answer is not an object: {self.body[:80]!r}")
         return value
 
     def reason(self) -> str:
         return self.body[:200].decode(errors="replace")
 
-    def raise_for_failure(self, *, job_known: bool) -> None:
+    def raise_for_failure(self) -> None:
+        """Of a question about a job that RunPod has accepted, or about the endpoint."""
         if self.status < 300:
             return
+        if self.status == 404 and self._says_not_found():
+            raise self.rejection() if b"endpoint" in self.body.lower() else JobGone(self.reason())
+        if 400 <= self.status < 500 and self.status not in (404, 408, 429):
+            raise self.rejection()
+        raise EndpointUnavailable(f"RunPod answered {self.status}: {self.reason()}", self.retry_after_s())
+
+    def _says_not_found(self) -> bool:
+        """Whether a 404 is RunPod's own: whatever stands in between answers with a page."""
+        return b"not found" in self.body.lower() and b"<" not in self.body
+
+    def rejection(self) -> EndpointRejected:
+        """What to look at for a refused request."""
         if self.status in (401, 403):
-            raise EndpointRejected(f"RunPod refused the key (HTTP {self.status}). Check RUNPOD_API_KEY.")
-        if self.status == 404 and job_known and b"endpoint" not in self.body:
-            raise JobGone(self.reason())
+            return EndpointRejected(f"RunPod refused the key (HTTP {self.status}). Check RUNPOD_API_KEY.")
         if self.status == 404:
-            raise EndpointRejected(
-                "RunPod knows no such endpoint (HTTP 404). Check RUNPOD_ENDPOINT_ID and RUNPOD_API_KEY."
+            return EndpointRejected(
+                "RunPod does not know the endpoint (HTTP 404). Check RUNPOD_ENDPOINT_ID and RUNPOD_API_KEY."
             )
-        if self.status == 429 or self.status >= 500:
-            raise EndpointUnavailable(f"RunPod answered {self.status}: {self.reason()}", self._retry_after_s())
-        raise EndpointRejected(f"RunPod refused the request (HTTP {self.status}): {self.reason()}")
+        return EndpointRejected(f"RunPod refused the request (HTTP {self.status}): {self.reason()}")
 
-    def _retry_after_s(self) -> float | None:
-        try:
-            return float(self.retry_after) if self.retry_after else None
-        except ValueError:
-            return None  # the HTTP-date form
-
-
-async def total_health(*endpoints: Endpoint) -> Health:
-    """Health of all *endpoints* added up; raises what the first failing one raised."""
-    healths = await asyncio.gather(*(endpoint.health() for endpoint in endpoints))
-    return Health(workers=_total(h.workers for h in healths), jobs=_total(h.jobs for h in healths))
+    def retry_after_s(self) -> float | None:
+        """Seconds, at most _RETRY_AFTER_MAX_S; the header holds seconds or a date (RFC 9110, 10.2.3)."""
+        told = self.headers.get("Retry-After", "")
+        with contextlib.suppress(ValueError, OverflowError):
+            seconds = float(told) if told[:1].isdigit() else _seconds_until(told)
+            return min(max(seconds, 0.0), _RETRY_AFTER_MAX_S)
+        return None
 
 
-def _total(counts: Any) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for count in counts:
-        for name, number in count.items():
-            total[name] = total.get(name, 0) + int(number)
-    return total
+def _seconds_until(date: str) -> float:
+    return (parsedate_to_datetime(date).astimezone(UTC) - datetime.now(UTC)).total_seconds()

@@ -1,4 +1,4 @@
-"""KeptInputs: which input files the workers of an endpoint say that they keep, so that naming them is enough."""
+"""Which input files the workers of an endpoint have, as they said: those need not be sent again."""
 
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -15,20 +15,20 @@ class CachedInputs:
 
     def add(self, endpoint_id: str, sha256: Iterable[str]) -> None:
         self._query(
-            "INSERT OR IGNORE INTO kept_inputs SELECT ?, value FROM json_each(?)",
+            "INSERT OR IGNORE INTO cached_inputs SELECT ?, value FROM json_each(?)",
             (endpoint_id, json.dumps(list(sha256))),
         )
 
     def forget(self, endpoint_id: str, sha256: Iterable[str]) -> None:
         self._query(
-            "DELETE FROM kept_inputs WHERE endpoint_id = ? AND sha256 IN (SELECT value FROM json_each(?))",
+            "DELETE FROM cached_inputs WHERE endpoint_id = ? AND sha256 IN (SELECT value FROM json_each(?))",
             (endpoint_id, json.dumps(list(sha256))),
         )
 
     def among(self, endpoint_id: str, sha256: Iterable[str]) -> frozenset[str]:
         """Those of *sha256* that are kept."""
         rows = self._query(
-            "SELECT sha256 FROM kept_inputs WHERE endpoint_id = ? AND sha256 IN (SELECT value FROM json_each(?))",
+            "SELECT sha256 FROM cached_inputs WHERE endpoint_id = ? AND sha256 IN (SELECT value FROM json_each(?))",
             (endpoint_id, json.dumps(list(sha256))),
         )
         return frozenset(name for (name,) in rows)

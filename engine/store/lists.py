@@ -19,7 +19,10 @@ Rows = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 """runs one query on the job database"""
 
 _STORED = "SELECT prompt_id, state, number, completion, prompt, extra_data, outputs_to_execute"
-_BRIEF = "SELECT prompt_id, number, state, created_ms, workflow_id, runpod_id, delay_ms, execution_ms, error FROM jobs"
+_BRIEF = (
+    "SELECT prompt_id, number, state, created_ms, workflow_id, runpod_id, delay_ms, execution_ms, error, attention"
+    " FROM jobs"
+)
 _NO_LIMIT, _LARGEST = -1, 2**62
 _STATES = {state.value: state for state in JobState}  # half the time of JobState(…), a thousand times an answer
 
@@ -82,13 +85,17 @@ class JobLists:
             views[row[0]] = json.dumps(brief_view(_brief(row)))
         return views
 
-    def newest(self, states: frozenset[JobState], limit: int) -> list[Brief]:
-        """At most *limit* jobs in *states*: those that have not ended first, the last of the queue leading."""
+    def newest(self, states: frozenset[JobState], limit: int, *, attention: bool | None = None) -> list[Brief]:
+        """At most *limit* jobs in *states*: the ones that have not ended first, the last of the queue leading.
+
+        *attention*: only jobs that need a look, or only the others.
+        """
+        looked = "" if attention is None else f" AND attention IS {'NOT ' if attention else ''}NULL"
         found: list[Brief] = []
         for order in ("number DESC, created_ms DESC", "completion DESC"):
             wanted = states & (ENDED if order.startswith("completion") else ACTIVE)
             rows = self._rows(
-                f"{_BRIEF} WHERE hidden = 0 AND state IN ({states_text(wanted)}) ORDER BY {order} LIMIT ?",
+                f"{_BRIEF} WHERE hidden = 0 AND state IN ({states_text(wanted)}){looked} ORDER BY {order} LIMIT ?",
                 (_limit(limit - len(found)),),
             )
             found += [_brief(row) for row in rows]

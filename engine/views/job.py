@@ -26,6 +26,8 @@ _STATUS_OF[JobState.WITHDRAWING] = "cancelled"
 _MEDIA = ("images", "video", "audio")
 _SHAPES = (".obj", ".fbx", ".gltf", ".glb")
 _FOLDERS = ("input", "output", "temp")
+_EXACT = 2**53
+"""from here on a browser cannot tell neighbouring whole numbers apart"""
 _NUMBERS = ("execution_start_time", "execution_end_time", "priority")
 _COUNTS = ("outputs_count", "previewable_outputs_count")
 _TEXTS_OF_ERROR = ("node_id", "node_type", "exception_message", "exception_type")
@@ -60,8 +62,8 @@ def brief_view(job: Brief) -> JobView:
 
 
 def shown_number(number: float) -> int | float:
-    """A queue number as ComfyUI writes it: whole ones without a point."""
-    return int(number) if number == int(number) else number
+    """A queue number as ComfyUI writes it: whole ones without a point, as long as they are exact in a browser."""
+    return int(number) if abs(number) < _EXACT and number == int(number) else number
 
 
 def duration_ms(view: JobView) -> float:
@@ -131,7 +133,7 @@ def clean_view(view: Any) -> JobView | None:
 
 
 def clean_error(error: Any) -> JobView | None:
-    """An ``execution_error`` whose members are of the types that frontends demand; None when it is none."""
+    """An ``execution_error`` whose members are of the types that frontends demand; None when it is something else."""
     if not isinstance(error, dict):
         return None
     cleaned = {name: value for name, value in error.items() if name not in ("prompt_id", "timestamp", "executed")}

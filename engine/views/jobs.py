@@ -44,7 +44,7 @@ class JobsQuery:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Our jobs that a query wants: sort keys of those that can be on its page, in order, and how many there are."""
+    """Our jobs that a query wants: sort keys of the ones that can be on its page, in order, and how many there are."""
 
     keys: Sequence[tuple[float, PromptId]]
     total: int
@@ -65,7 +65,7 @@ class Page:
 
 
 def parse_query(query: Mapping[str, str]) -> JobsQuery:
-    """Raises BadQuery."""
+    """What GET /api/jobs asks for; raises JobsQueryInvalid."""
     sort_by, descending = _order(query)
     limit, offset = _limits(query)
     return JobsQuery(

@@ -11,7 +11,7 @@ Pieces = Sequence[str]
 
 
 def array_pieces(items: Iterable[str]) -> Pieces:
-    """The array of *items*, each of which is JSON."""
+    """The JSON array of *items*, which are JSON themselves."""
     pieces = ["["]
     for item in items:
         pieces += (item, ", ")

@@ -1,0 +1,132 @@
+"""How a job ends, for its history, its page and the list of jobs. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import assert_never
+
+from engine.jobs.commands import End
+from engine.messages.failures import (
+    advised_status,
+    error_sentence,
+    explain_lost,
+    explain_platform,
+    explain_refused_parts,
+    explain_rejection,
+    explain_worker,
+)
+from engine.messages.translate import MessageTranslator
+from engine.model.job import Entry, Job, LostFile
+from engine.model.naming import localised, without
+from engine.model.states import JobState
+from engine.runpod.replies import StatusReply
+from wire.events import (
+    Ending,
+    FilesCollected,
+    FilesMissing,
+    HistoryEntry,
+    PromptFailed,
+    PromptFinished,
+    PromptInterrupted,
+    PromptRejected,
+    WorkerFailed,
+)
+from wire.outputs import ItemKey, output_files
+
+Names = Mapping[ItemKey, ItemKey]
+
+
+def ending_of(  # noqa: PLR0911  one exhaustive table
+    event: Ending, translator: MessageTranslator, names: Names, lost: tuple[LostFile, ...], *, now_ms: int
+) -> End:
+    """The end that the worker's last event tells of; *names* are those of the stored files, *lost* what is missing."""
+    match event:
+        case PromptFinished():
+            missing = (*lost, *_never_sent(event.history, names, lost))
+            if missing:
+                return _incomplete(event.history, translator, names, missing, now_ms)
+            return _finished(event, translator, names, now_ms)
+        case PromptFailed():
+            state, error = JobState.FAILED, error_sentence(event.error)
+            return _told(event, state, translator, _entry(event.history, names), error, now_ms)
+        case PromptInterrupted():
+            return _told(event, JobState.CANCELLED, translator, _entry(event.history, names), None, now_ms)
+        case PromptRejected():
+            return _told(event, JobState.FAILED, translator, None, explain_rejection(event)[3], now_ms)
+        case WorkerFailed():
+            return _told(event, JobState.FAILED, translator, None, explain_worker(event)[1], now_ms)
+        case FilesMissing() | FilesCollected():
+            text = "The worker ended the job without running it."
+            return _failed(translator, "WorkerFailed", text, now_ms=now_ms)
+        case _:
+            assert_never(event)
+
+
+def explained_end(reply: StatusReply, translator: MessageTranslator, *, now_ms: int) -> End:
+    """The job ended at RunPod without the worker's last event."""
+    error_type, text = explain_platform(reply.status, reply.error)
+    return _failed(translator, error_type, text, now_ms=now_ms)
+
+
+def failed_end(
+    translator: MessageTranslator, job: Job, error_type: str, text: str, *, node_id: str = "", now_ms: int
+) -> End:
+    """The job cannot go on, for a reason outside ComfyUI."""
+    node = job.prompt.get(node_id)
+    node_type = str(node.get("class_type", "")) if isinstance(node, dict) else ""
+    return _failed(translator, error_type, text, node_id=node_id, node_type=node_type, now_ms=now_ms)
+
+
+def interrupted_end(translator: MessageTranslator, job: Job, *, now_ms: int, hidden: bool) -> End:
+    """The person stopped the job; *hidden* leaves no history, as ComfyUI does when a waiting prompt is deleted."""
+    if hidden:
+        return End(JobState.CANCELLED, None, ())
+    messages = tuple(translator.interrupted(job.prompt, now_ms))
+    return End(JobState.CANCELLED, translator.entry(completed=False), messages)
+
+
+def _failed(
+    translator: MessageTranslator, error_type: str, text: str, *, node_id: str = "", node_type: str = "", now_ms: int
+) -> End:
+    messages = tuple(translator.failed(error_type, text, node_id=node_id, node_type=node_type, now_ms=now_ms))
+    error = f"{node_type} #{node_id}: {text}" if node_id else text
+    return End(JobState.FAILED, translator.entry(completed=False), messages, error)
+
+
+def _told(
+    event: Ending, state: JobState, translator: MessageTranslator, entry: Entry | None, error: str | None, now_ms: int
+) -> End:
+    messages = tuple(translator.fenced(event, now_ms))
+    return End(state, entry or translator.entry(completed=False), messages, error)
+
+
+def _finished(event: PromptFinished, translator: MessageTranslator, names: Names, now_ms: int) -> End:
+    """A part of the prompt may have been refused; the rest is a success, as in ComfyUI."""
+    error = explain_refused_parts(event.node_errors) if event.node_errors else None
+    return _told(event, JobState.COMPLETED, translator, _entry(event.history, names), error, now_ms)
+
+
+def _incomplete(
+    history: HistoryEntry, translator: MessageTranslator, names: Names, lost: Iterable[LostFile], now_ms: int
+) -> End:
+    """Files of the result are missing: what came is shown, and the job is not called a success."""
+    lost = tuple(lost)
+    end = _failed(translator, "ResultIncomplete", explain_lost([(one.item, one.reason) for one in lost]), now_ms=now_ms)
+    entry = _entry(history, names)
+    gone = [one.item for one in lost]
+    outputs = {node: without(output, gone) for node, output in entry.outputs.items()}
+    told = translator.entry(completed=False)
+    return replace(end, entry=Entry(outputs=outputs, status=told.status, meta=entry.meta))
+
+
+def _entry(history: HistoryEntry, names: Names) -> Entry:
+    outputs = {node: localised(output, names) for node, output in history.outputs.items()}
+    return Entry(outputs=outputs, status=advised_status(history.status), meta=history.meta)
+
+
+def _never_sent(history: HistoryEntry, names: Names, lost: Iterable[LostFile]) -> list[LostFile]:
+    """Files that ComfyUI's history names and the worker said nothing about."""
+    known = {*names, *names.values(), *(one.item for one in lost)}
+    named = dict.fromkeys(
+        file.key for output in history.outputs.values() for file in output_files(output) if file.certain
+    )
+    return [LostFile(item, "the worker did not send it") for item in named if item not in known]

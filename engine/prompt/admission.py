@@ -1,0 +1,87 @@
+"""Whether a prompt may run, as a conversation: :func:`admission` asks about the files that the prompt names, the caller
+looks for them, and :func:`admit` decides. Pure.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from engine.model.input_file import InputFile, Presence
+from engine.model.job import Submission
+from engine.prompt.inputs import Infos, find_inputs, own_check, refusals, refuse
+from engine.prompt.submission import invalid, judged, submission
+from engine.prompt.validation import Error
+from wire.ids import PromptId
+
+_REASONS = {
+    Presence.LINKED_OUT: (
+        "{name!r} is a link to a file outside ComfyUI's {folder} folder, and the proxy does not send such files."
+        " Copy the file itself into the folder."
+    ),
+    Presence.UNVERIFIED: (
+        "The proxy does not send {name!r}, because it cannot tell whether that is a link to a file outside ComfyUI's"
+        " {folder} folder: it did not find the folder on this machine. If ComfyUI runs in a container or on another"
+        " machine, set COMFYUI_REMOTE=1. scripts/doctor.py says which folders the proxy found."
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What must be known before *submission* may run: for each of *files*, whether it is there."""
+
+    submission: Submission
+    infos: Infos
+    files: tuple[InputFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What is to run, with the files that it reads, and ComfyUI's ``node_errors`` for outputs that cannot run."""
+
+    submission: Submission
+    node_errors: Mapping[str, Any]
+
+
+def admission(body: Mapping[str, Any], infos: Infos, new_id: PromptId, now_ms: int) -> Questions:
+    """The questions about a request body. *infos* holds object_info of each class that the prompt uses.
+
+    Raises SubmissionRefused when the prompt cannot run whatever the answers are.
+    """
+    wanted = submission(body, infos, new_id, now_ms)
+    if node_errors := refusals(wanted.prompt, infos):
+        raise invalid("", node_errors)
+    return Questions(wanted, infos, find_inputs(wanted.prompt, infos))
+
+
+def admit(questions: Questions, answers: Mapping[InputFile, Presence]) -> Admitted:
+    """What may run, now that every file of *questions* has its answer. Raises SubmissionRefused."""
+    if node_errors := _withheld(questions, answers):
+        raise invalid("", node_errors)
+    missing = [file for file in questions.files if file.certain and answers[file] is Presence.MISSING]
+    runs, node_errors = judged(questions.submission, questions.infos, _missing(missing))
+    there = tuple(file for file in questions.files if answers[file] is Presence.THERE)
+    return Admitted(replace(runs, inputs=there), node_errors)
+
+
+def withheld_because(file: InputFile, presence: Presence) -> str:
+    """Why *file* is not sent, in a sentence for the person; *presence* is LINKED_OUT or UNVERIFIED."""
+    return _REASONS[presence].format(name=file.value[:200], folder=file.folder)
+
+
+def _withheld(questions: Questions, answers: Mapping[InputFile, Presence]) -> dict[str, Any]:
+    errors: dict[str, Any] = {}
+    for file in questions.files:
+        if answers[file] in _REASONS:
+            problem = own_check(file.input_name, withheld_because(file, answers[file]), file.value)
+            refuse(errors, questions.submission.prompt, file.node_id, problem)
+    return errors
+
+
+def _missing(files: Iterable[InputFile]) -> dict[str, list[Error]]:
+    """The nodes' errors for *files* that ComfyUI does not have, in the words of its loaders."""
+    errors: dict[str, list[Error]] = {}
+    for file in files:
+        reason = f"Invalid {file.input_name} file: {file.value}"
+        errors.setdefault(file.node_id, []).append(own_check(file.input_name, reason, file.value))
+    return errors
