@@ -4,7 +4,7 @@ import pytest
 
 from engine.comfyui import comfyui_answers
 from engine.errors import CannotStart
-from tests.support.stack import free_port
+from tests.support.ports import free_port
 from tests.support.system_stats import serving
 
 
@@ -30,5 +30,5 @@ async def test_a_program_that_does_not_speak_http_is_said() -> None:
 
     server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
     async with server:
-        with pytest.raises(CannotStart, match="no ComfyUI"):
+        with pytest.raises(CannotStart, match="not a ComfyUI"):
             await comfyui_answers(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")

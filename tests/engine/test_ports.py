@@ -5,7 +5,7 @@ import pytest
 
 from engine.errors import CannotStart
 from engine.ports import port_owner, require_free, wait_until_listening
-from tests.support.stack import free_port
+from tests.support.ports import free_port
 from tests.support.system_stats import serving
 
 

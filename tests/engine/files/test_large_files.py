@@ -9,11 +9,17 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from client.send.folders import LocalFolders
 from engine.files.large_files import LargeFileLost, LargeFiles
-from engine.files.object_store import S3Location, StorageRefused, StorageUnavailable
-from engine.files.s3 import Bucket
+from engine.files.results import ResultFiles
+from engine.model.job import Submission
+from engine.store.jobs import JobStore
+from storage.objects import S3Location, StorageRefused
+from storage.s3 import Bucket
+from tests.support.ports import free_port
 from tests.support.s3 import modified
-from tests.support.stack import free_port
+from wire.errors import Unavailable
+from wire.events import NodeOutput
 from wire.files import FileRef, Source, Url, Volume, input_key, output_key
 from wire.ids import PromptId
 from wire.limits import MIB
@@ -69,13 +75,18 @@ async def test_with_a_volume_it_lies_in_the_cache_of_all_workers(
     assert b"".join(bucket.read(input_key(SHA256))) == CONTENT
 
 
-@pytest.mark.parametrize("kind", ["address", "volume"])
+@pytest.mark.parametrize("kind", ["address", "address that was not kept", "volume"])
 async def test_an_output_goes_on_where_it_stopped_and_is_then_removed(
     session: aiohttp.ClientSession, bucket: Bucket, tmp_path: Path, kind: str
 ) -> None:
     bucket.put(KEY, CONTENT)
     large = LargeFiles(session, bucket=bucket, volume=bucket)
-    file = reference(Url(url=bucket.address(KEY)) if kind == "address" else Volume(path=KEY))
+    sources: dict[str, Source] = {
+        "address": Url(url=bucket.address(KEY)),
+        "address that was not kept": Url(url=""),
+        "volume": Volume(path=KEY),
+    }
+    file = reference(sources[kind])
     part = tmp_path / "parts" / "x"
     part.parent.mkdir()
     part.write_bytes(b"?" * MIB)  # what an earlier process received
@@ -124,10 +135,33 @@ async def test_a_storage_that_is_away_is_nobodys_fault_and_wrong_keys_are_somebo
     (tmp_path / "x").write_bytes(CONTENT)
     away = Bucket(replace(volume, url=f"http://127.0.0.1:{free_port()}"), tries=1)
     locked = Bucket(replace(volume, secret_key=volume.access_key), tries=1)
-    with pytest.raises(StorageUnavailable):
+    with pytest.raises(Unavailable):
         await LargeFiles(session, bucket=away, volume=None).put(SHA256, tmp_path / "x")
     with pytest.raises(StorageRefused):
         await LargeFiles(session, bucket=locked, volume=None).put(SHA256, tmp_path / "x")
-    with pytest.raises(StorageUnavailable):
+    with pytest.raises(Unavailable):
         file = reference(Url(url=away.address(KEY)))
         await LargeFiles(session, bucket=away, volume=None).fetch(JOB, file, tmp_path / "y")
+
+
+async def test_a_result_that_two_nodes_name_is_fetched_once_and_removed_when_the_job_has_ended(
+    session: aiohttp.ClientSession, bucket: Bucket, tmp_path: Path
+) -> None:
+    bucket.put(KEY, CONTENT)
+    output = tmp_path / "output"
+    folders = LocalFolders(prompt={}, named={}, inputs=tmp_path, output=output, comfyui=None)
+    file = reference(Volume(path=KEY))
+    with JobStore(tmp_path / "jobs.sqlite") as store:
+        store.add(Submission(JOB, {}, {}, ()), 0)
+        files = ResultFiles(folders, tmp_path / "parts", store.files, LargeFiles(session, bucket=bucket, volume=bucket))
+        for node, name in (("1", "one.mp4"), ("2", "two.mp4")):
+            named = file.model_copy(update={"filename": name})
+            await files.save(JOB, "run", NodeOutput(node=node, output={}, files=(named,)))
+        there = bucket.size(KEY)
+        (output / "one.mp4").write_bytes(b"edited")
+        await files.finish(JOB)
+
+    assert there == len(CONTENT)
+    assert bucket.size(KEY) is None
+    assert (output / "two.mp4").read_bytes() == CONTENT
+    assert not list((tmp_path / "parts").iterdir())

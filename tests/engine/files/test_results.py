@@ -1,96 +1,27 @@
 """Files between the worker and a ComfyUI process."""
 
 import asyncio
-import contextlib
-import hashlib
-import io
 import uuid
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
-import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
-from engine.comfyui import ComfyUI
-from engine.files.atomic_save import StorageFailed
-from engine.files.inputs import InputFiles
+from engine.comfyui import ComfyUI, ComfyUIRejected
 from engine.files.large_files import LargeFiles
-from engine.files.results import FileDamaged, ResultFiles
-from engine.model.job import Submission
-from engine.model.safe_path import NameRefused
-from engine.prompt.inputs import WorkflowError
-from engine.store.jobs import JobStore
+from engine.files.results import OutputIncomplete, ResultFiles
+from storage.disk import DiskUnavailable
 from tests.support.comfyui import comfyui_process
-from tests.support.hostile import PATHS
-from tests.support.prompts import Prompt, inverted_file, inverted_image
+from tests.support.file_bed import RUN, Bed, names, output, reference
+from tests.support.prompts import inverted_image
 from tests.support.until import until
-from wire.events import FileChunk, NodeOutput, Preview
-from wire.files import FileRef, Folder, Inline, Streamed, encode_bytes
+from wire.events import FileChunk, Preview
+from wire.files import Folder, MissingFile, encode_bytes
 from wire.ids import PromptId
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-RUN = "run1"
-
-
-@dataclass
-class Bed:
-    url: str
-    data: Path
-    session: aiohttp.ClientSession
-    comfyui: ComfyUI
-    store: JobStore
-    files: ResultFiles
-    inputs: InputFiles
-
-    async def stage(self, prompt: Prompt) -> tuple[Prompt, tuple[FileRef, ...]]:
-        prompt_id = PromptId(str(uuid.uuid4()))
-        return await self.inputs.stage(self.store.add(Submission(prompt_id, prompt, {}, ()), 0), "endpoint")
-
-    def job(self, name: str) -> PromptId:
-        prompt_id = PromptId(name)
-        self.store.add(Submission(prompt_id, {}, {}, ()), 0)
-        return prompt_id
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def bed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bed]:
-    data = tmp_path_factory.mktemp("comfyui")
-    async with comfyui_process(data=data) as url, aiohttp.ClientSession() as session:
-        comfyui, large = ComfyUI(url, session), LargeFiles(session, bucket=None, volume=None)
-        with JobStore(data / "jobs.sqlite") as store:
-            yield Bed(
-                url,
-                data,
-                session,
-                comfyui,
-                store,
-                ResultFiles(comfyui, data / "parts", store, large),
-                InputFiles(comfyui, data / "spool", store.kept, large),
-            )
-
-
-def reference(
-    name: str, content: bytes, *, subfolder: str = "", folder: Folder = "output", transfer: int | None = None
-) -> FileRef:
-    source = Inline.of(content) if transfer is None else Streamed(transfer=transfer)
-    digest = hashlib.sha256(content).hexdigest()
-    return FileRef(filename=name, subfolder=subfolder, type=folder, sha256=digest, size=len(content), source=source)
-
-
-def output(*files: FileRef) -> NodeOutput:
-    items = [{"filename": file.filename, "subfolder": file.subfolder, "type": file.type} for file in files]
-    return NodeOutput(node="9", output={"images": items}, files=files)
-
-
-def names(saved: NodeOutput) -> list[str]:
-    assert saved.output is not None
-    return [item["filename"] for item in saved.output["images"]]
 
 
 async def test_the_output_folder_is_known_only_when_it_is_the_same(bed: Bed) -> None:
@@ -99,7 +30,7 @@ async def test_the_output_folder_is_known_only_when_it_is_the_same(bed: Bed) -> 
 
 async def test_names_continue_what_comfyui_wrote_and_comfyui_continues_ours(bed: Bed) -> None:
     await run_locally(bed, "both")
-    saved, _ = await bed.files.save(bed.job("p1"), RUN, output(reference("both_00001_.png", b"one")))
+    saved = (await bed.files.save(bed.job("p1"), RUN, output(reference("both_00001_.png", b"one")))).event
     await run_locally(bed, "both")
 
     assert names(saved) == ["both_00002_.png"]
@@ -127,26 +58,96 @@ async def test_a_file_in_chunks_is_put_together_and_checked(bed: Bed) -> None:
     ]
     for chunk in [*chunks[:4], *chunks[2:]]:  # some come twice
         await bed.files.add_chunk(job, RUN, chunk)
-    saved, _ = await bed.files.save(job, RUN, output(reference("big_00001_.bin", content, subfolder="a/b", transfer=0)))
+    event = output(reference("big_00001_.bin", content, subfolder="a/b", transfer=0))
+    saved = (await bed.files.save(job, RUN, event)).event
 
     assert (bed.data / "output" / "a" / "b" / names(saved)[0]).read_bytes() == content
 
 
-async def test_a_gap_or_another_content_is_damage_and_nothing_is_stored(bed: Bed) -> None:
-    job = bed.job("p3")
-    with pytest.raises(FileDamaged, match="missing"):
-        await bed.files.add_chunk(job, RUN, FileChunk(transfer=1, offset=5, data=encode_bytes(b"x")))
-    await bed.files.add_chunk(job, RUN, FileChunk(transfer=2, offset=0, data=encode_bytes(b"wrong")))
-    with pytest.raises(FileDamaged, match="another content"):
-        await bed.files.save(job, RUN, output(reference("damaged_00001_.png", b"right", transfer=2)))
+@pytest.mark.parametrize(
+    ("chunk", "says"),
+    [
+        (FileChunk(transfer=2, offset=3, data=encode_bytes(b"ht")), "0 of 5 bytes"),
+        (FileChunk(transfer=2, offset=0, data=encode_bytes(b"rig")), "3 of 5 bytes"),
+        (FileChunk(transfer=2, offset=0, data=encode_bytes(b"wrong")), "another content"),
+        (FileChunk(transfer=2, offset=0, data="not base64"), "0 of 5 bytes"),
+    ],
+)
+async def test_a_damaged_file_is_not_stored_and_the_others_of_its_output_are(
+    bed: Bed, chunk: FileChunk, says: str
+) -> None:
+    job = bed.job(f"damaged {says} {chunk.offset}")
+    await bed.files.add_chunk(job, RUN, chunk)
+    bad = reference("damaged_00001_.png", b"right", transfer=2)
+    event = output(bad, reference("whole_00001_.png", b"whole"))
+    with pytest.raises(OutputIncomplete, match=says) as caught:
+        await bed.files.save(job, RUN, event)
+    given_up = await bed.files.save(job, RUN, event, give_up=True)
 
+    assert caught.value.files == (bad,)
     assert not list((bed.data / "output").glob("damaged*"))
+    assert list(given_up.names) == [("output", "", "whole_00001_.png")]
+    assert [one.item[2] for one in given_up.lost] == ["damaged_00001_.png"]
+    assert names(given_up.event) == [given_up.names["output", "", "whole_00001_.png"][2]]
+
+
+async def test_a_file_that_the_worker_lacks_is_lost_and_no_item_of_it_is_shown(bed: Bed) -> None:
+    gone = MissingFile(filename="gone_00001_.png", type="output", reason="it was cleaned up")
+    event = output(reference("here_00001_.png", b"here"), reference("gone_00001_.png", b""))
+    saved = await bed.files.save(
+        bed.job("lacks"), RUN, event.model_copy(update={"files": event.files[:1], "missing": (gone,)})
+    )
+
+    assert [(one.item, one.reason) for one in saved.lost] == [(("output", "", "gone_00001_.png"), "it was cleaned up")]
+    assert names(saved.event) == ["here_00001_.png"]
+
+
+async def test_what_is_sent_again_completes_a_file(bed: Bed) -> None:
+    job, file = bed.job("again"), reference("again_00001_.bin", b"0123456789", transfer=7)
+    await bed.files.add_chunk(job, RUN, FileChunk(transfer=7, offset=0, data=encode_bytes(b"0123")))
+    start = await bed.files.received(job, RUN, file)
+    await bed.files.append(job, RUN, file, FileChunk(transfer=0, offset=4, data=encode_bytes(b"456789")))
+    saved = await bed.files.save(job, RUN, output(file))
+
+    assert start == 4
+    assert (bed.data / "output" / names(saved.event)[0]).read_bytes() == b"0123456789"
+    assert not list((bed.data / "parts" / job).iterdir())
+
+
+async def test_a_group_of_files_that_cannot_be_stored_now_does_not_keep_the_others_from_it(bed: Bed) -> None:
+    files = ResultFiles(
+        BrokenUpload(bed.url, bed.session), bed.data / "parts", bed.store.files,
+        LargeFiles(bed.session, bucket=None, volume=None)
+    )  # fmt: skip
+    event = output(reference("p_00001_.png", b"p", folder="temp"), reference("stored_00001_.png", b"s"))
+    job = bed.job("broken upload")
+    with pytest.raises(ComfyUIRejected, match="500"):
+        await files.save(job, RUN, event)
+
+    assert list(bed.store.files.names(job)) == [("output", "", "stored_00001_.png")]
+
+
+class BrokenUpload(ComfyUI):
+    """Its uploads stumble, as those of a ComfyUI with a broken custom node do."""
+
+    async def upload(self, source: Path, subfolder: str, filename: str, folder: Folder) -> tuple[str, str]:
+        raise ComfyUIRejected(500, "Internal Server Error")
+
+
+async def test_parts_of_jobs_that_have_ended_are_swept_away_at_the_start(bed: Bed, tmp_path: Path) -> None:
+    large = LargeFiles(bed.session, bucket=None, volume=None)
+    files = ResultFiles(bed.comfyui, tmp_path / "parts", bed.store.files, large)
+    for name in ("active", "ended"):
+        await files.add_chunk(PromptId(name), RUN, FileChunk(transfer=0, offset=0, data=encode_bytes(b"x")))
+    await files.sweep_parts([PromptId("active")])
+
+    assert [path.name for path in (tmp_path / "parts").iterdir()] == ["active"]
 
 
 async def test_the_same_result_delivered_twice_is_stored_once(bed: Bed) -> None:
     job, event = bed.job("p4"), output(reference("twice_00001_.png", b"t"))
-    first, _ = await bed.files.save(job, RUN, event)
-    second, _ = await bed.files.save(job, "another-run", event)
+    first = (await bed.files.save(job, RUN, event)).event
+    second = (await bed.files.save(job, "another-run", event)).event
 
     assert first == second
     assert [path.name for path in (bed.data / "output").glob("twice*")] == ["twice_00001_.png"]
@@ -155,7 +156,7 @@ async def test_the_same_result_delivered_twice_is_stored_once(bed: Bed) -> None:
 async def test_parallel_jobs_never_share_a_name(bed: Bed) -> None:
     events = [(bed.job(f"parallel{n}"), output(reference("par_00001_.png", str(n).encode()))) for n in range(12)]
     saved = await asyncio.gather(*(bed.files.save(job, RUN, event) for job, event in events))
-    found = {name: (bed.data / "output" / name).read_bytes() for event, _ in saved for name in names(event)}
+    found = {name: (bed.data / "output" / name).read_bytes() for one in saved for name in names(one.event)}
 
     assert len(found) == 12
     assert sorted(found.values()) == sorted(str(n).encode() for n in range(12))
@@ -164,7 +165,7 @@ async def test_parallel_jobs_never_share_a_name(bed: Bed) -> None:
 
 async def test_temp_files_go_through_comfyui_with_raw_names(bed: Bed) -> None:
     event = output(reference("ComfyUI_temp_ä漢_00001_.png", b"p", folder="temp"))
-    saved, _ = await bed.files.save(bed.job("p5"), RUN, event)
+    saved = (await bed.files.save(bed.job("p5"), RUN, event)).event
 
     assert names(saved) == ["ComfyUI_temp_ä漢_00001_.png"]
     async with bed.comfyui.view("", names(saved)[0], "temp") as pieces:
@@ -175,7 +176,7 @@ async def test_a_comfyui_on_another_machine_gets_its_files_by_upload(bed: Bed) -
     files = ResultFiles(
         Elsewhere(bed.url, bed.session),
         bed.data / "parts",
-        bed.store,
+        bed.store.files,
         LargeFiles(bed.session, bucket=None, volume=None),
     )
     for name, content in (("p6", b"1"), ("p7", b"2")):
@@ -190,10 +191,10 @@ async def test_a_result_that_comfyui_does_not_take_waits_until_it_does(bed: Bed,
     large = LargeFiles(bed.session, bucket=None, volume=None)
     (tmp_path / "comfyui").mkdir()
     async with comfyui_process(data=tmp_path / "comfyui", args=("--max-upload-size", "1")) as url:
-        files = ResultFiles(Elsewhere(url, bed.session), tmp_path / "parts", bed.store, large)
-        with pytest.raises(StorageFailed, match=r"1,048,577 bytes.*--max-upload-size.*parts"):
+        files = ResultFiles(Elsewhere(url, bed.session), tmp_path / "parts", bed.store.files, large)
+        with pytest.raises(DiskUnavailable, match=r"1,048,577 bytes.*--max-upload-size.*parts"):
             await files.save(bed.job("p413"), RUN, output(reference("big_00001_.png", content)))
-    files = ResultFiles(Elsewhere(bed.url, bed.session), tmp_path / "parts", bed.store, large)
+    files = ResultFiles(Elsewhere(bed.url, bed.session), tmp_path / "parts", bed.store.files, large)
     await files.save(PromptId("p413"), RUN, output(reference("big_00001_.png", content)))
 
     assert (bed.data / "output" / "big_00001_.png").read_bytes() == content
@@ -206,59 +207,34 @@ class Elsewhere(ComfyUI):
         return None
 
 
-@pytest.mark.parametrize("path", [path for path in PATHS if path])
-async def test_nothing_is_written_outside_whatever_the_worker_says(bed: Bed, path: str) -> None:
-    (bed.data / "output").mkdir(exist_ok=True)
-    before, prompt_id = set(bed.data.parent.rglob("*")), bed.job(f"evil{PATHS.index(path)}")
-    subfolder, _, name = path.rpartition("/")
-    with pytest.raises(NameRefused):
-        await bed.files.save(prompt_id, RUN, output(reference(path, b"e")))
-    for file in (reference("evil.png", b"e", subfolder=path), reference(name, b"e", subfolder=subfolder)):
-        with contextlib.suppress(NameRefused):  # "a/" is an honest folder
-            await bed.files.save(prompt_id, RUN, output(file))
+async def test_the_same_picture_of_two_nodes_is_stored_twice(bed: Bed) -> None:
+    job = bed.job("p10")
+    for node, name in (("1", "one_00001_.png"), ("2", "two_00001_.png")):
+        event = output(reference(name, b"same", subfolder="same")).model_copy(update={"node": node})
+        await bed.files.save(job, RUN, event)
+    (bed.data / "output" / "same" / "one_00001_.png").write_bytes(b"edited")
 
-    written = {found for found in set(bed.data.parent.rglob("*")) - before if found.is_file()}
-    honest = {bed.data / "output" / "a" / found for found in ("evil.png", "b.png")}
-    assert {found for found in written if found.suffix == ".png"} <= honest
+    assert (bed.data / "output" / "same" / "two_00001_.png").read_bytes() == b"same"
 
 
-async def test_a_symlink_is_no_way_out(bed: Bed, tmp_path: Path) -> None:
-    (bed.data / "output" / "link").symlink_to(tmp_path)
-    with pytest.raises(NameRefused):
-        await bed.files.save(bed.job("p8"), RUN, output(reference("x_00001_.png", b"e", subfolder="link")))
+async def test_a_piece_that_comes_again_does_not_change_what_is_stored(bed: Bed) -> None:
+    job, chunk = bed.job("p11"), FileChunk(transfer=0, offset=0, data=encode_bytes(b"first"))
+    await bed.files.add_chunk(job, RUN, chunk)
+    await bed.files.save(job, RUN, output(reference("edited_00001_.bin", b"first", transfer=0)))
+    (bed.data / "output" / "edited_00001_.bin").write_bytes(b"edited by somebody")
+    await bed.files.add_chunk(job, RUN, chunk)
 
-    assert list(tmp_path.iterdir()) == []
-
-
-async def test_inputs_are_read_over_http_once_each(bed: Bed) -> None:
-    buffer = io.BytesIO()
-    Image.new("RGB", (4, 4)).save(buffer, "PNG")
-    (bed.data / "input" / "sub").mkdir(exist_ok=True)
-    (bed.data / "input" / "sub" / "ü 1.png").write_bytes(buffer.getvalue())
-    prompt = inverted_file("sub/ü 1.png") | {"8": {"class_type": "LoadImage", "inputs": {"image": "sub/ü 1.png"}}}
-    staged, files = await bed.stage(prompt)
-
-    assert [(file.subfolder, file.filename, file.size) for file in files] == [
-        ("sub", "ü 1.png", len(buffer.getvalue()))
-    ]
-    assert isinstance(files[0].source, Inline)
-    assert files[0].source.content() == buffer.getvalue()
-    assert staged == prompt
+    assert (bed.data / "output" / "edited_00001_.bin").read_bytes() == b"edited by somebody"
 
 
-async def test_a_missing_input_is_the_prompts_fault(bed: Bed) -> None:
-    with pytest.raises(WorkflowError, match="no such file") as caught:
-        await bed.stage(inverted_file("nowhere.png"))
+async def test_what_a_killed_proxy_left_is_gone_with_the_next_start(bed: Bed) -> None:
+    left = bed.data / "output" / "sub" / f".{uuid.uuid4().hex}.part"
+    left.parent.mkdir(exist_ok=True)
+    left.write_bytes(b"half")
+    large = LargeFiles(bed.session, bucket=None, volume=None)
+    await ResultFiles(bed.comfyui, bed.data / "parts", bed.store.files, large).sweep()
 
-    assert caught.value.node_id == "1"
-
-
-async def test_inputs_that_do_not_fit_are_refused_before_they_are_sent(bed: Bed) -> None:
-    (bed.data / "input" / "huge.png").write_bytes(bytes(8 * 1024 * 1024))
-    with pytest.raises(WorkflowError, match=r"7\.0 MiB") as caught:
-        await bed.stage(inverted_file("huge.png"))
-
-    assert caught.value.node_id == "1"
+    assert not left.exists()
 
 
 async def test_a_picture_that_came_in_chunks_is_put_into_its_preview(bed: Bed) -> None:
@@ -268,8 +244,8 @@ async def test_a_picture_that_came_in_chunks_is_put_into_its_preview(bed: Bed) -
     whole = await bed.files.with_picture(prompt_id, RUN, Preview(node="1", image_type="image/png", transfer=4))
 
     assert whole == Preview(node="1", image_type="image/png", data=encode_bytes(b"onetwo"))
-    with pytest.raises(FileDamaged):
-        await bed.files.with_picture(prompt_id, RUN, Preview(node="1", image_type="image/png", transfer=5))
+    assert await bed.files.with_picture(prompt_id, RUN, Preview(node="1", image_type="image/png", transfer=5)) is None
+    assert await bed.files.with_picture(prompt_id, RUN, whole or Preview(node="1", image_type="")) == whole
 
 
 @given(st.binary(min_size=1, max_size=200), st.lists(st.tuples(st.integers(0, 200), st.integers(1, 60)), max_size=12))
@@ -277,28 +253,15 @@ async def test_a_picture_that_came_in_chunks_is_put_into_its_preview(bed: Bed) -
 async def test_however_often_pieces_come_again_the_file_is_the_same(
     bed: Bed, content: bytes, replays: list[tuple[int, int]]
 ) -> None:
-    """A gap is refused, so that what is missing is asked for again."""
+    """What lies behind a gap is left out, so that what is missing is asked for again."""
     prompt_id = PromptId(uuid.uuid4().hex)
     have = 0
     for at, length in [*replays, (0, len(content))]:
         piece = content[at : at + length]
         chunk = FileChunk(transfer=0, offset=at, data=encode_bytes(piece))
-        if at > have:
-            with pytest.raises(FileDamaged):
-                await bed.files.add_chunk(prompt_id, RUN, chunk)
-            continue
         await bed.files.add_chunk(prompt_id, RUN, chunk)
-        have = max(have, at + len(piece))
+        have = max(have, at + len(piece)) if at <= have else have
+        path = bed.data / "parts" / prompt_id / f"{RUN}-0"
+        assert path.stat().st_size == have
 
     assert (bed.data / "parts" / prompt_id / f"{RUN}-0").read_bytes() == content
-
-
-async def test_a_link_out_of_the_input_folder_is_never_read(bed: Bed, tmp_path: Path) -> None:
-    (tmp_path / "secret.png").write_bytes(b"secret")
-    (bed.data / "input" / "linked").symlink_to(tmp_path)
-    (bed.data / "input" / "link.png").symlink_to(tmp_path / "secret.png")
-    for subfolder, name in (("", "link.png"), ("linked", "secret.png")):
-        assert await bed.comfyui.leads_out(subfolder, name, "input")
-        with pytest.raises(WorkflowError, match="403"):
-            await bed.stage(inverted_file(f"{subfolder}/{name}".lstrip("/")))
-    assert not await bed.comfyui.leads_out("", "nowhere.png", "input")

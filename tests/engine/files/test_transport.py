@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.files.transport import InputContent, Transport, inline_room, transports
-from engine.prompt.inputs import InputFile, WorkflowError
+from engine.model.input_file import InputFile
+from engine.prompt.inputs import WorkflowError
 from wire.limits import INLINE_INPUTS_MAX, KEPT_MIN, MIB, RUN_BODY_MAX
 
 

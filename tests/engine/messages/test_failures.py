@@ -4,7 +4,14 @@ import json
 
 import pytest
 
-from engine.messages.failures import advised, advised_status, explain_platform, explain_rejection, explain_worker
+from engine.messages.failures import (
+    advised,
+    advised_status,
+    explain_platform,
+    explain_rejection,
+    explain_worker,
+    refused_part,
+)
 from wire.events import PromptRejected, WorkerFailed
 
 RAISED = json.dumps({"error_type": "<class 'ValueError'>", "error_message": "boom", "error_traceback": "Traceback: x"})
@@ -15,8 +22,8 @@ RAISED = json.dumps({"error_type": "<class 'ValueError'>", "error_message": "boo
     [
         ("FAILED", "executionTimeout exceeded", "ExecutionTimeout", "Raise it"),
         ("FAILED", "job timed out after 1 retries", "WorkerLost", "worker logs"),
-        ("TIMED_OUT", None, "TimedOut", "maximum of workers"),
-        ("COMPLETED", None, "ResultLost", "expired"),
+        ("TIMED_OUT", None, "TimedOut", "maximum number of workers"),
+        ("COMPLETED", None, "ResultLost", "did not arrive"),
         ("CANCELLED", None, "Cancelled", "not from here"),
         ("FAILED", "something else", "EndpointFailed", "something else"),
         ("FAILED", RAISED, "EndpointFailed", "boom\nTraceback: x"),
@@ -54,6 +61,16 @@ def test_a_rejection_marks_the_first_node_and_tells_of_all() -> None:
 
     assert (node_id, node_type, kind) == ("4", "Loader", "PromptRejected")
     assert text == "Loader #4: Value not in list: ckpt_name: 'x'\nSampler #7: Required input is missing: seed"
+
+
+def test_a_refused_part_marks_its_first_node_and_names_all() -> None:
+    problem = {"errors": [{"message": "Required input is missing", "details": "images"}], "class_type": "SaveImage"}
+
+    payload = refused_part({"9": problem, "12": problem}, ["1", "2"])
+
+    assert (payload["node_id"], payload["node_type"], payload["executed"]) == ("9", "SaveImage", ["1", "2"])
+    assert payload["exception_message"].count("Required input is missing: images") == 2
+    assert "timestamp" not in payload
 
 
 @pytest.mark.parametrize("kind", ["torch.OutOfMemoryError", "torch.cuda.OutOfMemoryError"])

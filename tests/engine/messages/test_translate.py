@@ -119,6 +119,23 @@ def test_what_a_blocked_node_says_is_no_ending() -> None:
     assert display.story == []
 
 
+def test_a_part_that_comfyui_refused_is_shown_on_its_node_before_the_success_of_the_rest() -> None:
+    problem = {"errors": [{"message": "Value not in list", "details": "vae"}], "class_type": "VAELoader"}
+    display = MessageTranslator(P)
+    refused, success, *_ = display.messages(
+        PromptFinished(timestamp=5, history=HISTORY, node_errors={"7": problem, "8": problem}), 0
+    )
+
+    assert isinstance(refused, Message)
+    assert isinstance(success, Message)
+    assert (refused.type, success.type) == ("execution_error", "execution_success")
+    assert refused.data["node_id"] == "7"
+    assert refused.data["node_type"] == "VAELoader"
+    assert "VAELoader #7: Value not in list: vae\nVAELoader #8" in refused.data["exception_message"]
+    assert "timestamp" not in refused.data
+    assert [kind for kind, _ in display.story] == ["execution_success"]
+
+
 def inside(node: str, state: str) -> NodesProgressed:
     progress = NodeProgress(value=0, max=1, state=state, node_id=node, parent_node_id="10", real_node_id="10")
     return NodesProgressed(nodes={node: progress})

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.model.naming import ItemKey, local_names, localised, next_counter
+from engine.model.naming import local_names, localised, next_counter
+from wire.outputs import ItemKey
 
 
 @pytest.mark.parametrize(
@@ -33,7 +34,7 @@ def test_the_next_number_is_one_more_than_the_highest(taken: list[str], expected
     ],
 )
 def test_worker_names_get_free_local_ones(names: list[str], taken: list[str], expected: list[str]) -> None:
-    assert list(local_names(names, taken).values()) == expected
+    assert local_names(names, taken) == expected
 
 
 NAMES = st.lists(
@@ -48,7 +49,7 @@ NAMES = st.lists(
 
 @given(NAMES, NAMES)
 def test_no_name_is_ever_given_twice(names: list[str], taken: list[str]) -> None:
-    given_names = list(local_names(names, taken).values())
+    given_names = local_names(names, taken)
 
     assert len(given_names) == len(names)
     assert len({*given_names, *taken}) == len(names) + len(taken)

@@ -14,10 +14,9 @@ from engine.runpod.endpoint import (
     EndpointRejected,
     EndpointUnavailable,
     JobGone,
-    StatusReply,
-    StreamReply,
     SubmissionUncertain,
 )
+from engine.runpod.replies import StatusReply, StreamReply
 from wire.ids import RunPodJobId
 from wire.limits import RUN_BODY_MAX
 
@@ -74,8 +73,8 @@ async def test_a_job_is_submitted_with_the_key(endpoint: Endpoint, platform: Pla
         (401, EndpointRejected, "RUNPOD_API_KEY"),
         (404, EndpointRejected, "RUNPOD_ENDPOINT_ID"),
         (400, EndpointRejected, "400"),
-        (429, EndpointUnavailable, "429"),
-        (503, EndpointUnavailable, "503"),
+        (429, SubmissionUncertain, "429"),
+        (503, SubmissionUncertain, "503"),
         (500, SubmissionUncertain, "500"),
         (502, SubmissionUncertain, "502"),
         (504, SubmissionUncertain, "504"),
@@ -89,6 +88,17 @@ async def test_a_submission_is_retried_only_when_it_was_certainly_not_accepted(
     platform.status = status
     with pytest.raises(error, match=says):
         await endpoint.run({"workflow": {}})
+
+
+async def test_a_rate_limit_of_runpods_own_is_certain_and_says_how_long_to_wait(
+    endpoint: Endpoint, platform: Platform
+) -> None:
+    platform.status, platform.headers = 429, {"Retry-After": "7"}
+    with pytest.raises(EndpointUnavailable) as caught:
+        await endpoint.run({"workflow": {}})
+
+    assert caught.value.retry_after_s == 7
+    assert len(platform.requests) == 1
 
 
 async def test_a_closed_port_is_certainly_not_accepted() -> None:
@@ -105,12 +115,19 @@ async def test_an_oversized_job_is_not_even_sent(endpoint: Endpoint, platform: P
     assert platform.requests == []
 
 
-async def test_retry_after_is_heard(endpoint: Endpoint, platform: Platform) -> None:
-    platform.status, platform.headers = 429, {"Retry-After": "7"}
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [("7", 7), ("1e9", 60), ("1e999", 60), ("0", 0), ("Fri, 31 Dec 2100 23:59:59 GMT", 60), ("soon", None), ("", None),
+     ("Mon, 01 Jan 2001 00:00:00 GMT", 0)],
+)  # fmt: skip
+async def test_the_time_to_wait_is_heard_and_capped(
+    endpoint: Endpoint, platform: Platform, told: str, seconds: float | None
+) -> None:
+    platform.status, platform.headers = 429, {"Retry-After": told}
     with pytest.raises(EndpointUnavailable) as caught:
         await endpoint.status(JOB)
 
-    assert caught.value.retry_after_s == 7
+    assert caught.value.retry_after_s == seconds
 
 
 async def test_the_stream_is_unwrapped(endpoint: Endpoint, platform: Platform) -> None:
@@ -121,9 +138,9 @@ async def test_the_stream_is_unwrapped(endpoint: Endpoint, platform: Platform) -
 
 
 async def test_status_keeps_times_and_error(endpoint: Endpoint, platform: Platform) -> None:
-    platform.body = {"status": "FAILED", "error": "boom", "delayTime": 5, "executionTime": 6, "retries": 1}
+    platform.body = {"status": "FAILED", "error": "boom", "delayTime": 5, "executionTime": 6, "workerId": "w"}
 
-    assert await endpoint.status(JOB) == StatusReply("FAILED", None, "boom", 5, 6, 1)
+    assert await endpoint.status(JOB) == StatusReply("FAILED", None, "boom", 5, 6, "w")
 
 
 async def test_an_expired_job_is_gone_and_a_missing_endpoint_is_not(endpoint: Endpoint, platform: Platform) -> None:
@@ -136,7 +153,15 @@ async def test_an_expired_job_is_gone_and_a_missing_endpoint_is_not(endpoint: En
         await endpoint.status(JOB)
 
 
-@pytest.mark.parametrize("status", [0, 500, 502, 429])
+async def test_a_page_that_something_in_between_answers_with_is_not_runpods_word(
+    endpoint: Endpoint, platform: Platform
+) -> None:
+    platform.status, platform.body = 404, "<html>404 Not Found</html>"
+    with pytest.raises(EndpointUnavailable, match="404"):
+        await endpoint.status(JOB)
+
+
+@pytest.mark.parametrize("status", [0, 302, 408, 500, 502, 429, 520])
 async def test_following_is_retried_whatever_happened(endpoint: Endpoint, platform: Platform, status: int) -> None:
     platform.status = status
     for call in (endpoint.stream(JOB, 1000), endpoint.status(JOB), endpoint.cancel(JOB), endpoint.health()):
@@ -146,5 +171,5 @@ async def test_following_is_retried_whatever_happened(endpoint: Endpoint, platfo
 
 async def test_an_html_error_page_is_no_crash(endpoint: Endpoint, platform: Platform) -> None:
     platform.body = ["not an object"]
-    with pytest.raises(EndpointUnavailable, match="no object"):
+    with pytest.raises(EndpointUnavailable, match="not an object"):
         await endpoint.status(JOB)

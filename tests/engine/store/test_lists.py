@@ -14,6 +14,7 @@ from engine.model.states import JobState
 from engine.store.jobs import JobStore
 from engine.views.history import Window, history_page
 from engine.views.jobs import JobsQuery, jobs_page
+from tests.support.jobs import submitted
 from wire.ids import PromptId
 
 SEED = 18446744073709551615
@@ -28,8 +29,7 @@ def add(store: JobStore, name: str, created_ms: int = 1, workflow: str | None = 
 
 def end(store: JobStore, prompt_id: PromptId, state: JobState = JobState.COMPLETED, took_ms: int = 0) -> None:
     messages = [["execution_start", {"timestamp": 1}], ["execution_success", {"timestamp": 1 + took_ms}]]
-    store.move(prompt_id, JobState.SUBMITTING)
-    store.move(prompt_id, JobState.QUEUED)
+    submitted(store, prompt_id)
     store.move(prompt_id, JobState.RUNNING)
     store.end(prompt_id, state, Entry(status={"messages": messages}), 9)
 
@@ -83,6 +83,17 @@ def test_the_newest_are_those_of_the_queue_and_then_of_the_history(store: JobSto
     assert [job.prompt_id for job in store.lists.newest(frozenset({JobState.COMPLETED}), 1)] == ["a"]
 
 
+def test_jobs_that_need_a_look_are_listed_apart(store: JobStore) -> None:
+    for name in ("a", "b"):
+        submitted(store, add(store, name))
+    store.update(PromptId("a"), attention="RunPod refused the key")
+    everything = frozenset(JobState)
+
+    assert [job.prompt_id for job in store.lists.newest(everything, 9, attention=True)] == ["a"]
+    assert [job.prompt_id for job in store.lists.newest(everything, 9, attention=False)] == ["b"]
+    assert store.lists.newest(everything, 9, attention=True)[0].attention == "RunPod refused the key"
+
+
 KINDS = st.tuples(st.sampled_from(["pending", "completed", "failed"]), st.integers(1, 4), st.integers(0, 3))
 QUERIES = st.builds(
     JobsQuery,
@@ -122,10 +133,10 @@ def test_a_page_of_jobs_is_a_slice_of_the_whole_merged_list(
 
 @pytest.mark.parametrize("window", [Window(2), Window(2, 3), Window(2, 40), Window(None, 4), Window(2**70, 2**70)])
 def test_a_window_of_the_history_loads_no_more_than_it_can_hold(store: JobStore, window: Window) -> None:
-    store.completions(["l0", "l1"])
+    store.completions.positions(["l0", "l1"])
     for n in range(8):
         end(store, add(store, f"r{n}"))
-    local = store.completions(["l0", "l1", "l2"])
+    local = store.completions.positions(["l0", "l1", "l2"])
     skipped = window.surely_before(len(local))
     rest = window.without(skipped)
     found = store.lists.places(rest, skipped)

@@ -1,5 +1,6 @@
 """What frontend 1.58's strict schema gets to see."""
 
+import json
 import math
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from engine.model.job import Entry, Job
 from engine.model.states import JobState
-from engine.views.job import clean_error, clean_view, job_view
+from engine.views.job import clean_error, clean_view, job_view, shown_number
 from wire.ids import PromptId
 
 EXTRA = {"create_time": 10, "extra_pnginfo": {"workflow": {"id": "wf"}}}
@@ -203,3 +204,8 @@ def test_whatever_comfyui_answers_the_list_stays_strict(
     cleaned = clean_view({"id": "x", "execution_error": error, **rest, "status": status})
 
     assert cleaned is None or is_strict(cleaned)
+
+
+@pytest.mark.parametrize(("number", "shown"), [(3.0, "3"), (-2.0, "-2"), (2.5, "2.5"), (1e308, "1e+308")])
+def test_a_queue_number_is_written_as_comfyui_writes_it(number: float, shown: str) -> None:
+    assert json.dumps(shown_number(number)) == shown

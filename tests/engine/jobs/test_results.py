@@ -1,0 +1,87 @@
+"""Results that are stored with difficulties."""
+
+import pytest
+
+from engine.jobs import commands as do
+from engine.jobs import events as on
+from engine.jobs.events import Fault, Wait
+from engine.jobs.results import REFETCHES_MAX
+from engine.model.job import LostFile
+from engine.model.states import JobState
+from tests.support.playbook import (
+    KEY,
+    A,
+    cannot,
+    finished,
+    output,
+    received,
+    reference,
+    running,
+    saved,
+)
+
+
+def test_a_result_that_cannot_be_stored_now_is_stored_later_and_needs_a_look_when_it_lasts() -> None:
+    play = running() >> received(output(A), finished(A), first=1)
+    ticket = play.last(do.SaveOutput).ticket
+    for failures in range(3):
+        play >> cannot(Wait.SAVE, "disk full", ticket=ticket)
+        if failures < 2:
+            play << do.Pause(Wait.SAVE, failures, 0.0, "disk full")
+            play >> on.PauseOver(Wait.SAVE) << do.SaveOutput
+    play << [do.Pause(Wait.SAVE, 2, 0.0, "disk full"), do.NeedsAttention("Cannot save the results: disk full")]
+    assert play.waits_for == "Cannot save the results now: disk full"
+    play >> on.StreamEnded("COMPLETED") << []
+    assert not play.machine.occupies_endpoint
+    assert play.machine.only_saves
+    play >> on.TryNow() << [do.ForgetPause(Wait.SAVE), do.SaveOutput]
+    play >> saved(play, A) << [do.Works(Wait.SAVE), do.NeedsAttention(None), do.End]
+    assert play.end.state is JobState.COMPLETED
+
+
+@pytest.mark.parametrize("fault", [Fault.REJECTED, Fault.BUG])
+def test_what_nobody_expected_needs_a_look_at_once_and_ends_nothing(fault: Fault) -> None:
+    play = running() >> received(output(A), first=1)
+    play >> cannot(Wait.SAVE, "ComfyUI answered 500", fault, ticket=play.last(do.SaveOutput).ticket)
+
+    play << [do.Pause, do.NeedsAttention("Cannot save the results: ComfyUI answered 500")]
+
+
+def test_a_damaged_output_is_fetched_again_within_bounds_that_are_said() -> None:
+    play = running() >> received(output(A), finished(A), first=1)
+    damaged = on.OutputDamaged(play.last(do.SaveOutput).ticket, (reference(A),), f"{A}: 3 of 9 bytes arrived")
+    play >> damaged << do.FetchAgain
+    assert f"at most {REFETCHES_MAX} short jobs" in play.last(do.Notice).detail
+    play >> on.RefetchEnded(damaged.ticket) << do.SaveOutput
+    for failures in range(REFETCHES_MAX - 1):
+        play >> damaged
+        assert play.commands[0] == do.Pause(Wait.REFETCH, failures, 0.0, damaged.reason)
+        play >> on.PauseOver(Wait.REFETCH) << do.FetchAgain
+        play >> on.RefetchEnded(damaged.ticket) << do.SaveOutput
+    play >> damaged << do.SaveOutput
+    assert play.last(do.SaveOutput).give_up
+    assert sum(isinstance(command, do.FetchAgain) for command in play.all) == REFETCHES_MAX
+    play >> saved(play, lost=(LostFile(KEY, "3 of 9 bytes arrived"),))
+    assert play.end.state is JobState.FAILED
+
+
+def test_what_was_fetched_again_is_stored_and_the_job_completes() -> None:
+    play = running() >> received(output(A), finished(A), first=1)
+    play >> on.OutputDamaged(play.last(do.SaveOutput).ticket, (reference(A),), "damaged") << do.FetchAgain
+    play >> on.RefetchEnded(play.last(do.FetchAgain).ticket) << do.SaveOutput
+    play >> saved(play, A) << do.End
+
+    assert play.end.state is JobState.COMPLETED
+
+
+def test_a_refetch_that_cannot_be_sent_now_is_sent_later() -> None:
+    play = running() >> received(output(A), first=1)
+    play >> on.OutputDamaged(play.last(do.SaveOutput).ticket, (reference(A),), "damaged") << do.FetchAgain
+    play >> cannot(Wait.REFETCH, ticket=play.last(do.FetchAgain).ticket) << do.Pause
+    play >> on.PauseOver(Wait.REFETCH) << do.FetchAgain
+
+
+def test_pauses_that_are_over_twice_or_about_nothing_do_nothing() -> None:
+    play = running() >> on.PauseOver(Wait.FOLLOW) << []
+    play >> on.PauseOver(Wait.SAVE) << []
+    play >> on.RefetchEnded(77) << []
