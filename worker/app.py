@@ -5,9 +5,11 @@ import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
-from wire.files import INPUTS_FOLDER
+from wire.files import INPUTS_FOLDER, JOBS_FOLDER
 from worker.comfyui.diagnostics import Diagnostics
+from worker.comfyui.execution import Waits
 from worker.comfyui.launch import ComfyLaunch
+from worker.comfyui.turns import Turns
 from worker.comfyui.watchdog import HangWatchdog
 from worker.events.outbox import Outbox
 from worker.files.cleanup import Cleanup
@@ -16,6 +18,7 @@ from worker.files.input_fetch import InputFetch
 from worker.files.input_staging import InputSources
 from worker.files.large_outputs import LargeOutputs
 from worker.handler import Handler
+from worker.known_jobs import KnownJobs
 from worker.models.downloads import Downloads
 from worker.models.required_models import RequiredModels
 from worker.models.sources import ModelSources
@@ -30,25 +33,31 @@ HandlerFunction = (
 )
 
 
-def _shelf(settings: WorkerSettings) -> RequiredModels:
+def _required_models(settings: WorkerSettings) -> RequiredModels:
     sources = ModelSources(settings.bucket, settings.tokens(), allow_private=settings.downloads_allow_private)
     return RequiredModels(Downloads(settings.models_dir, sources), settings.models_dir, settings.models_manifest)
 
 
-def _input_places(settings: WorkerSettings) -> InputSources:
-    """A cache on the volume is there for all workers, and for those that come later."""
+def _input_sources(settings: WorkerSettings) -> InputSources:
+    """All workers share a cache on the volume, and it outlives them."""
     root = settings.volume / INPUTS_FOLDER if settings.volume else settings.data_dir.resolve() / "input-cache"
     fetch = InputFetch(settings.bucket_endpoint_url, allow_private=settings.downloads_allow_private)
     return InputSources(InputCache(root, settings.input_cache_max_bytes, time.time), fetch, settings.volume)
 
 
-def _depot(settings: WorkerSettings) -> LargeOutputs:
-    bucket = settings.bucket_name if settings.bucket else None
-    return LargeOutputs(settings.volume, settings.bucket, bucket, settings.output_max_age_s)
+def _known_jobs(settings: WorkerSettings) -> KnownJobs:
+    """On the volume all workers share them."""
+    root = settings.volume / JOBS_FOLDER if settings.volume else settings.data_dir.resolve() / "known-jobs"
+    return KnownJobs(root, time.time)
 
 
-def _nowhere() -> None:
-    """Where nobody ends the process."""
+def _large_outputs(settings: WorkerSettings) -> LargeOutputs:
+    bucket = settings.bucket if settings.bucket_name else None
+    return LargeOutputs(settings.volume, bucket, settings.output_max_age_s)
+
+
+def _stay() -> None:
+    """For an app whose process somebody else ends."""
 
 
 class App:
@@ -58,22 +67,23 @@ class App:
         self,
         settings: WorkerSettings,
         sdk_version: str,
-        leave: Callable[[], None] = _nowhere,
+        leave: Callable[[], None] = _stay,
         comfyui: ComfyLaunch | None = None,
+        turns: Turns | None = None,
     ) -> None:
         """*leave* ends the process, when the worker's time is over. *comfyui* may be on its way already."""
         self._comfyui = comfyui or ComfyLaunch(settings)
         self.comfy_url = self._comfyui.url
         self.redact = Redact(secrets())
         self.sdk_config: dict[str, Any] = {}
-        self.shift = Shutdown(self.sdk_config, settings.worker_drain_s, leave)
-        self._workshop = self._set_up(settings, sdk_version)
-        handler = Handler(self.open_session, self.shift.began)
+        self.shutdown = Shutdown(self.sdk_config, settings.worker_drain_s, leave)
+        self._services = self._build_services(settings, sdk_version, turns or Turns())
+        handler = Handler(self.open_session, self.shutdown.job_began)
         self.handler: HandlerFunction = handler.stream if settings.worker_stream else handler.once
         self.sdk_config |= {
             "handler": self.handler,
             "return_aggregate_stream": True,
-            "concurrency_modifier": self.shift.before_taking,
+            "concurrency_modifier": self.shutdown.before_taking,
         }
 
     def start(self) -> None:
@@ -82,21 +92,24 @@ class App:
     def stop(self) -> None:
         self._comfyui.process.stop()
 
-    def _set_up(self, settings: WorkerSettings, sdk_version: str) -> WorkerServices:
+    def _build_services(self, settings: WorkerSettings, sdk_version: str, turns: Turns) -> WorkerServices:
         process, folders = self._comfyui.process, self._comfyui.folders
         model_roots = (settings.models_dir, settings.comfyui_home / "models")
         return WorkerServices(
             comfy_url=self.comfy_url,
-            watch=HangWatchdog(process, settings.comfyui_hang_s),
+            watchdog=HangWatchdog(process, settings.comfyui_hang_s),
+            turns=turns,
+            known_jobs=_known_jobs(settings),
             folders=folders,
-            shelf=_shelf(settings),
-            inputs=_input_places(settings),
-            depot=_depot(settings),
-            hygiene=Cleanup(folders, settings.output_max_age_s, settings.output_max_bytes, time.time),
+            required_models=_required_models(settings),
+            input_sources=_input_sources(settings),
+            large_outputs=_large_outputs(settings),
+            cleanup=Cleanup(folders, settings.output_max_age_s, settings.output_max_bytes, time.time),
             diagnostics=Diagnostics(sdk_version, folders.data, model_roots, process.log_tail, self.redact),
-            replace=self.shift.replace,
+            replace_worker=self.shutdown.replace_worker,
+            waits=Waits(),
         )
 
-    def open_session(self, job_input: object) -> Session:
+    def open_session(self, job_input: object, job_id: str = "") -> Session:
         outbox = Outbox(uuid.uuid4().hex, time.time_ns() // 1_000_000, time.monotonic)
-        return Session(job_input, self._workshop, outbox, new_id=lambda: str(uuid.uuid4()))
+        return Session(job_input, job_id, self._services, outbox, new_id=lambda: str(uuid.uuid4()))

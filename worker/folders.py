@@ -1,15 +1,13 @@
-"""Where ComfyUI keeps its files, and the one function through which every name from outside becomes a path."""
+"""Where ComfyUI keeps its files, and how a name becomes a path in one of its folders."""
 
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
+from wire import names
 from wire.files import Folder
-
-
-class UnsafeName(Exception):
-    """A file name that leads out of its folder, or that no file can have."""
+from wire.names import NameRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,30 +25,27 @@ class Folders:
         return self.data / folder
 
     def create(self, owner: str | None = None) -> None:
-        """*owner* is the user that ComfyUI runs as, when that is another one."""
+        """*owner* is the user that ComfyUI runs as, when it is not the worker's."""
         for folder in (self.root("input"), self.root("output"), self.root("temp"), self.user):
             folder.mkdir(parents=True, exist_ok=True)
             if owner is not None:
-                with suppress(LookupError):  # who starts ComfyUI says that there is no such user
+                with suppress(LookupError):  # the start of ComfyUI reports that the user does not exist
                     shutil.chown(folder, owner)
 
 
 def confined(root: Path, subfolder: str, filename: str) -> Path:
-    """The real path of *filename* in *subfolder* of *root*; raises UnsafeName when it is not below *root*."""
-    parts = [part for part in subfolder.split("/") if part not in ("", ".")]
-    if subfolder.startswith("/") or filename in ("", ".", "..") or "/" in filename:
-        raise UnsafeName(f"{subfolder!r} / {filename!r} is no name of a file")
-    if any(not _plain(part) for part in (*parts, filename)):
-        raise UnsafeName(f"{subfolder!r} / {filename!r} leads out of its folder")
+    """The real path of a file that somebody asks for; raises NameRefused when its name or a link leads out."""
+    names.confined(subfolder, filename)
+    return inside(root, subfolder, filename)
+
+
+def inside(root: Path, subfolder: str, filename: str) -> Path:
+    """The real path of a file that ComfyUI has named, whatever its name; raises NameRefused when it is elsewhere."""
     base = root.resolve()
     try:
-        path = base.joinpath(*parts, filename).resolve()
+        path = base.joinpath(subfolder, filename).resolve()
     except (OSError, RuntimeError, ValueError) as error:
-        raise UnsafeName(f"{subfolder!r} / {filename!r} is no name of a file: {error}") from error
+        raise NameRefused(f"{subfolder!r} / {filename!r} is not a file name: {error}") from error
     if not path.is_relative_to(base) or path == base:
-        raise UnsafeName(f"{subfolder!r} / {filename!r} is a link out of its folder")
+        raise NameRefused(f"{subfolder!r} / {filename!r} leads out of its folder")
     return path
-
-
-def _plain(part: str) -> bool:
-    return part != ".." and not PureWindowsPath(part).drive and not any(c == "\\" or ord(c) < 32 for c in part)

@@ -1,12 +1,15 @@
-"""Handler: a job of RunPod's SDK in, our events out. All work is done by the session, in a task of its own."""
+"""Handler: a job of RunPod's SDK in, our events out. The session does all the work, in a task of its own."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from worker.events.aggregate import Aggregate
 from worker.session import Session
 from worker.single_answer import SingleAnswer
+
+logger = logging.getLogger(__name__)
 
 
 class Chunk(dict[str, Any]):
@@ -17,13 +20,15 @@ class Chunk(dict[str, Any]):
 
 
 class Handler:
+    """Owns the sessions' tasks, which may go on after RunPod's SDK has forgotten the job."""
+
     def __init__(
         self,
-        open_session: Callable[[object], Session],
-        began: Callable[[asyncio.Task[Any], Callable[[str], None]], None],
+        open_session: Callable[[object, str], Session],
+        job_began: Callable[[asyncio.Task[Any], Callable[[str], None]], None],
     ) -> None:
-        """*began* is told the task in which RunPod's SDK runs a job, and how to give that job up."""
-        self._open_session, self._began = open_session, began
+        """*job_began* gets the task in which RunPod's SDK runs a job, and how to give that job up."""
+        self._open_session, self._job_began = open_session, job_began
         self._running = set[asyncio.Task[None]]()
 
     async def stream(self, job: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
@@ -41,22 +46,27 @@ class Handler:
     async def once(self, job: dict[str, Any]) -> dict[str, Any]:
         """One answer when the prompt has ended."""
         session = self._start(job)
-        result = SingleAnswer()
+        answer = SingleAnswer()
         try:
             async for batch in session.outbox.batches():
-                result.add(batch)
+                answer.add(batch)
         finally:
             session.cancel()
-        return result.answer()
+        return answer.whole()
 
     def _start(self, job: dict[str, Any]) -> Session:
-        session = self._open_session(job.get("input"))
+        session = self._open_session(job.get("input"), str(job.get("id", "")))
         task = session.start()
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        task.add_done_callback(self._ended)
         reader = asyncio.current_task()
         assert reader is not None  # noqa: S101  we are in a coroutine
-        # a generator that is suspended at its yield is not told of a cancellation; the task that reads it ends
+        # a generator that is suspended at its yield does not notice a cancellation; the task that reads it ends
         reader.add_done_callback(lambda _: session.cancel())
-        self._began(reader, session.give_up)
+        self._job_began(reader, session.give_up)
         return session
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("%s failed after its last event", task.get_name(), exc_info=error)

@@ -1,11 +1,11 @@
-"""Redact: takes secrets out of what leaves the worker. Pure."""
+"""Redact: takes secrets out of everything that leaves the worker. Pure."""
 
 import re
 from collections.abc import Iterable
 from typing import Any
 
 _SHORTEST = 8
-"""a shorter value is no secret worth the name, and would blot out ordinary words"""
+"""a shorter value is hardly a secret, and would blot out ordinary words"""
 _SHAPED = re.compile(
     r"(?i)(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"  # user:password@ in an address
     r"|(?<=bearer )[\w.~+/=-]{8,}"
@@ -16,7 +16,7 @@ _INSTEAD = "[secret]"
 
 
 class Redact:
-    """*secrets* are values that must not appear; what has the shape of a key is taken out as well."""
+    """Replaces *secrets*, and everything that has the shape of a key."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         self._secrets = sorted({secret for secret in secrets if len(secret) >= _SHORTEST}, key=len, reverse=True)

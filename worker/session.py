@@ -1,12 +1,13 @@
 """Session: one job, from the request to its last event, in a task of its own.
 
 RunPod cancels the task that reads our generator, which may then be suspended at a ``yield`` and learn nothing. So the
-work is done in a task that we own, and whoever notices the cancellation first calls :meth:`Session.cancel`.
+work is done in a task that we own, and whoever notices the cancellation first calls :meth:`Session.cancel`. What comes
+after the last event, such as waiting until a cancelled prompt has left ComfyUI, belongs to that task as well.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from wire.events import (
     FilesCollected,
     FilesKept,
     FilesMissing,
+    JobsFound,
     NodeOutput,
     Preview,
     PromptFailed,
@@ -27,38 +29,24 @@ from wire.events import (
 )
 from wire.files import Wanted
 from wire.job import JobRequest, decode_request
-from worker.comfyui.client import ComfyClient, ComfySocket, ComfyUnreachable, PromptRefused
+from worker.comfyui.client import ComfyClient, ComfyUnreachable, PromptRefused
 from worker.comfyui.diagnostics import Diagnostics
-from worker.comfyui.fatal_gpu_errors import poison
-from worker.comfyui.loading import loading
+from worker.comfyui.execution import Execution, PromptVanished, Waits
+from worker.comfyui.fatal_gpu_errors import fatal_gpu_error
 from worker.comfyui.process import ComfyUIDied
-from worker.comfyui.suggestions import explained
+from worker.comfyui.turns import Turns
 from worker.comfyui.watchdog import HangWatchdog
 from worker.events.outbox import Outbox
-from worker.events.prompt_run import PromptRun
 from worker.files.cleanup import Cleanup
-from worker.files.input_staging import BadInput, FilesLacking, InputSources, InputStaging
+from worker.files.input_staging import BadInput, InputsMissing, InputSources, InputStaging
 from worker.files.large_outputs import LargeOutputs
 from worker.files.output_staging import OutputGone, OutputStaging
 from worker.folders import Folders
+from worker.known_jobs import KnownJobs
 from worker.models.downloads import ModelUnavailable
 from worker.models.required_models import RequiredModels
 
 logger = logging.getLogger(__name__)
-
-_SILENCE_S = 2.0
-"""without a message: then ComfyUI is asked"""
-_RECONNECT_S = 0.25
-_ENDED_S, _ENDED_POLL_S = 10.0, 0.05
-"""from the announced end until the history entry must be there"""
-_DROP_S = 60.0
-"""for ComfyUI to let go of a cancelled prompt; a node that does not look at the interrupt holds it longer"""
-_DROP_RETRY_S, _DROP_RETRY_MAX_S = 0.05, 1.0
-
-
-class PromptVanished(Exception):
-    """ComfyUI lives, but the prompt is neither in its queue nor in its history."""
-
 
 _FAILURES: dict[type[Exception], str] = {
     WireError: "bad_request",
@@ -66,40 +54,43 @@ _FAILURES: dict[type[Exception], str] = {
     ModelUnavailable: "model_unavailable",
     PromptVanished: "prompt_vanished",
     ComfyUnreachable: "comfyui_unreachable",
-    OutputGone: "output_gone",
 }
-"""what a job cannot go on after, and how it is called"""
+"""what ends a job, and the error type of its last event"""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerServices:
-    """What all sessions of a worker work with."""
+    """What all sessions of a worker share."""
 
     comfy_url: str
-    watch: HangWatchdog
+    watchdog: HangWatchdog
+    turns: Turns
+    known_jobs: KnownJobs
     folders: Folders
-    shelf: RequiredModels
-    inputs: InputSources
-    depot: LargeOutputs
-    hygiene: Cleanup
+    required_models: RequiredModels
+    input_sources: InputSources
+    large_outputs: LargeOutputs
+    cleanup: Cleanup
     diagnostics: Diagnostics
-    replace: Callable[[str], None]
+    replace_worker: Callable[[str], None]
     """called with the reason when this worker will not get well again"""
+    waits: Waits
 
 
 class Session:
-    def __init__(self, job_input: object, workshop: WorkerServices, outbox: Outbox, new_id: Callable[[], str]) -> None:
-        self._input, self._shop, self._process = job_input, workshop, workshop.watch.process
-        self._inputs, self._outputs = InputStaging(workshop.folders, workshop.inputs), OutputStaging(workshop.folders)
+    """*job_input* is RunPod's ``input`` and *job_id* its id, *outbox* takes the job's events."""
+
+    def __init__(
+        self, job_input: object, job_id: str, services: WorkerServices, outbox: Outbox, new_id: Callable[[], str]
+    ) -> None:
+        self._input, self._services, self._process = job_input, services, services.watchdog.process
+        self._job_id = job_id
+        self._inputs = InputStaging(services.folders, services.input_sources)
+        self._outputs = OutputStaging(services.folders)
         self._new_id, self._client_id = new_id, new_id()
-        self._given_up: str | None = None
-        self._deaths = 0
-        self._submission: asyncio.Task[None] | None = None
         self._prompt_id = ""
-        self._workflow: dict[str, Any] = {}
-        self._prompt_run: PromptRun | None = None
-        self._outputs_named: dict[str, Any] | None = None
-        self._loading: str | None = None
+        self._execution: Execution | None = None
+        self._given_up: str | None = None
         self._task: asyncio.Task[None] | None = None
         self.outbox = outbox
 
@@ -108,41 +99,35 @@ class Session:
         return self._task
 
     def cancel(self) -> None:
-        """Ends the session and its prompt; the second call, and one after the end, does nothing."""
-        if self._task is not None and not self._task.done() and not self._task.cancelling():
+        """Ends the job and its prompt; does nothing after the job's last event, and the second time."""
+        if self._task is not None and not self.outbox.closed and not self._task.cancelling():
             self._task.cancel()
 
     def give_up(self, reason: str) -> None:
-        """Ends the session, whose last event then says why; the worker is about to end."""
+        """Ends the job with *reason* as its last event; the worker is about to end."""
         self._given_up = reason
         self.cancel()
 
     async def _run(self) -> None:
         try:
-            await self._shop.hygiene.enter()
             async with aiohttp.ClientSession() as http:
-                comfy = ComfyClient(self._shop.comfy_url, http)
-                watching = asyncio.create_task(self._shop.watch.keep(comfy.answers))
-                try:
-                    await self._guarded(comfy)
-                finally:
-                    watching.cancel()
+                await self._reporting_errors(self._job(ComfyClient(self._services.comfy_url, http)))
         finally:
             self.outbox.close()
-            self._shop.hygiene.leave(self._inputs.written, self._outputs_named)
 
-    async def _guarded(self, comfy: ComfyClient) -> None:
-        """The job; whatever goes wrong becomes its last event."""
+    async def _reporting_errors(self, work: Coroutine[Any, Any, None]) -> None:
+        """Does *work*; whatever goes wrong becomes the job's last event."""
         try:
-            await self._job(comfy)
+            await work
         except asyncio.CancelledError:
             if self._given_up is None:
-                await self._abandon(comfy)
                 raise
             await self._fail("worker_stopped", self._given_up)
         except PromptRefused as refusal:
-            await self.outbox.put(await self._rejected(comfy, refusal))
-        except FilesLacking as error:
+            report = await self._services.diagnostics.report(str(refusal.error.get("type")))
+            rejected = PromptRejected(error=refusal.error, node_errors=refusal.node_errors, diagnostics=report)
+            await self.outbox.put(rejected)
+        except InputsMissing as error:
             logger.info("%s: %s", self._prompt_id, error)
             await self.outbox.put(FilesMissing(sha256=error.sha256))
         except ComfyUIDied as error:
@@ -156,48 +141,81 @@ class Session:
 
     async def _fail(self, error_type: str, message: str) -> None:
         logger.error("%s: %s: %s", self._prompt_id, error_type, message)
-        diagnostics = await self._shop.diagnostics.report(error_type, self._running_node())
+        node = None if self._execution is None else self._execution.running_node
+        diagnostics = await self._services.diagnostics.report(error_type, node)
         await self.outbox.put(WorkerFailed(error_type=error_type, message=message, diagnostics=diagnostics))
 
     def _replace_if_beyond_help(self, error: ComfyUIDied) -> None:
-        reason = poison(self._process.log_tail()) or (str(error) if error.beyond_help else None)
+        reason = fatal_gpu_error(self._process.log_tail()) or (str(error) if error.beyond_help else None)
         if reason is not None:
-            self._shop.replace(reason)
-
-    def _running_node(self) -> dict[str, Any] | None:
-        node = None if self._prompt_run is None else self._prompt_run.node
-        return None if node is None else {"id": node, "class_type": self._workflow.get(node, {}).get("class_type")}
+            self._services.replace_worker(reason)
 
     async def _job(self, comfy: ComfyClient) -> None:
         request = decode_request(self._input)
         self._prompt_id = request.prompt_id or self._new_id()
-        self._workflow = request.workflow
         if request.collect:
             await self._collect(request.collect)
             return
-        self._outputs = OutputStaging(self._shop.folders, self._shop.depot.leaver(self._prompt_id, request.fetches))
+        await self._find(request.find)
         await self._inputs.check(request.files)
-        await self._shop.shelf.ensure(request.models, self._say_models)
-        await self._wait_for_comfy(comfy)
-        if request.files:
-            await self.outbox.put(WorkerState(phase="staging", message=f"Writing {len(request.files)} input files"))
-            if kept := await self._inputs.write(request.files):
-                await self.outbox.put(FilesKept(sha256=kept))
-        self._prompt_run = run = PromptRun(self._prompt_id)
-        entry = await self._execute(comfy, request, run)
-        if (entry.get("status") or {}).get("status_str") == "success":
-            self._outputs_named = entry.get("outputs") or {}
-        for event in run.finish(entry):
-            await self._deliver(event)
+        await self._services.required_models.ensure(request.models, self._report_models)
+        async with self._services.turns.take(self._report_withdrawal), self._services.watchdog.watching(comfy.answers):
+            try:
+                await self._reporting_errors(self._prompt(comfy, request))
+            finally:
+                self.outbox.close()
+                await self._leave(comfy)
+
+    async def _find(self, prompts: tuple[str, ...]) -> None:
+        """Remembers this job, and names the jobs that the sender lost sight of."""
+        known_jobs = self._services.known_jobs
+        await asyncio.to_thread(known_jobs.remember, self._prompt_id, self._job_id)
+        if prompts and (jobs := await asyncio.to_thread(known_jobs.found, prompts)):
+            await self.outbox.put(JobsFound(jobs=jobs))
+
+    async def _report_withdrawal(self) -> None:
+        await self.outbox.put(WorkerState(phase="stopping", message="Stopping the last job"))
+
+    async def _leave(self, comfy: ComfyClient) -> None:
+        """ComfyUI and its folders are ready for the next job when this returns."""
+        prompt_ran = False
+        if self._execution is not None:
+            await self._execution.withdraw(self._services.turns)
+            prompt_ran = self._execution.accepted
+        cleanup = self._services.cleanup
+        await cleanup.after_job(self._inputs.written, prompt_ran=prompt_ran, forget_cache=comfy.forget_cache)
 
     async def _collect(self, outputs: tuple[Wanted, ...]) -> None:
-        """Sends outputs of an earlier job again; ComfyUI is not needed for it."""
+        """Sends the outputs of an earlier job that this worker has again; ComfyUI is not needed for it."""
+        missing = list[str]()
         for transfer, wanted in enumerate(outputs):
-            async for piece in self._outputs.again(wanted, transfer):
-                await self.outbox.put(piece)
-        await self.outbox.put(FilesCollected(sha256=tuple(wanted.sha256 for wanted in outputs)))
+            try:
+                async for piece in self._outputs.again(wanted, transfer):
+                    await self.outbox.put(piece)
+            except OutputGone as error:
+                logger.warning("not sent again: %s", error)
+                missing.append(wanted.sha256)
+        sent = tuple(wanted.sha256 for wanted in outputs if wanted.sha256 not in missing)
+        await self.outbox.put(FilesCollected(sha256=sent, missing=tuple(missing)))
 
-    async def _say_models(self, line: str) -> None:
+    async def _prompt(self, comfy: ComfyClient, request: JobRequest) -> None:
+        services = self._services
+        store = services.large_outputs.store_for(self._prompt_id, request.fetches)
+        self._outputs = OutputStaging(services.folders, store)
+        await self._wait_for_comfy(comfy)
+        if request.files:
+            await self._write_inputs(request)
+        self._execution = Execution(
+            request, self._prompt_id, self._client_id, comfy, self._process, self._deliver, services.waits
+        )
+        await self._execution.run()
+
+    async def _write_inputs(self, request: JobRequest) -> None:
+        await self.outbox.put(WorkerState(phase="staging", message=f"Writing {len(request.files)} input files"))
+        if kept := await self._inputs.write(request.files):
+            await self.outbox.put(FilesKept(sha256=kept))
+
+    async def _report_models(self, line: str) -> None:
         await self.outbox.put(WorkerState(phase="models", message=line))
 
     async def _wait_for_comfy(self, comfy: ComfyClient) -> None:
@@ -207,133 +225,27 @@ class Session:
             await self._process.wait_ready(comfy.answers)
             stats = await comfy.stats()
         if stats is not None:
-            self._shop.watch.heard()
-            self._shop.diagnostics.stats = stats
-        self._deaths = self._process.deaths
-
-    async def _execute(self, comfy: ComfyClient, request: JobRequest, run: PromptRun) -> dict[str, Any]:
-        """Submits the prompt and follows it to its end; answers ComfyUI's history entry."""
-        try:
-            async with comfy.socket(self._client_id) as socket:
-                self._submission = asyncio.create_task(comfy.submit(request, self._prompt_id, self._client_id))
-                await asyncio.shield(self._submission)  # a prompt whose answer nobody read could not be withdrawn
-                logger.info("%s: submitted", self._prompt_id)
-                return await self._follow(comfy, socket, run)
-        except ComfyUnreachable:
-            if self._submission is None:
-                raise
-        return await self._follow_again(comfy, run)  # also when only the answer to the submission was lost
-
-    async def _follow_again(self, comfy: ComfyClient, run: PromptRun) -> dict[str, Any]:
-        """After the websocket was lost: the prompt goes on, and its history entry tells what was missed."""
-        while True:
-            await asyncio.sleep(_RECONNECT_S)  # also what it takes to learn that ComfyUI died
-            self._check_alive()
-            try:
-                if (entry := await self._ask(comfy)) is not None:
-                    return entry
-                async with comfy.socket(self._client_id) as socket:
-                    return await self._follow(comfy, socket, run)
-            except ComfyUnreachable as error:
-                logger.warning("%s: %s; trying again", self._prompt_id, error)
-
-    async def _follow(self, comfy: ComfyClient, socket: ComfySocket, run: PromptRun) -> dict[str, Any]:
-        while not run.announced:
-            message = await socket.receive(_SILENCE_S)
-            if message is None:
-                if (entry := await self._ask(comfy)) is not None:
-                    return entry
-                await self._say_what_loads(run)
-                continue
-            try:
-                events = list(run.feed(message))
-            except (KeyError, TypeError, ValueError):
-                logger.exception("%s: a message of ComfyUI is passed over", self._prompt_id)
-                continue
-            if events:
-                self._loading = None
-            for event in events:
-                await self._deliver(event)
-        return await self._ended(comfy)
-
-    async def _say_what_loads(self, run: PromptRun) -> None:
-        """ComfyUI is silent while it reads a model, which can take minutes."""
-        text = loading(self._workflow.get(run.node or ""), self._process.log_tail())
-        if text is not None and text != self._loading:
-            await self.outbox.put(WorkerState(phase="loading", message=text))
-        self._loading = text
-
-    async def _ask(self, comfy: ComfyClient) -> dict[str, Any] | None:
-        """The history entry, None while the prompt waits or runs."""
-        self._check_alive()
-        for _ in range(2):  # it moves from the queue to the history between the two questions
-            if (entry := await comfy.history(self._prompt_id)) is not None:
-                return entry
-            if await comfy.is_queued(self._prompt_id):
-                return None
-        raise PromptVanished("ComfyUI does not know the prompt any more: it is neither queued nor in the history")
-
-    async def _ended(self, comfy: ComfyClient) -> dict[str, Any]:
-        try:
-            async with asyncio.timeout(_ENDED_S):
-                while (entry := await self._ask(comfy)) is None:  # noqa: ASYNC110  another process
-                    await asyncio.sleep(_ENDED_POLL_S)
-                return entry
-        except TimeoutError as error:
-            raise PromptVanished("ComfyUI said that the prompt ended, but keeps no history of it") from error
-
-    def _check_alive(self) -> None:
-        if self._process.deaths != self._deaths:
-            raise ComfyUIDied(f"{self._process.what_happened()}. It was running the prompt.")
+            self._services.watchdog.answered()
+            self._services.diagnostics.stats = stats
 
     async def _deliver(self, event: WorkerEvent) -> None:
         if isinstance(event, NodeOutput):
             async for piece in self._outputs.outgoing(event):
                 await self.outbox.put(piece)
         elif isinstance(event, PromptFailed):
-            await self.outbox.put(await self._reported(event))
+            await self.outbox.put(await self._with_diagnostics(event))
         elif isinstance(event, Preview):
             for part in self._outputs.split(event):
                 await self.outbox.put(part)
         else:
             await self.outbox.put(event)
 
-    async def _rejected(self, comfy: ComfyClient, refusal: PromptRefused) -> PromptRejected:
-        try:
-            node_errors = explained(refusal.node_errors, self._workflow, await comfy.node_definitions())
-        except ComfyUnreachable:
-            node_errors = refusal.node_errors
-        report = await self._shop.diagnostics.report(str(refusal.error.get("type")))
-        return PromptRejected(error=refusal.error, node_errors=node_errors, diagnostics=report)
-
-    async def _reported(self, event: PromptFailed) -> PromptFailed:
-        """*event* with its diagnostics; this worker is replaced when nothing can run on it after such an error."""
+    async def _with_diagnostics(self, event: PromptFailed) -> PromptFailed:
+        """*event* with its report; this worker is replaced when nothing can run on it after such an error."""
         error = event.error
         traceback = [str(line) for line in error.get("traceback") or ()]
-        if reason := poison((str(error.get("exception_message")), *traceback)):
-            self._shop.replace(reason)
+        if reason := fatal_gpu_error((str(error.get("exception_message")), *traceback)):
+            self._services.replace_worker(reason)
         node = {"id": error.get("node_id"), "class_type": error.get("node_type")}
-        report = await self._shop.diagnostics.report(str(error.get("exception_type")), node, traceback)
+        report = await self._services.diagnostics.report(str(error.get("exception_type")), node, traceback)
         return event.model_copy(update={"diagnostics": report})
-
-    async def _abandon(self, comfy: ComfyClient) -> None:
-        """Withdraws the prompt and waits until ComfyUI has let go of it."""
-        if self._submission is None:
-            return
-        try:
-            async with asyncio.timeout(_DROP_S):
-                await asyncio.wait({self._submission})
-                if not isinstance(self._submission.exception(), PromptRefused):
-                    await self._drop(comfy)
-            logger.info("%s: cancelled", self._prompt_id)
-        except (ComfyUnreachable, TimeoutError) as error:
-            logger.warning("%s: cancelled, but ComfyUI does not let go of it: %s", self._prompt_id, error)
-            self._process.kill("ComfyUI was ended: it did not let go of a cancelled prompt")
-
-    async def _drop(self, comfy: ComfyClient) -> None:
-        retry_s = _DROP_RETRY_S
-        await comfy.drop(self._prompt_id)
-        while await comfy.is_queued(self._prompt_id):
-            await asyncio.sleep(retry_s)
-            retry_s = min(retry_s * 2, _DROP_RETRY_MAX_S)
-            await comfy.drop(self._prompt_id)  # ComfyUI forgets an interrupt that comes before its first node

@@ -2,23 +2,16 @@
 
 import os
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from storage.objects import S3Location
+from wire.s3 import region_of
+
 _SECRET_NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
 _WITHHELD = ("RUNPOD_", "BUCKET_", "AWS_SECRET", "AWS_SESSION", "HF_TOKEN", "CIVITAI_TOKEN")
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """For S3; *endpoint_url* is Amazon's when it is None."""
-
-    endpoint_url: str | None
-    access_key_id: str
-    secret_access_key: str = field(repr=False)
 
 
 class WorkerSettingsError(Exception):
@@ -44,22 +37,22 @@ class WorkerSettings(BaseSettings):
     """what holds ComfyUI's input, output, temp and user folders; the checkout unless set"""
 
     comfyui_user: str | None = None
-    """whom ComfyUI runs as when the worker is root: the nodes in it are other people's programs"""
+    """the user that ComfyUI runs as when the worker is root: its custom nodes are other people's programs"""
     comfyui_hang_s: float = Field(default=60, gt=0)
-    """seconds without an answer after which a ComfyUI that was ready is ended and started again"""
+    """seconds without an answer, after which a ComfyUI that was ready is ended and started again"""
     worker_drain_s: float = Field(default=300, ge=0)
-    """seconds that a running job still has when the worker is told to stop"""
+    """seconds that a running job still gets when the worker is told to stop"""
 
     output_max_age_s: float = Field(default=86_400, gt=0)
-    """seconds for which the worker keeps outputs that were sent"""
+    """seconds after which results go; for half as long they surely stay"""
     output_max_bytes: int = Field(default=10 * 1024**3, ge=0)
-    """bytes of all outputs that it keeps; the oldest go first"""
+    """bytes of all results that stay; once there are more, the oldest go until half is left"""
     models_manifest: str | None = None
     """models that must be there: YAML or JSON, or the path of a file with it; also MODELS_DIR/models.yaml"""
     hf_token: SecretStr | None = None
     """for gated models of Hugging Face"""
     civitai_token: SecretStr | None = None
-    """for models that Civitai gives to its members only"""
+    """for models that Civitai gives only to its members"""
     downloads_allow_private: bool = False
     """lets models come over plain http and from private addresses"""
     bucket_endpoint_url: str | None = None
@@ -74,12 +67,12 @@ class WorkerSettings(BaseSettings):
     """bytes of input files that are kept so that they need not be sent again"""
 
     @property
-    def bucket(self) -> Credentials | None:
-        """None unless both keys are set."""
-        if self.bucket_access_key_id is None or self.bucket_secret_access_key is None:
+    def bucket(self) -> S3Location | None:
+        """None unless both keys are set; its name is empty when it is only read from, by addresses with a name."""
+        key, secret, url = self.bucket_access_key_id, self.bucket_secret_access_key, self.bucket_endpoint_url or ""
+        if key is None or secret is None:
             return None
-        secret = self.bucket_secret_access_key.get_secret_value()
-        return Credentials(self.bucket_endpoint_url, self.bucket_access_key_id, secret)
+        return S3Location(url, self.bucket_name or "", region_of(url), SecretStr(key), secret)
 
     def tokens(self) -> dict[str, str]:
         """By the host's short name."""
@@ -111,11 +104,11 @@ def read_settings() -> WorkerSettings:
 
 
 def environment_for_comfyui(user: str | None = None) -> dict[str, str]:
-    """Ours without the platform's keys: custom nodes run in ComfyUI and could read them. *user* is whom it runs as."""
+    """Ours without the platform's keys, which custom nodes could read; *user* is the user that ComfyUI runs as."""
     kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(_WITHHELD)}
     return kept if user is None else kept | {"HOME": str(Path(f"~{user}").expanduser()), "USER": user}
 
 
 def secrets() -> frozenset[str]:
-    """Values of the environment that no log and no report may hold."""
+    """Values of the environment that must not appear in a log or a report."""
     return frozenset(value for name, value in os.environ.items() if any(word in name.upper() for word in _SECRET_NAMES))

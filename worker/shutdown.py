@@ -1,8 +1,8 @@
-"""Shift: when this worker ends. Told to stop, it ends its job first; when it cannot heal, it asks to be replaced.
+"""Shutdown: when this worker ends. Its job ends first, and a worker that is beyond repair asks to be replaced.
 
 RunPod's SDK (1.10 to 2.0rc) only leaves its loop when its long polls have returned, which takes up to 90 seconds, and a
-job that is handed out meanwhile is lost. So the signals are ours, and the process leaves by itself. What is used of the
-SDK is documented: ``refresh_worker`` in the configuration, and ``concurrency_modifier``, which it calls in its event
+job that is handed out meanwhile is lost. So the signals are ours, and the process leaves by itself. We use only what
+the SDK documents: ``refresh_worker`` in the configuration, and ``concurrency_modifier``, which it calls in its event
 loop before it asks for a job.
 """
 
@@ -37,18 +37,18 @@ class Shutdown:
                 self._loop.add_signal_handler(number, self.stop)
         return concurrency
 
-    def began(self, task: asyncio.Task[Any], give_up: Callable[[str], None]) -> None:
+    def job_began(self, task: asyncio.Task[Any], give_up: Callable[[str], None]) -> None:
         """The SDK's *task* runs a job; when it is done, the result was posted. *give_up* ends the job with a reason."""
         self._jobs[task] = give_up
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._job_ended)
 
-    def replace(self, reason: str) -> None:
-        """The platform is asked, with the running job's result, to put another worker in this one's place."""
-        logger.error("this worker cannot heal and asks to be replaced: %s", reason)
+    def replace_worker(self, reason: str) -> None:
+        """Asks the platform, with the running job's result, to put another worker in this one's place."""
+        logger.error("this worker cannot recover and asks to be replaced: %s", reason)
         self._config["refresh_worker"] = True
 
     def stop(self) -> None:
-        """SIGTERM: takes no job any more, ends the running one, leaves. The second time it leaves at once."""
+        """SIGTERM: takes no further job, ends the running one, leaves. The second time it leaves at once."""
         if self._stopping or self._loop is None:
             self._leave()
             return
@@ -68,7 +68,7 @@ class Shutdown:
         for give_up in list(self._jobs.values()):
             give_up(f"The worker was told to stop, and the prompt did not end within {self._drain_s:g} seconds.")
 
-    def _ended(self, task: asyncio.Task[Any]) -> None:
+    def _job_ended(self, task: asyncio.Task[Any]) -> None:
         self._jobs.pop(task, None)  # a task may have run several jobs, where no SDK runs them
         if not self._jobs and (self._stopping or self._config.get("refresh_worker")):
             self._leave()

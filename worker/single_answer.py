@@ -1,4 +1,4 @@
-"""Result: the events of a run as one answer, for endpoints that do not stream (WORKER_STREAM=0)."""
+"""SingleAnswer: the events of a run as one answer, for endpoints that do not stream (WORKER_STREAM=0)."""
 
 from collections import defaultdict
 from typing import Any
@@ -14,7 +14,7 @@ from wire.events import (
     WorkerFailed,
     decode_batch,
 )
-from wire.files import FileRef, Inline, Streamed, decode_bytes, encode_bytes
+from wire.files import FileRef, Inline, MissingFile, Streamed, decode_bytes, encode_bytes
 from wire.limits import RUN_BODY_MAX
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
@@ -27,13 +27,14 @@ class SingleAnswer:
     def __init__(self) -> None:
         self._chunks: defaultdict[int, bytearray] = defaultdict(bytearray)
         self._files: list[dict[str, Any]] = []
+        self._missing: list[MissingFile] = []
         self._ending: dict[str, Any] = {"error": "the worker ended without a result", "error_type": "worker_bug"}
 
     def add(self, batch: dict[str, Any]) -> None:
         for numbered in decode_batch(batch).events:
-            self._tell(numbered.event)
+            self._add(numbered.event)
 
-    def answer(self) -> dict[str, Any]:
+    def whole(self) -> dict[str, Any]:
         if "error" in self._ending:
             return self._ending
         size = sum(len(file["data"]) for file in self._files)
@@ -48,16 +49,19 @@ class SingleAnswer:
             if _is_picture(file)
         ]
         files = [{**file, "data": None} if _is_picture(file) else file for file in self._files]
-        return {"images": images, "files": files, **self._ending}
+        return {"images": images, "files": files, **(_lacking(self._missing) or self._ending)}
 
-    def _tell(self, event: WorkerEvent) -> None:
+    def _add(self, event: WorkerEvent) -> None:
         match event:
             case FileChunk():
                 self._chunks[event.transfer] += decode_bytes(event.data)
             case NodeOutput():
                 self._files += [self._file(event.node, file) for file in event.files]
-            case PromptFinished():
+                self._missing += event.missing
+            case PromptFinished() if not event.node_errors:
                 self._ending = {"status": "success"}
+            case PromptFinished():
+                self._ending = {"status": "incomplete", "node_errors": event.node_errors}
             case PromptFailed():
                 error = event.error
                 self._ending = _error(str(error.get("exception_message", "failed")).strip(), error)
@@ -85,8 +89,17 @@ class SingleAnswer:
 
 
 def _is_picture(file: dict[str, Any]) -> bool:
-    """Pictures travel once, under ``images``; clients expect none there that are only previews."""
+    """Pictures travel once, under ``images``, where clients expect no previews."""
     return file["kind"] == "output" and str(file["filename"]).lower().endswith(_PICTURES)
+
+
+def _lacking(missing: list[MissingFile]) -> dict[str, Any]:
+    """An error beside the files that there are: RunPod's SDK delivers them with it."""
+    if not missing:
+        return {}
+    told = ", ".join(f"{file.filename} ({file.reason})" for file in missing)
+    error = _error(f"Results are missing: {told}", {"exception_type": "output_missing"})
+    return error | {"missing": [file.model_dump() for file in missing]}
 
 
 def _error(sentence: str, error: dict[str, Any]) -> dict[str, Any]:

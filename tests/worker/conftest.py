@@ -7,14 +7,21 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from wire.events import WorkerEvent, decode_batch
 from wire.limits import BATCH_TARGET
 from worker.app import App
+from worker.comfyui.turns import Turns
 from worker.settings import WorkerSettings
 
 FAKE = Path(__file__).parent / "fake_comfyui"
+SLOW = {"1": {"class_type": "Slow", "inputs": {}}}
+
+
+def save(size: int, name: str = "picture") -> dict[str, Any]:
+    return {"class_type": "Save", "inputs": {"size": size, "name": name}}
 
 
 class Reader:
@@ -52,9 +59,28 @@ class Reader:
                 await asyncio.sleep(0.01)
 
 
-def make_app(home: Path, data: Path, **settings: Any) -> App:
+def make_app(home: Path, data: Path, turns: Turns | None = None, **settings: Any) -> App:
     values = {"comfyui_home": home, "worker_data_dir": data, "comfyui_port": 0, "comfyui_python": Path(sys.executable)}
-    return App(WorkerSettings(**{**values, **settings}), sdk_version="1.10.1")
+    return App(WorkerSettings(**{**values, **settings}), sdk_version="1.10.1", turns=turns)
+
+
+async def queue(app: App) -> list[Any]:
+    async with aiohttp.ClientSession() as http, http.get(f"{app.comfy_url}/queue") as response:
+        value = await response.json()
+    return [*value["queue_running"], *value["queue_pending"]]
+
+
+async def until_idle(app: App, timeout_s: float = 5) -> None:
+    async with asyncio.timeout(timeout_s):
+        while await queue(app):
+            await asyncio.sleep(0.02)
+
+
+async def cancelled(reader: Reader) -> None:
+    """What RunPod's SDK does when a job is stopped."""
+    reader.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reader.task
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +97,11 @@ def app(data: Path) -> Iterator[App]:
     app.stop()
 
 
+Read = Callable[..., Reader]
+
+
 @pytest.fixture
-def read(app: App) -> Callable[..., Reader]:
+def read(app: App) -> Read:
     def start(workflow: dict[str, Any], **more: Any) -> Reader:
         return Reader(app, workflow, **more)
 

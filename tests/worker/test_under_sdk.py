@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from wire.events import WorkerEvent, decode_batch
+from wire.events import WorkerEvent, WorkerState, decode_batch
 from wire.job import decode_result
 
 PROJECT = Path(__file__).parents[2]
@@ -123,6 +123,17 @@ async def test_cancelled_as_soon_as_it_runs(endpoint: Endpoint) -> None:
     after = await cancelled_then_quick(endpoint, job)
 
     assert after["status"] == "COMPLETED"
+
+
+async def test_cancelled_while_a_node_does_not_look_at_the_interrupt(endpoint: Endpoint) -> None:
+    job = await endpoint.run({"1": {"class_type": "Blocking", "inputs": {"seconds": 600}}})
+    await endpoint.until_told(job, "node_started")
+
+    await endpoint.call("POST", f"cancel/{job}")
+    after = [event async for event in endpoint.stream(await endpoint.run(QUICK))]
+
+    assert after[0] == WorkerState(phase="stopping", message="Stopping the last job")
+    assert after[-1].kind == "prompt_finished"
 
 
 async def test_a_wrong_request_ends_the_job_with_its_reason(endpoint: Endpoint) -> None:

@@ -1,4 +1,4 @@
-"""ComfyClient: the calls that the worker makes to its own ComfyUI, and one websocket. Errors say whose fault it is."""
+"""ComfyClient: the calls that the worker makes to its own ComfyUI, and its websocket. Errors say whose fault it is."""
 
 import asyncio
 import json
@@ -23,11 +23,11 @@ _CLOSED = (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType
 
 
 class ComfyUnreachable(Exception):
-    """ComfyUI did not answer, or not in time: it may be busy, or gone."""
+    """ComfyUI did not answer in time: it may be busy, or gone."""
 
 
 class PromptRefused(Exception):
-    """ComfyUI's validation said no: *error* and *node_errors* are its own."""
+    """ComfyUI's validation refused the prompt: *error* and *node_errors* are its own."""
 
     def __init__(self, error: dict[str, Any], node_errors: dict[str, Any]) -> None:
         super().__init__(str(error.get("message", "refused")))
@@ -51,7 +51,7 @@ class ComfySocket:
         try:
             return parse_text(frame.data) if frame.type is aiohttp.WSMsgType.TEXT else parse_binary(frame.data)
         except WireError as error:
-            logger.warning("a message of ComfyUI is passed over: %s", error)
+            logger.warning("a message from ComfyUI is skipped: %s", error)
             return None
 
 
@@ -73,8 +73,11 @@ class ComfyClient:
         """ComfyUI's ``/object_info``: megabytes."""
         return await self._json("GET", "/object_info")
 
-    async def submit(self, request: JobRequest, prompt_id: str, client_id: str) -> None:
-        """Queues the prompt; raises PromptRefused when ComfyUI does not accept it."""
+    async def submit(self, request: JobRequest, prompt_id: str, client_id: str) -> dict[str, Any]:
+        """Queues the prompt; returns ``node_errors`` of the outputs that ComfyUI refused while it accepted others.
+
+        Raises PromptRefused when ComfyUI accepts none of it.
+        """
         body: dict[str, Any] = {
             "prompt": request.workflow,
             "prompt_id": prompt_id,
@@ -83,7 +86,8 @@ class ComfyClient:
         }
         if request.targets is not None:
             body["partial_execution_targets"] = list(request.targets)
-        await self._json("POST", "/prompt", body, timeout=_SUBMIT_TIMEOUT)
+        answer = await self._json("POST", "/prompt", body, timeout=_SUBMIT_TIMEOUT)
+        return dict(answer.get("node_errors") or {})
 
     async def history(self, prompt_id: str) -> dict[str, Any] | None:
         """The history entry; None while the prompt has not ended."""
@@ -97,9 +101,22 @@ class ComfyClient:
         return any(item[1] == prompt_id for item in items)
 
     async def drop(self, prompt_id: str) -> None:
-        """Takes the prompt out of the queue, else interrupts it: in this order nothing slips between the two."""
+        """Takes the prompt out of the queue, or interrupts it: in this order it cannot slip between the two."""
         await self._json("POST", "/queue", {"delete": [prompt_id]})
         await self._json("POST", "/interrupt", {"prompt_id": prompt_id})
+
+    async def forget_cache(self) -> bool:
+        """Makes ComfyUI forget the outputs of the nodes that it ran; False when it cannot be asked.
+
+        It unloads its models as well, whatever the request says about them (0.3.64 to 0.33.0, main.py
+        ``prompt_worker``), and does so when no prompt runs.
+        """
+        try:
+            await self._json("POST", "/free", {"free_memory": True})
+        except ComfyUnreachable as error:
+            logger.warning("ComfyUI keeps its cache: %s", error)
+            return False
+        return True
 
     @asynccontextmanager
     async def socket(self, client_id: str) -> AsyncIterator[ComfySocket]:

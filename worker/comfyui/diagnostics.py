@@ -1,4 +1,4 @@
-"""What a failure report of the worker contains: enough to see what is wrong, no secret, and never the whole prompt."""
+"""The worker's failure report: enough to see what is wrong, without secrets, and never the whole prompt."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ _TRACEBACK_LINES, _LINE_MAX = 40, 500
 
 
 class Diagnostics:
-    """*model_roots* hold a folder for each kind of model; *log_tail* are ComfyUI's last lines."""
+    """*model_roots* hold a folder for each kind of model; *log_tail* returns the last lines of ComfyUI's log."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Diagnostics:
     async def report(
         self, error_type: str, node: Mapping[str, Any] | None = None, traceback: Iterable[str] = ()
     ) -> dict[str, Any]:
-        """JSON. *node* is an id and a class, nothing of its inputs."""
+        """A JSON object. *node* is an id and a class, without its inputs."""
         facts = {
             "error_type": error_type,
             "node": dict(node) if node else None,
@@ -89,7 +89,7 @@ def _counts(root: Path) -> dict[str, int]:
 
 
 def _files(folder: Path) -> int:
-    """Not over _COUNT_MAX; links to folders are not followed, and what cannot be read counts nothing."""
+    """At most _COUNT_MAX; links to folders are not followed, and folders that cannot be read do not count."""
     count = 0
     for _, _, names in os.walk(folder):
         count += sum(1 for name in names if not name.startswith((".", "put_")))

@@ -1,7 +1,7 @@
 """Becomes the program named on the command line, and dies with the process that started it (Linux).
 
-Run as ``python tether.py PARENT_PID PROGRAM ARGUMENT…``. A worker that is killed outright has no chance to stop
-ComfyUI, which would keep the GPU and the port.
+Run as ``python die_with_parent.py PARENT_PID PROGRAM ARGUMENT…``. A worker that is killed outright has no chance to
+stop ComfyUI, which would keep the GPU and the port.
 """
 
 import ctypes

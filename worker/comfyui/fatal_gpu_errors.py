@@ -1,9 +1,9 @@
-"""Errors after which this machine computes nothing right any more, whatever is started again. Pure."""
+"""Errors after which this machine's GPU computes nothing right any more, even for a new ComfyUI. Pure."""
 
 import re
 from collections.abc import Iterable
 
-_POISON = re.compile(
+_FATAL = re.compile(
     r"CUDA error: (?!out of memory)[^\n]{1,200}"  # illegal memory access, device-side assert, launch failure, ECC…
     r"|device-side assert triggered"
     r"|an illegal memory access was encountered"
@@ -16,6 +16,6 @@ _POISON = re.compile(
 )
 
 
-def poison(texts: Iterable[str]) -> str | None:
-    """The first words in *texts* that say so; None when there are none."""
-    return next((match[0].strip() for text in texts if (match := _POISON.search(text))), None)
+def fatal_gpu_error(texts: Iterable[str]) -> str | None:
+    """The first such error that *texts* have; None without one."""
+    return next((match[0].strip() for text in texts if (match := _FATAL.search(text))), None)

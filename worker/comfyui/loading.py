@@ -1,7 +1,7 @@
-"""What ComfyUI loads while nothing else happens. Pure.
+"""Which model ComfyUI loads while it sends nothing. Pure.
 
-Source: ComfyUI 0.3.64 and 0.8.0, comfy/model_management.py ``load_models_gpu``: "Requested to load SDXL", then
-"loaded completely …" or "loaded partially …".
+Source: ComfyUI 0.3.64 to 0.33.0, comfy/model_management.py ``load_models_gpu``: "Requested to load SDXL", then
+"loaded completely …" or "loaded partially …", or "… prepared for dynamic VRAM loading …" (comfy/model_patcher.py).
 """
 
 import re
@@ -9,14 +9,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 _REQUESTED = re.compile(r"Requested to load (\S+)")
-_OVER = re.compile(r"loaded (?:completely|partially)|Prompt executed|got prompt")
+_OVER = re.compile(r"loaded (?:completely|partially)|prepared for dynamic VRAM loading|Prompt executed|got prompt")
 _MODEL = re.compile(r"[^/\\]+\.(?:safetensors|sft|ckpt|pth?|bin|gguf)")
 
 
 def loading(node: Mapping[str, Any] | None, log: Iterable[str]) -> str | None:
-    """What a person reads, None when nothing is being loaded.
+    """What ComfyUI loads, in words for a person; None when it loads nothing.
 
-    *node* is the running one in API format; *log* the last lines of ComfyUI's, the oldest first.
+    *node* is the running node in API format, *log* has the last lines of ComfyUI's log, the oldest first.
     """
     if model := _requested(log):
         return f"Loading {model}"
@@ -28,7 +28,7 @@ def loading(node: Mapping[str, Any] | None, log: Iterable[str]) -> str | None:
 
 
 def _requested(log: Iterable[str]) -> str | None:
-    """The model that the log asks for last, unless it also says that this is over."""
+    """The model that ComfyUI began to load last, unless the log also says that it is loaded."""
     model: str | None = None
     for line in log:
         if match := _REQUESTED.search(line):

@@ -1,13 +1,14 @@
 """ComfyProcess: ComfyUI as a child of the worker. Started at once, its log kept, started again when it dies.
 
-One thread owns the child from its start to its end. It must be one that lives as long as the worker does:
-Linux ends a tethered child with the *thread* that started it.
+One thread owns the child from its start to its end. It must be a thread that lives as long as the worker does:
+Linux ends the child (die_with_parent.py) with the *thread* that started it.
 """
 
 import asyncio
 import logging
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -16,11 +17,14 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+
+from wire.backoff import next_delay
 
 logger = logging.getLogger(__name__)
 comfyui_log = logging.getLogger("comfyui")
-"""what ComfyUI itself writes"""
+"""the lines that ComfyUI itself writes"""
 
 _BACKOFF_S, _BACKOFF_MAX_S = 1.0, 30.0
 _STOP_S = 2.0
@@ -28,14 +32,17 @@ _STOP_S = 2.0
 _SPAWN_S = 30.0
 _POLL_S = 0.1
 _ATTEMPTS = 2
-"""deaths that a waiting job puts up with"""
+"""deaths after which a waiting job fails"""
 _LOG_LINES, _LOG_LINE_MAX = 400, 2000
+_LOG_S = 1.0
+"""for the last lines; a program that ComfyUI started may hold the pipe open for as long as it likes"""
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ENDED_BY_US = {-signal.SIGTERM, -signal.SIGINT, 128 + signal.SIGTERM, 128 + signal.SIGINT}
-_TETHER = Path(__file__).with_name("tether.py")
+_DIE_WITH_PARENT = Path(__file__).with_name("die_with_parent.py")
 
 
 class ComfyUIDied(Exception):
-    """ComfyUI is not there; when it is *beyond_help* it does not come back either."""
+    """ComfyUI does not run; when it is *beyond_help*, it does not come back either."""
 
     def __init__(self, message: str, *, beyond_help: bool = False) -> None:
         super().__init__(message)
@@ -49,7 +56,7 @@ def free_port() -> int:
 
 
 class ComfyProcess:
-    """*home* is ComfyUI's checkout, where it runs; *user* is whom it runs as, when the worker is root."""
+    """*home* is ComfyUI's checkout, where it runs; *user* is the user that it runs as, when the worker is root."""
 
     def __init__(self, home: Path, environ: Mapping[str, str] | None = None, user: str | None = None) -> None:
         self._home, self._user = home, user
@@ -61,17 +68,17 @@ class ComfyProcess:
         self._stopping = threading.Event()
         self._wanted = threading.Event()
         self._settled = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="comfyui", daemon=True)
+        self._thread = threading.Thread(target=self._supervise, name="comfyui", daemon=True)
         self._problem: str | None = None
-        self._blame: str | None = None
+        self._kill_reason: str | None = None
         self.deaths = 0
-        """how often it has ended, or could not be started"""
+        """how often ComfyUI has ended, or could not be started"""
 
     def start(self, command: Sequence[str]) -> None:
-        """Starts *command*; from now on it is kept alive.
+        """Starts *command*, and starts it again whenever it ends.
 
-        Returns when the process is there or cannot be: whoever forks meanwhile (RunPod's SDK does, for its heartbeat)
-        would take the pipe along by which the new process says that it runs, and it would be waited for for ever.
+        Returns when the process runs, or cannot: a fork meanwhile (RunPod's SDK forks for its heartbeat) would inherit
+        the pipe through which the new process reports that it runs, and we would wait for it for ever.
         """
         self._command = tuple(command)
         self._thread.start()
@@ -89,16 +96,25 @@ class ComfyProcess:
             self._thread.join(_STOP_S)
 
     def kill(self, reason: str) -> None:
-        """Ends a ComfyUI that is of no use any more; it is started again. *reason* is what happened, as a sentence."""
+        """Ends a ComfyUI that is of no use any more; it is started again. *reason* is a sentence."""
         with self._lock:
             if self._child is not None and self._child.poll() is None:
-                self._blame = reason
+                self._kill_reason = reason
                 self._child.kill()
+
+    async def end(self, reason: str, life: int) -> None:
+        """Kills the ComfyUI that runs since *life* deaths, and waits until it is gone; a later one is left alone."""
+        if self.deaths == life:
+            self.kill(reason)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_S):
+                while self.deaths == life:  # noqa: ASYNC110  a thread counts them
+                    await asyncio.sleep(_POLL_S)
 
     def log_tail(self, lines: int = 40) -> list[str]:
         return list(self._log)[-lines:]
 
-    def what_happened(self) -> str:
+    def last_death(self) -> str:
         """One sentence about the last death."""
         return self._problem or "ComfyUI ended"
 
@@ -108,14 +124,14 @@ class ComfyProcess:
         self._wanted.set()
         while not (self._child is not None and await answers()):
             if self.deaths - before >= _ATTEMPTS:
-                sentence = f"{self.what_happened()}. Starting it again did not help."
+                sentence = f"{self.last_death()}. Starting it again did not help."
                 raise ComfyUIDied(sentence, beyond_help=True)
             if self.deaths > before:
                 self._wanted.set()
             await asyncio.sleep(_POLL_S)
 
-    def _keep(self) -> None:
-        backoff_s = _BACKOFF_S
+    def _supervise(self) -> None:
+        attempts = 0
         while not self._stopping.is_set():
             status = self._run_once()
             self._child = None
@@ -125,8 +141,9 @@ class ComfyProcess:
             logger.error("%s; starting it again", self._problem)
             self._wanted.clear()
             # ended from outside, most likely with us: only a job is a reason to come back
-            self._wanted.wait(None if status in _ENDED_BY_US else backoff_s)
-            backoff_s = min(backoff_s * 2, _BACKOFF_MAX_S)
+            delay_s = next_delay(attempts, base_s=_BACKOFF_S, cap_s=_BACKOFF_MAX_S)
+            self._wanted.wait(None if status in _ENDED_BY_US else delay_s)
+            attempts += 1
 
     def _run_once(self) -> int | None:
         """The exit status, or None when it could not be started."""
@@ -134,10 +151,12 @@ class ComfyProcess:
         self._settled.set()
         if child is None:
             return None
-        self._forward(child)
+        reader = threading.Thread(target=self._forward, args=(child,), name="comfyui log", daemon=True)
+        reader.start()
         status = child.wait()
+        reader.join(_LOG_S)
         with self._lock:
-            self._problem, self._blame = self._blame or _explained(status), None
+            self._problem, self._kill_reason = self._kill_reason or _explained(status), None
         return status
 
     def _startable(self) -> bool:
@@ -164,7 +183,7 @@ class ComfyProcess:
             if self._stopping.is_set():
                 return None
             self._child = subprocess.Popen(  # noqa: S603  the command is the worker's own
-                [sys.executable, str(_TETHER), str(os.getpid()), *self._command],
+                [sys.executable, str(_DIE_WITH_PARENT), str(os.getpid()), *self._command],
                 cwd=self._home,
                 env=self._environ,
                 user=self._user,
@@ -183,7 +202,7 @@ class ComfyProcess:
         assert child.stdout is not None  # noqa: S101  asked for above
         with child.stdout as lines:
             for line in lines:
-                text = line.rstrip()[:_LOG_LINE_MAX]
+                text = _COLOUR.sub("", line).rstrip()[:_LOG_LINE_MAX]
                 self._log.append(text)
                 comfyui_log.info("%s", text)
 

@@ -1,6 +1,6 @@
-"""What ComfyUI does not say when it refuses a prompt: every unknown node, and the nearest names that there are. Pure.
+"""What ComfyUI leaves out when it refuses a prompt: every unknown node, and names similar to a wrong one. Pure.
 
-Source: ComfyUI 0.3.64 and 0.8.0, execution.py ``validate_prompt`` (it stops at the first unknown class and names no
+Source: ComfyUI 0.3.64 to 0.33.0, execution.py ``validate_prompt`` (it stops at the first unknown class and names no
 node in ``node_errors``) and ``validate_inputs`` (lists over 20 names are left out of ``value_not_in_list``).
 """
 
@@ -11,6 +11,7 @@ from typing import Any
 
 _SHOWN = 3
 _ALIKE = 0.72
+_ABOUT_A_CLASS = ("invalid_prompt", "missing_node_type")
 _ABOUT_A_VALUE = ("value_not_in_list", "custom_validation_failed")
 
 
@@ -23,11 +24,16 @@ def nearest(name: str, available: Iterable[str]) -> list[str]:
 
 
 def explained(
-    node_errors: Mapping[str, Any], workflow: Mapping[str, Any], nodes: Mapping[str, Any]
+    node_errors: Mapping[str, Any], error: Mapping[str, Any], workflow: Mapping[str, Any], nodes: Mapping[str, Any]
 ) -> dict[str, dict[str, Any]]:
-    """ComfyUI's *node_errors* with the unknown nodes of *workflow* and the nearest names; *nodes*: its object_info."""
-    found = {node: _unknown(entry, nodes) for node, entry in workflow.items() if _class(entry) not in nodes}
-    return found | {node: _told(entry, nodes) for node, entry in node_errors.items()}
+    """ComfyUI's *node_errors* with the nearest names, and every unknown node of *workflow* if *error* is about one.
+
+    *nodes* is ComfyUI's object_info; *error* is empty when ComfyUI accepted a part of the prompt.
+    """
+    enriched = {node: _with_nearest(entry, nodes) for node, entry in node_errors.items()}
+    if error.get("type") not in _ABOUT_A_CLASS:
+        return enriched
+    return {node: _unknown(entry, nodes) for node, entry in workflow.items() if _class(entry) not in nodes} | enriched
 
 
 def _class(entry: Any) -> str:
@@ -45,7 +51,7 @@ def _unknown(entry: Any, nodes: Mapping[str, Any]) -> dict[str, Any]:
     return {"errors": [_with_names(error, nearest(name, nodes))], "dependent_outputs": [], "class_type": name}
 
 
-def _told(entry: Any, nodes: Mapping[str, Any]) -> dict[str, Any]:
+def _with_nearest(entry: Any, nodes: Mapping[str, Any]) -> dict[str, Any]:
     definition = nodes.get(_class(entry), {})
     return {**entry, "errors": [_enriched(error, definition) for error in entry.get("errors") or ()]}
 
@@ -66,7 +72,7 @@ def _with_names(error: dict[str, Any], names: list[str]) -> dict[str, Any]:
 
 
 def choices(definition: Mapping[str, Any], name: str) -> list[str]:
-    """The values of a list input of a node, in either spelling of object_info; none when it is no list."""
+    """The values of a list input of a node, in either spelling of object_info; empty when it is not a list."""
     inputs = definition.get("input") or {}
     spec = next((group[name] for group in inputs.values() if isinstance(group, Mapping) and name in group), ())
     match spec:

@@ -2,7 +2,7 @@
 
 The platform drops an output over 10 MiB, and a worker that kept a film would need its memory: so beyond a limit the
 bytes of files and previews, which the stream has delivered, are taken out of it again. The rest can still heal a stream
-of which an answer was lost. Source: runpod 1.10.1, rp_job.py ``handle_job``.
+that lost an answer. Source: runpod 1.10.1, rp_job.py ``handle_job``.
 """
 
 from typing import Any
@@ -15,14 +15,14 @@ _HEAVY = ("file_chunk", "preview")
 
 
 class Aggregate:
-    """Of one job; it is told each batch after that was posted."""
+    """For one job; :meth:`posted` is called with each batch after that was posted."""
 
     def __init__(self, limit: int = KEPT_MAX) -> None:
         self._room = limit
         self._whole = list[dict[str, Any]]()
 
     def posted(self, batch: dict[str, Any]) -> None:
-        """Takes bytes out of *batch*, and of those before it, as soon as all together are over the limit."""
+        """Takes the bytes out of *batch* and of the batches before it, once they are over the limit together."""
         weight = sum(len(event["data"]) for event in batch["events"] if event["kind"] in _HEAVY)
         if not weight:
             return
@@ -30,11 +30,11 @@ class Aggregate:
         self._whole.append(batch)
         if self._room < 0:
             for whole in self._whole:
-                _lighten(whole)
+                _drop_bytes(whole)
             self._whole.clear()
 
 
-def _lighten(batch: dict[str, Any]) -> None:
+def _drop_bytes(batch: dict[str, Any]) -> None:
     batch["events"] = [
         {"seq": event["seq"], "kind": "omitted"} if event["kind"] in _HEAVY else event for event in batch["events"]
     ]

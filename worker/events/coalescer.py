@@ -1,8 +1,7 @@
-"""Pending: which events wait, and what of them goes into the next batch. Pure: the time is passed in.
+"""Coalescer: holds events until the next batch, and drops what a newer event replaces. Pure: the time is passed in.
 
-Steps of a node's progress, previews and texts replace an older one that still waits; nothing else is dropped, and no
-event overtakes one that must stay: such an event closes what may still be replaced. The start and the end of a node's
-progress stay.
+A step of a node's progress, a preview or a text replaces an older one that still waits. Nothing else is dropped: all
+other events, the start and the end of a node's progress among them, are final, and no event overtakes a final one.
 """
 
 from collections import deque
@@ -23,7 +22,8 @@ from wire.events import (
 )
 from wire.files import Inline
 from wire.limits import BATCH_TARGET
-from worker.events.truncate import cleaned, encode_json, trimmed
+from wire.plain_json import portable
+from worker.events.truncate import encode_json, truncate
 
 PREVIEW_INTERVAL_S = 0.3
 """between two previews of one node"""
@@ -33,15 +33,15 @@ _ROOM = BATCH_TARGET - ENVELOPE
 
 Key = tuple[str, str]
 _STEP = ("nodes_progressed", "preview", "step_progress")
-"""how ComfyUI tells of a step (main.py, ``hijack_progress``)"""
+"""the order in which ComfyUI reports a step (main.py, ``hijack_progress``)"""
 
 
-def _place(key: Key) -> int:
+def _rank(key: Key) -> int:
     return _STEP.index(key[0]) if key[0] in _STEP else -1
 
 
 def replaceable(event: WorkerEvent) -> Key | None:
-    """What a newer event must have in common with *event* to take its place; None: it must be told."""
+    """What a newer event must have in common with *event* to replace it; None when *event* is final."""
     match event:
         case NodesProgressed() if all(map(is_step, event.nodes.values())):
             return (event.kind, "")
@@ -70,56 +70,56 @@ def weight(event: WorkerEvent) -> int:
 
 
 class Coalescer:
-    """Events in the order in which they happened; numbered when they leave."""
+    """Events in the order in which they happened; they get their numbers when they leave."""
 
     def __init__(self) -> None:
-        self._told: deque[WorkerEvent] = deque()
-        self._open: dict[Key, WorkerEvent] = {}
+        self._final: deque[WorkerEvent] = deque()
+        self._replaceable: dict[Key, WorkerEvent] = {}
         self._previewed: dict[str, float] = {}
         self._encoded: deque[tuple[dict[str, Any], int, int]] = deque()
         self._seq = 0
         self.weight = 0
         """roughly the bytes that wait"""
         self.urgent = False
-        """whether something waits that people wait for"""
+        """whether an event waits that a person waits for"""
 
     def __bool__(self) -> bool:
-        return bool(self._encoded or self._told or self._open)
+        return bool(self._encoded or self._final or self._replaceable)
 
     def add(self, event: WorkerEvent) -> None:
         key = replaceable(event)
         self.weight += weight(event)
         if key is None:
-            self._close()
-            self._told.append(event)
+            self._finalize_all()
+            self._final.append(event)
             self.urgent = True
         else:
             self._replace(key, event)
 
     def _replace(self, key: Key, event: WorkerEvent) -> None:
-        older = self._open.get(key)
+        older = self._replaceable.get(key)
         if older is not None:
             self.weight -= weight(older)
         if isinstance(older, NodesProgressed) and isinstance(event, NodesProgressed):
             event = NodesProgressed(nodes={**older.nodes, **event.nodes})
-        self._open[key] = event
+        self._replaceable[key] = event
 
-    def _close(self) -> None:
-        self._tell(lambda _: True)
+    def _finalize_all(self) -> None:
+        self._finalize(lambda _: True)
 
-    def _tell(self, wanted: Callable[[WorkerEvent], bool]) -> None:
-        """Those of the replaceable ones may go that are *wanted*, in the order in which ComfyUI tells of a step."""
-        for key in sorted((key for key, event in self._open.items() if wanted(event)), key=_place):
-            self._told.append(self._open.pop(key))
+    def _finalize(self, wanted: Callable[[WorkerEvent], bool]) -> None:
+        """Makes the replaceable events for which *wanted* holds final, in the order in which ComfyUI reports a step."""
+        for key in sorted((key for key, event in self._replaceable.items() if wanted(event)), key=_rank):
+            self._final.append(self._replaceable.pop(key))
 
     def due_at(self, paced: float) -> float | None:
-        """When the next batch should leave: *paced*, later for a preview too soon after another, else at once (0).
+        """When the next batch should leave; 0 is at once, None while nothing waits.
 
-        None while nothing waits.
+        Final events leave at once, others at *paced*, and a preview not too soon after the last one of its node.
         """
         if self.urgent:
             return 0.0
-        return min((max(paced, self._not_before(event)) for event in self._open.values()), default=None)
+        return min((max(paced, self._not_before(event)) for event in self._replaceable.values()), default=None)
 
     def _not_before(self, event: WorkerEvent) -> float:
         if isinstance(event, Preview) and event.node in self._previewed:
@@ -128,11 +128,11 @@ class Coalescer:
 
     def take(self, now: float) -> list[dict[str, Any]]:
         """The encoded events of the next batch, never over BATCH_TARGET bytes of JSON; empty when none is due."""
-        self._tell(lambda event: self._not_before(event) <= now)
+        self._finalize(lambda event: self._not_before(event) <= now)
         room, batch = _ROOM, list[dict[str, Any]]()
-        while self._encoded or self._told:
+        while self._encoded or self._final:
             if not self._encoded:
-                self._encoded.append(self._encode(self._told.popleft(), now))
+                self._encoded.append(self._encode(self._final.popleft(), now))
             item, size, held = self._encoded[0]
             if batch and size > room:
                 break
@@ -140,7 +140,7 @@ class Coalescer:
             batch.append(item)
             room -= size
             self.weight -= held
-        self.urgent = bool(self._encoded or self._told)
+        self.urgent = bool(self._encoded or self._final)
         return batch
 
     def _encode(self, event: WorkerEvent, now: float) -> tuple[dict[str, Any], int, int]:
@@ -159,7 +159,7 @@ def encoded(seq: int, event: WorkerEvent) -> tuple[dict[str, Any], int]:
     try:
         size = len(encode_json(item))
     except ValueError:
-        item = cleaned(item)
+        item = portable(item)
         size = len(encode_json(item))
     if size > _ROOM:
         item = _small(event, item)
@@ -168,10 +168,10 @@ def encoded(seq: int, event: WorkerEvent) -> tuple[dict[str, Any], int]:
 
 
 def _small(event: WorkerEvent, item: dict[str, Any]) -> dict[str, Any]:
-    """Texts are cut, the files that an output names never."""
+    """Cuts texts, but never the files that an output names."""
     if isinstance(event, NodeOutput):
         room = max(_ROOM - len(encode_json({**item, "output": None})), 1024)
-        return {**item, "output": trimmed(item["output"], room)}
+        return {**item, "output": truncate(item["output"], room)}
     if "history" in item:
-        item = {**item, "history": trimmed(item["history"], _ROOM // 2)}
-    return dict(trimmed(item, _ROOM))
+        item = {**item, "history": truncate(item["history"], _ROOM // 2)}
+    return dict(truncate(item, _ROOM))

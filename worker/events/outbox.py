@@ -1,4 +1,4 @@
-"""Outbox: between the session that tells what happens and RunPod's stream, which takes one batch at a time."""
+"""Outbox: holds the session's events until RunPod's stream, which takes one batch at a time, has room for them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -8,11 +8,11 @@ from wire.events import WorkerEvent, encode_batch
 from worker.events.coalescer import Coalescer
 
 INTERVAL_S = 0.15
-"""between two batches that nobody waits for"""
+"""between two batches that a person does not wait for"""
 GATHER_S = 0.02
-"""from the first of such events: ComfyUI says one step in three messages"""
+"""from the first event of such a batch: ComfyUI sends a step as three messages"""
 WEIGHT_MAX = 4 * 1024 * 1024
-"""bytes that may wait; beyond, who puts more is held"""
+"""bytes that may wait; whoever puts more has to wait as well"""
 
 
 class Outbox:
@@ -27,7 +27,7 @@ class Outbox:
         self._last = self._first = clock() - INTERVAL_S
 
     async def put(self, event: WorkerEvent) -> None:
-        """Takes *event*; waits first while too many bytes wait for the reader."""
+        """Adds *event*; waits first while too many bytes wait for the reader."""
         while self._pending.weight > WEIGHT_MAX:
             self._room.clear()
             await self._room.wait()
@@ -36,8 +36,13 @@ class Outbox:
         self._pending.add(event)
         self._changed.set()
 
+    @property
+    def closed(self) -> bool:
+        """Whether the last event was put."""
+        return self._closed
+
     def close(self) -> None:
-        """No event comes any more; what waits is still delivered, at once."""
+        """No event comes any more; waiting events are still delivered, at once."""
         self._closed = True
         self._changed.set()
 

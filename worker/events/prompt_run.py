@@ -26,8 +26,9 @@ from wire.events import (
     WorkerEvent,
 )
 from wire.files import encode_bytes
+from wire.graph import needed
 from wire.limits import PREVIEW_MAX
-from worker.events.truncate import trimmed
+from worker.events.truncate import truncate
 
 _INPUTS_MAX = 4 * 1024
 """JSON of ``current_inputs`` in an error: ComfyUI prints whole tensors there."""
@@ -45,26 +46,38 @@ _REASONLESS = {
 
 
 class PromptRun:
-    """Feed it every message of ComfyUI's websocket; those that concern other prompts are passed over."""
+    """Feed it every message of ComfyUI's websocket; messages about other prompts are skipped."""
 
     def __init__(self, prompt_id: str) -> None:
         self._prompt_id = prompt_id
         self._progress: dict[str, NodeProgress] = {}
         self._node: str | None = None
         self._with_output = set[str]()
+        self.node_errors: dict[str, Any] = {}
+        """ComfyUI's own, of the nodes that it refused when it accepted the rest of the prompt"""
         self.announced = False
-        """whether ComfyUI said the end: its history entry is there by then"""
+        """whether ComfyUI announced the end: its history entry exists by then"""
 
     @property
     def node(self) -> str | None:
-        """The node that runs."""
+        """The id of the node that runs."""
         return self._node
 
-    def feed(self, message: ServerMessage) -> Iterator[WorkerEvent]:
-        """The events that *message* tells of; none when it is not about this prompt."""
+    def concerns(self, message: ServerMessage) -> bool:
+        """Whether *message* says that it is about this prompt: custom nodes send messages of their own to everybody."""
         match message:
             case Message(data={"prompt_id": self._prompt_id}):
-                yield from self._told(message.type, message.data)
+                return True
+            case PreviewFrame() | TextFrame():
+                return message.prompt_id == self._prompt_id
+            case _:
+                return False
+
+    def feed(self, message: ServerMessage) -> Iterator[WorkerEvent]:
+        """The events for *message*; none when it is not about this prompt."""
+        match message:
+            case Message(data={"prompt_id": self._prompt_id}):
+                yield from self._events(message.type, message.data)
             case PreviewFrame():
                 yield from self._previewed(message)
             case TextFrame() if self._node is not None and message.prompt_id in (None, self._prompt_id):
@@ -72,7 +85,7 @@ class PromptRun:
             case Message() | TextFrame() | UnknownFrame():
                 return
 
-    def _told(self, kind: str, data: dict[str, Any]) -> Iterator[WorkerEvent]:
+    def _events(self, kind: str, data: dict[str, Any]) -> Iterator[WorkerEvent]:
         match kind:
             case "execution_start":
                 yield PromptStarted(timestamp=data.get("timestamp", 0))
@@ -88,7 +101,7 @@ class PromptRun:
                 yield from self._executed(data)
             case "execution_error" if "timestamp" not in data:
                 error = {key: value for key, value in data.items() if key != "prompt_id"}
-                yield NodeBlocked(error=dict(trimmed(error, _ERROR_MAX)))
+                yield NodeBlocked(error=dict(truncate(error, _ERROR_MAX)))
 
     def _executing(self, data: dict[str, Any]) -> Iterator[WorkerEvent]:
         self._node = data.get("node")
@@ -98,12 +111,12 @@ class PromptRun:
             yield NodeStarted(node=self._node, display_node=data.get("display_node"))
 
     def _progressed(self, data: dict[str, Any]) -> Iterator[WorkerEvent]:
-        """ComfyUI repeats the state of every node in every message; the changes are told."""
-        said = {
+        """ComfyUI repeats the state of every node in every message; only the changes go on."""
+        states = {
             node: NodeProgress.model_validate({key: value for key, value in entry.items() if key != "prompt_id"})
             for node, entry in data.get("nodes", {}).items()
         }
-        changed = {node: entry for node, entry in said.items() if self._progress.get(node) != entry}
+        changed = {node: entry for node, entry in states.items() if self._progress.get(node) != entry}
         self._progress |= changed
         if changed:
             yield NodesProgressed(nodes=changed)
@@ -138,7 +151,21 @@ class PromptRun:
             if node not in self._with_output:
                 shown = history.meta.get(node, {}).get("display_node", node)
                 yield NodeOutput(node=node, display_node=shown, output=output)
-        yield _ending(history)
+        yield self._ending(history)
+
+    def _ending(self, history: HistoryEntry) -> Ending:
+        """What the messages in the history say: ``status_str`` is "success" for a prompt that failed in a circle.
+
+        Source: ComfyUI 0.33.0, execution.py ``execute_async`` (``stage_node_execution`` answers with an error).
+        """
+        said = {kind: {k: v for k, v in data.items() if k != "prompt_id"} for kind, data in history.status["messages"]}
+        last = max((data.get("timestamp", 0) for data in said.values()), default=0)
+        if "execution_interrupted" in said:
+            return PromptInterrupted(details=said["execution_interrupted"], history=history)
+        if "execution_error" not in said and (success := said.get("execution_success")) is not None:
+            timestamp = success.get("timestamp", last)
+            return PromptFinished(timestamp=timestamp, history=history, node_errors=self.node_errors)
+        return PromptFailed(error=said.get("execution_error", {**_REASONLESS, "timestamp": last}), history=history)
 
 
 def _history(entry: dict[str, Any]) -> HistoryEntry:
@@ -149,7 +176,7 @@ def _history(entry: dict[str, Any]) -> HistoryEntry:
     prompt = entry.get("prompt") or []
     graph, targets = (prompt[2], tuple(prompt[4])) if len(prompt) > 4 else ({}, ())
     meta = entry.get("meta") or {}
-    ran = _with_ancestors(graph, targets)
+    ran = set(needed(graph, targets))  # 0.3.64's history also lists cached outputs of all other nodes
     outputs = {
         node: output
         for node, output in (entry.get("outputs") or {}).items()
@@ -158,41 +185,19 @@ def _history(entry: dict[str, Any]) -> HistoryEntry:
     return HistoryEntry(outputs=outputs, status=status, meta=meta, outputs_to_execute=targets)
 
 
-def _with_ancestors(graph: dict[str, Any], targets: tuple[str, ...]) -> set[str]:
-    """The nodes that a prompt for *targets* runs: 0.3.64's history also lists cached outputs of all the others."""
-    found, waiting = set[str](), list(targets)
-    while waiting:
-        node = waiting.pop()
-        if node not in found:
-            found.add(node)
-            inputs = graph.get(node, {}).get("inputs", {})
-            waiting += [str(value[0]) for value in inputs.values() if isinstance(value, list) and len(value) == 2]
-    return found
-
-
-def _ending(history: HistoryEntry) -> Ending:
-    told = {kind: {k: v for k, v in data.items() if k != "prompt_id"} for kind, data in history.status["messages"]}
-    last = max((data.get("timestamp", 0) for data in told.values()), default=0)
-    if history.status.get("status_str") == "success":
-        return PromptFinished(timestamp=told.get("execution_success", {}).get("timestamp", last), history=history)
-    if "execution_interrupted" in told:
-        return PromptInterrupted(details=told["execution_interrupted"], history=history)
-    return PromptFailed(error=told.get("execution_error", {**_REASONLESS, "timestamp": last}), history=history)
-
-
 def _small_error(error: dict[str, Any]) -> dict[str, Any]:
-    """*error* without the megabytes: what cannot be shown anyway is cut, and said to be cut."""
+    """*error* without the megabytes that nobody can read; a cut text says so."""
     inputs = error.get("current_inputs")
-    small = {**error, "current_inputs": _first(inputs) if isinstance(inputs, dict) else trimmed(inputs, _INPUTS_MAX)}
-    return dict(trimmed(small, _ERROR_MAX))
+    small = {**error, "current_inputs": _first(inputs) if isinstance(inputs, dict) else truncate(inputs, _INPUTS_MAX)}
+    return dict(truncate(small, _ERROR_MAX))
 
 
 def _first(inputs: dict[str, Any]) -> dict[str, Any]:
-    """The inputs that fit, in order, each shortened; the rest is dropped."""
+    """The first inputs that fit, each shortened; the others are dropped."""
     kept: dict[str, Any] = {}
     room = _INPUTS_MAX
     for name, value in inputs.items():
-        short = trimmed(value, 1024)
+        short = truncate(value, 1024)
         room -= len(str(short)) + len(name)
         if room < 0:
             break

@@ -1,8 +1,9 @@
 """Makes JSON fit: pure functions over JSON values."""
 
 import json
-import math
 from typing import Any
+
+from wire.plain_json import portable
 
 _LIMITS = (64 * 1024, 16 * 1024, 4 * 1024, 1024, 256, 64)
 
@@ -12,36 +13,21 @@ def encode_json(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(", ", ": ")).encode()
 
 
-def cleaned(value: Any) -> Any:
-    """*value* with what JSON or UTF-8 cannot express replaced: NaN and infinities by None, lone surrogates by "?"."""
-    match value:
-        case float():
-            return value if math.isfinite(value) else None
-        case str():
-            return value.encode("utf-8", "replace").decode()
-        case dict():
-            return {cleaned(str(key)): cleaned(item) for key, item in value.items()}
-        case list() | tuple():
-            return [cleaned(item) for item in value]
-        case _:
-            return value
+def truncate(value: Any, size: int) -> Any:
+    """*value* with long texts, then long lists, cut until its JSON is not over *size* bytes; a cut text says so.
 
-
-def trimmed(value: Any, size: int) -> Any:
-    """*value* with long texts, then long lists, cut and marked until its JSON is not over *size* bytes.
-
-    The shape at the top stays: a dict stays a dict. What cannot be made to fit is returned as small as it gets.
+    The shape at the top stays: a dict stays a dict. When cutting does not help enough, the smallest result is returned.
     """
-    value = cleaned(value)
+    whole = short = portable(value)
     for limit in _LIMITS:
-        if len(encode_json(value)) <= size:
-            return value
-        value = _with_texts_cut(value, limit)
+        if len(encode_json(short)) <= size:
+            return short
+        short = _with_texts_cut(whole, limit)
     for limit in _LIMITS:
-        if len(encode_json(value)) <= size:
-            return value
-        value = _with_lists_cut(value, limit)
-    return value
+        if len(encode_json(short)) <= size:
+            return short
+        short = _with_lists_cut(short, limit)
+    return short
 
 
 def _with_texts_cut(value: Any, limit: int) -> Any:

@@ -1,71 +1,77 @@
-"""Hygiene: what a job leaves behind, and what of it must go before the next one runs."""
+"""Cleanup: what must go after a job, and what may stay for a while.
+
+ComfyUI caches nodes together with the names of the files that they made, and names them again when it skips the node:
+the nodes of the last prompt by default (0.3.64, 0.8.0), those of any earlier prompt with its LRU and RAM-pressure
+caches (the default of 0.33.0). So results stay until they are too many or too old, and ComfyUI forgets its cache before
+they go. That makes it load its models again, so it must be rare: half of what is allowed goes at once.
+
+ComfyUI forgets when its queue is empty for a moment, or after its next prompt, and does not say when it has. So the
+results go after that prompt.
+"""
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from worker.files.output_files import output_files
-from worker.folders import Folders, UnsafeName, confined
+from worker.folders import Folders
 
 logger = logging.getLogger(__name__)
 
+ForgetCache = Callable[[], Awaitable[bool]]
+"""makes ComfyUI forget what it cached; False when it cannot be asked"""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _StoredResult:
+    modified_ns: int
+    size: int
+    path: Path
+
+    @classmethod
+    def at(cls, path: Path) -> "_StoredResult | None":
+        """None when the file does not exist."""
+        with suppress(OSError):
+            facts = path.stat()
+            return cls(facts.st_mtime_ns, facts.st_size, path)
+        return None
+
 
 class Cleanup:
-    """Outputs stay for *max_age_s*, and while all of them are not over *max_bytes*; *clock* is the wall's."""
+    """Results stay for *max_age_s*, and while all of them are not over *max_bytes*; *clock* is the wall's."""
 
     def __init__(self, folders: Folders, max_age_s: float, max_bytes: int, clock: Callable[[], float]) -> None:
         self._folders, self._max_age_s, self._max_bytes, self._clock = folders, max_age_s, max_bytes, clock
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="hygiene")
-        self._tidying: Future[None] | None = None
-        self._jobs = 0
+        self._condemned = list[_StoredResult]()
 
-    async def enter(self) -> None:
-        """A job begins; returns when what an earlier one left is gone."""
-        self._jobs += 1
-        if self._tidying is not None:
-            await asyncio.wait({asyncio.wrap_future(self._tidying)})
+    async def after_job(self, staged: Iterable[Path], *, prompt_ran: bool, forget_cache: ForgetCache) -> None:
+        """Removes the job's input files, so that no other job can read them by name, then results over the limits."""
+        await asyncio.to_thread(_remove_all, staged, self._folders.data)
+        if prompt_ran:
+            condemned, self._condemned = self._condemned, []
+            unchanged = [result.path for result in condemned if _StoredResult.at(result.path) == result]
+            await asyncio.to_thread(_remove_all, unchanged, self._folders.data)
+        if not self._condemned:
+            expired = await asyncio.to_thread(self._expired)
+            self._condemned = expired if expired and await forget_cache() else []
 
-    def leave(self, staged: Iterable[Path], outputs: Mapping[str, Any] | None) -> None:
-        """A job ended: :meth:`after`, in a thread, awaited by the next job only. Beside other jobs temp stays."""
-        self._jobs -= 1
-        alone = outputs if self._jobs == 0 else None
-        self._tidying = self._thread.submit(self.after, tuple(staged), alone)
+    def _expired(self) -> list[_StoredResult]:
+        """The oldest results down to half of the limits, once there are any over a limit."""
+        results = list(self._newest_first())
+        if not any(age_s > self._max_age_s or together > self._max_bytes for age_s, together, _ in results):
+            return []
+        half_age_s, half_bytes = self._max_age_s / 2, self._max_bytes / 2
+        return [result for age_s, together, result in results if age_s > half_age_s or together > half_bytes]
 
-    def after(self, staged: Iterable[Path], outputs: Mapping[str, Any] | None) -> None:
-        """After a job: its input files go, so that no other job can read them by name, then temp and old outputs.
-
-        *outputs* are those in ComfyUI's history entry of the job. What they name in temp stays: ComfyUI caches the
-        nodes of the last prompt, and names the same files when it runs again. None, of a job that failed: temp stays.
-        """
-        for path in staged:
-            _remove(path, self._folders.data)
-        if outputs is not None:
-            self._empty_temp(set(self._named_in_temp(outputs)))
-        self._thin_out(self._folders.root("output"))
-
-    def _named_in_temp(self, outputs: Mapping[str, Any]) -> Iterator[Path]:
-        for output in outputs.values():
-            for file in output_files(output if isinstance(output, dict) else {}):
-                with suppress(UnsafeName):
-                    yield confined(self._folders.root(file.folder), file.subfolder, file.filename)
-
-    def _empty_temp(self, kept: set[Path]) -> None:
-        temp = self._folders.root("temp")
-        for path in _files(temp):
-            if path not in kept:
-                _remove(path, temp)
-
-    def _thin_out(self, folder: Path) -> None:
-        """The oldest go first; ComfyUI's outputs are flat or in folders of their prefix."""
+    def _newest_first(self) -> Iterator[tuple[float, int, _StoredResult]]:
+        """Each result with its age, and the bytes of all that are as young."""
         now, together = self._clock(), 0
-        for modified, size, path in sorted(_with_facts(_files(folder)), reverse=True):
-            together += size
-            if now - modified > self._max_age_s or together > self._max_bytes:
-                _remove(path, folder)
+        paths = [*_files(self._folders.root("output")), *_files(self._folders.root("temp"))]
+        for result in sorted(filter(None, map(_StoredResult.at, paths)), reverse=True):
+            together += result.size
+            yield now - result.modified_ns / 1e9, together, result
 
 
 def _files(folder: Path) -> list[Path]:
@@ -74,19 +80,17 @@ def _files(folder: Path) -> list[Path]:
     return [path for path in base.rglob("*") if path.is_file() and not path.is_symlink()] if base.is_dir() else []
 
 
-def _with_facts(paths: Iterable[Path]) -> Iterator[tuple[float, int, Path]]:
+def _remove_all(paths: Iterable[Path], data: Path) -> None:
     for path in paths:
-        with suppress(OSError):
-            facts = path.stat()
-            yield facts.st_mtime, facts.st_size, path
+        _remove(path, data)
 
 
-def _remove(path: Path, root: Path) -> None:
-    """The file, and the folders that it leaves empty; *root*, and the folders directly in it, stay."""
+def _remove(path: Path, data: Path) -> None:
+    """The file, and the folders that it leaves empty; the folders directly in *data* stay."""
     try:
         path.unlink(missing_ok=True)
         for folder in path.parents:
-            if folder.parent in (root, root.parent) or not folder.is_relative_to(root) or any(folder.iterdir()):
+            if folder.parent == data or not folder.is_relative_to(data) or any(folder.iterdir()):
                 return
             folder.rmdir()
     except OSError as error:

@@ -1,10 +1,9 @@
 """InputCache: input files by their SHA-256, so that they need not be sent again.
 
-What was not used for longest goes first. On a network volume all workers share it, and the proxy may put files into it
+The least recently used goes first. On a network volume all workers share the cache, and the proxy may put files into it
 (wire/files.py ``input_key``).
 """
 
-import hashlib
 import logging
 import os
 import re
@@ -13,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from storage.digest import sha256_of
 from wire.errors import WireError
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class InputCache:
         """The file with this content; one that is damaged is removed."""
         path = self._root / sha256
         try:
-            if path.stat().st_size == size and digest(path) == sha256:
+            if path.stat().st_size == size and sha256_of(path) == sha256:
                 self._touch(path)
                 return path
             logger.warning("input %s was damaged", sha256)
@@ -58,7 +58,7 @@ class InputCache:
             Path(name).unlink(missing_ok=True)
 
     def keep(self, part: Path, sha256: str, size: int) -> Path:
-        """*part* gets its name, if it is what was announced; raises WireError otherwise."""
+        """Gives *part* its name; raises WireError when it differs from what was announced."""
         require_content(part, sha256, size)
         part.chmod(_READABLE)
         path = part.replace(self._root / sha256)
@@ -66,7 +66,7 @@ class InputCache:
         return path
 
     def thin_out(self) -> None:
-        """Removes what is over the limit, and parts that nobody fills any more."""
+        """Removes the files over the limit, and parts that were abandoned."""
         together = 0
         for used, size, path in sorted(self._facts(), reverse=True):
             if path.name.startswith(_PART):
@@ -78,7 +78,7 @@ class InputCache:
                 path.unlink(missing_ok=True)
 
     def kept(self, sha256: Iterable[str]) -> tuple[str, ...]:
-        """Those that are here."""
+        """The files of *sha256* that are here."""
         return tuple(name for name in dict.fromkeys(sha256) if self.has(name))
 
     def _facts(self) -> Iterator[tuple[float, int, Path]]:
@@ -90,17 +90,12 @@ class InputCache:
                 yield facts.st_atime, facts.st_size, path
 
     def _touch(self, path: Path) -> None:
-        """The time of use is ours; that of writing stays, for ComfyUI's loaders cache by it."""
+        """Notes the time of use; the time of writing stays, because ComfyUI's loaders cache by it."""
         with suppress(PermissionError):  # on a volume another user may have written it
             os.utime(path, ns=(int(self._clock() * 1e9), path.stat().st_mtime_ns))
 
 
-def digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def require_content(path: Path, sha256: str, size: int) -> None:
-    """Raises WireError when the file is another than the one that was announced."""
-    if path.stat().st_size != size or digest(path) != sha256:
-        raise WireError("its bytes are not those that were announced (size or SHA-256)")
+    """Raises WireError when the file differs from what was announced."""
+    if path.stat().st_size != size or sha256_of(path) != sha256:
+        raise WireError("its bytes differ from what was announced (size or SHA-256)")

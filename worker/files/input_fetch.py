@@ -1,10 +1,11 @@
-"""InputFetch: an input file from an address that the request names, such as a signed one of a bucket."""
+"""InputFetch: downloads an input file from the address that the request names, such as a signed one of a bucket."""
 
 import asyncio
 import logging
 from contextlib import aclosing
 from pathlib import Path
 
+from wire.backoff import next_delay
 from worker.models.manifest import Web
 from worker.models.sources import ModelSource, ModelSources, SourceFailed
 
@@ -15,13 +16,13 @@ _RETRY_S = 1.0
 
 
 class InputFetch:
-    """*own_bucket* may be on a private address; others only with *allow_private*."""
+    """Only *own_bucket* may be on a private address, unless *allow_private*."""
 
-    def __init__(self, own_bucket: str | None, *, allow_private: bool) -> None:
-        self._own_bucket, self._allow_private = own_bucket, allow_private
+    def __init__(self, own_bucket: str | None, *, allow_private: bool, retry_s: float = _RETRY_S) -> None:
+        self._own_bucket, self._allow_private, self._retry_s = own_bucket, allow_private, retry_s
 
     async def fetch(self, url: str, path: Path, size: int) -> None:
-        """All bytes into *path*, which goes on where it stopped; raises SourceFailed."""
+        """Downloads the file into *path*, and goes on where it stopped; raises SourceFailed."""
         sources = ModelSources(None, {}, allow_private=self._allow_private or self._is_own(url))
         async with sources.session() as http:
             source = sources.open(Web(url=url), http)
@@ -32,7 +33,7 @@ class InputFetch:
                     if error.for_good or attempt == _ATTEMPTS - 1:
                         raise
                     logger.warning("%s; trying again", error)
-                    await asyncio.sleep(_RETRY_S * 2**attempt)
+                    await asyncio.sleep(next_delay(attempt, base_s=self._retry_s))
                 else:
                     return
 
@@ -45,6 +46,8 @@ async def _read_on(source: ModelSource, path: Path, size: int) -> None:
     if facts.size != size:
         raise SourceFailed(f"it has {facts.size} bytes instead of {size}", for_good=True)
     start = path.stat().st_size if facts.ranged else 0  # noqa: ASYNC240  one stat
+    if start == size:
+        return
     with path.open("r+b") as file:
         file.truncate(start)
         file.seek(start)

@@ -1,4 +1,4 @@
-"""Output files out: from ComfyUI's folders to FileRefs and FileChunks. Never a large file whole in memory."""
+"""OutputStaging: sends ComfyUI's output files as FileRefs and FileChunks. A large file is never whole in memory."""
 
 import asyncio
 import hashlib
@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from storage.digest import sha256_of
 from wire.events import FileChunk, NodeOutput, Preview
-from wire.files import FileRef, Inline, Streamed, Url, Volume, Wanted, encode_bytes
+from wire.files import FileRef, Inline, MissingFile, Streamed, Url, Volume, Wanted, encode_bytes
 from wire.limits import FILE_CHUNK, INLINE_OUTPUT_MAX, STORED_OUTPUT_MIN
-from worker.files.input_cache import digest
-from worker.files.large_outputs import Leave
-from worker.files.output_files import OutputFile, output_files
-from worker.folders import Folders, UnsafeName, confined
+from wire.names import NameRefused
+from wire.outputs import OutputFile, output_files
+from worker.files.large_outputs import Store
+from worker.folders import Folders, inside
 
 logger = logging.getLogger(__name__)
 
@@ -27,11 +28,12 @@ _CHUNK_CHARACTERS = FILE_CHUNK // 3 * 4
 
 
 class OutputGone(Exception):
-    """An output that is asked for again is not here; another worker may have it."""
+    """An output was asked for again, but this worker does not have it; another worker may."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
+    offset: int
     size: int
     data: str
 
@@ -39,47 +41,50 @@ class _Piece:
 class OutputStaging:
     """Turns the files that a NodeOutput names into FileRefs and FileChunks; one for each run."""
 
-    def __init__(self, folders: Folders, leave: Leave | None = None) -> None:
-        """*leave* puts a large file where whoever sent the job fetches it; without it all go in chunks."""
-        self._folders, self._leave = folders, leave
+    def __init__(self, folders: Folders, store: Store | None = None) -> None:
+        """*store* puts a large file where whoever sent the job fetches it; without it, large files go in chunks."""
+        self._folders, self._store = folders, store
         self._transfers = 0
 
     async def outgoing(self, event: NodeOutput) -> AsyncIterator[FileChunk | NodeOutput]:
-        """The bytes of the large files of *event*, then *event* with its files.
-
-        A file that is not there, or not below its folder, is left out: the item stays in the output.
-        """
-        refs = list[FileRef]()
-        room = _INLINE_TOGETHER
+        """The bytes of the large files of *event*, then *event* with its files and with the missing ones."""
+        refs, missing = list[FileRef](), list[MissingFile]()
         for named in output_files(event.output or {}):
-            path = self._path(named)
-            if path is None:
-                continue
-            small = await asyncio.to_thread(_small_file, path, min(room, INLINE_OUTPUT_MAX))
-            if small is not None:
-                room -= len(small)
-                refs.append(_inline_ref(named, small))
-                continue
-            if (stored := await self._stored(named, path)) is not None:
-                refs.append(stored)
-                continue
+            try:
+                async for piece in self._sent(named, refs):
+                    yield piece
+            except (NameRefused, OSError) as error:
+                logger.warning("output %r / %r is not sent: %s", named.subfolder, named.filename, error)
+                if named.certain:
+                    missing.append(_missing(named, error))
+        yield event.model_copy(update={"files": tuple(refs), "missing": tuple(missing)})
+
+    async def _sent(self, named: OutputFile, refs: list[FileRef]) -> AsyncIterator[FileChunk]:
+        """The chunks of the file, if it needs any; then its FileRef is in *refs*. Raises NameRefused and OSError."""
+        path = inside(self._folders.root(named.folder), named.subfolder, named.filename)
+        room = _INLINE_TOGETHER - sum(file.size for file in refs if isinstance(file.source, Inline))
+        small = await asyncio.to_thread(_small_file, path, min(room, INLINE_OUTPUT_MAX))
+        if small is not None:
+            refs.append(_inline_ref(named, small))
+        elif (stored := await self._stored(named, path)) is not None:
+            refs.append(stored)
+        else:
             async for piece in self._streamed(named, path, refs):
                 yield piece
-        yield event.model_copy(update={"files": tuple(refs)})
 
     async def again(self, wanted: Wanted, transfer: int) -> AsyncIterator[FileChunk]:
-        """The rest of an output of an earlier job; raises OutputGone when it is not here, or is another by now."""
-        path = self._path(OutputFile(wanted.type, wanted.subfolder, wanted.filename))
-        if path is None or await asyncio.to_thread(digest, path) != wanted.sha256:
-            raise OutputGone(f"{wanted.filename} is not on this worker any more")
-        with await asyncio.to_thread(path.open, "rb") as file:
-            offset = file.seek(wanted.start)
-            while (piece := await asyncio.to_thread(_next_piece, file, hashlib.sha256())).size:
-                yield FileChunk(transfer=transfer, offset=offset, data=piece.data)
-                offset += piece.size
+        """The rest of an output of an earlier job; raises OutputGone when the worker does not have it any more."""
+        try:
+            path = inside(self._folders.root(wanted.type), wanted.subfolder, wanted.filename)
+            if await asyncio.to_thread(sha256_of, path) != wanted.sha256:
+                raise OutputGone(f"{wanted.filename} is another file by now")
+            async for piece in _pieces(path, wanted.start):
+                yield FileChunk(transfer=transfer, offset=piece.offset, data=piece.data)
+        except (NameRefused, OSError) as error:
+            raise OutputGone(f"{wanted.filename}: {error}") from error
 
     def split(self, event: Preview) -> Iterator[FileChunk | Preview]:
-        """A picture that is too large for one event: its bytes, then *event* without them."""
+        """*event*; a picture that is too large for one event goes before it, in chunks."""
         if len(event.data) <= _INLINE_CHARACTERS:
             yield event
             return
@@ -93,37 +98,33 @@ class OutputStaging:
         self._transfers += 1
         return self._transfers - 1
 
-    def _path(self, named: OutputFile) -> Path | None:
-        try:
-            path = confined(self._folders.root(named.folder), named.subfolder, named.filename)
-        except UnsafeName as error:
-            logger.warning("an output is not sent: %s", error)
-            return None
-        if not path.is_file():
-            logger.warning("an output is not there: %s", path)
-            return None
-        return path
-
     async def _stored(self, named: OutputFile, path: Path) -> FileRef | None:
         """None when the file is small, or has to go in chunks."""
         size = path.stat().st_size  # noqa: ASYNC240  one stat
-        if self._leave is None or size < STORED_OUTPUT_MIN:
+        if self._store is None or size < STORED_OUTPUT_MIN:
             return None
-        sha256 = await asyncio.to_thread(digest, path)
-        source = await asyncio.to_thread(self._leave, path, sha256)
+        sha256 = await asyncio.to_thread(sha256_of, path)
+        source = await asyncio.to_thread(self._store, path, sha256)
         return None if source is None else _ref(named, sha256, size, source)
 
     async def _streamed(self, named: OutputFile, path: Path, refs: list[FileRef]) -> AsyncIterator[FileChunk]:
         """The chunks of the file; then its FileRef is in *refs*."""
-        transfer, offset, digest = self._next_transfer(), 0, hashlib.sha256()
-        file = await asyncio.to_thread(path.open, "rb")
-        try:
-            while (piece := await asyncio.to_thread(_next_piece, file, digest)).size:
-                yield FileChunk(transfer=transfer, offset=offset, data=piece.data)
-                offset += piece.size
-        finally:
-            file.close()
-        refs.append(_ref(named, digest.hexdigest(), offset, Streamed(transfer=transfer)))
+        transfer, size, digest = self._next_transfer(), 0, hashlib.sha256()
+        async for piece in _pieces(path, 0, digest):
+            yield FileChunk(transfer=transfer, offset=piece.offset, data=piece.data)
+            size += piece.size
+        refs.append(_ref(named, digest.hexdigest(), size, Streamed(transfer=transfer)))
+
+
+def _missing(named: OutputFile, error: NameRefused | OSError) -> MissingFile:
+    match error:
+        case NameRefused():
+            reason = f"ComfyUI named it, but {error}."
+        case FileNotFoundError():
+            reason = "ComfyUI named it, but it is not on the worker."
+        case _:
+            reason = f"The worker cannot read it: {error.strerror or error}."
+    return MissingFile(filename=named.filename, subfolder=named.subfolder, type=named.folder, reason=reason)
 
 
 def _small_file(path: Path, limit: int) -> bytes | None:
@@ -133,10 +134,20 @@ def _small_file(path: Path, limit: int) -> bytes | None:
     return content if len(content) <= limit else None
 
 
-def _next_piece(file: BinaryIO, digest: "hashlib._Hash") -> _Piece:
+async def _pieces(path: Path, start: int, digest: "hashlib._Hash | None" = None) -> AsyncIterator[_Piece]:
+    """The file from *start* on; *digest* is fed with it. Raises OSError."""
+    with await asyncio.to_thread(path.open, "rb") as file:
+        offset = file.seek(start)
+        while (piece := await asyncio.to_thread(_next_piece, file, offset, digest)).size:
+            yield piece
+            offset += piece.size
+
+
+def _next_piece(file: BinaryIO, offset: int, digest: "hashlib._Hash | None") -> _Piece:
     content = file.read(FILE_CHUNK)
-    digest.update(content)
-    return _Piece(len(content), encode_bytes(content))
+    if digest is not None:
+        digest.update(content)
+    return _Piece(offset, len(content), encode_bytes(content))
 
 
 def _inline_ref(named: OutputFile, content: bytes) -> FileRef:

@@ -1,8 +1,8 @@
-"""DownloadLock: one of several workers on a shared volume does the work, the others wait for it.
+"""DownloadLock: one of several workers on a shared volume downloads a model, the others wait for it.
 
-A file that exists is the lock: network volumes do not pass on advisory locks. Its holder touches it; one that is not
-touched any more belonged to a worker that is gone. Other
-machines' clocks are not trusted, only that the time changes.
+A file that exists is the lock: network volumes do not pass on advisory locks. Its holder touches it; a lock that is not
+touched any more belonged to a worker that is gone. The clocks of other machines are not trusted, only that the time of
+the file changes.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 class DownloadLock:
-    """*touch_s* is how often the holder shows that it lives; after *stale_s* without, the lock is taken over."""
+    """The holder touches the lock every *touch_s*; when it has not for *stale_s*, another worker takes it over."""
 
     def __init__(self, path: Path, touch_s: float = 5.0, stale_s: float = 30.0) -> None:
         self._path, self._touch_s, self._stale_s = path, touch_s, stale_s
@@ -23,7 +23,7 @@ class DownloadLock:
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
         """Waits for the lock, and holds it for the block."""
-        await self._take()
+        await self._acquire()
         touching = asyncio.create_task(self._touch())
         try:
             yield
@@ -32,19 +32,19 @@ class DownloadLock:
             if self._is_ours():
                 self._path.unlink(missing_ok=True)
 
-    async def _take(self) -> None:
-        waited_s, seen = 0.0, self._seen()
+    async def _acquire(self) -> None:
+        waited_s, seen = 0.0, self._state()
         pause_s = min(self._touch_s, 1.0)
-        while not self._made():
+        while not self._create():
             await asyncio.sleep(pause_s)
-            now = self._seen()
+            now = self._state()
             waited_s = waited_s + pause_s if now == seen else 0.0
             seen = now
             if waited_s > self._stale_s:
                 self._path.unlink(missing_ok=True)
                 waited_s = 0.0
 
-    def _made(self) -> bool:
+    def _create(self) -> bool:
         try:
             descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
         except FileExistsError:
@@ -53,14 +53,14 @@ class DownloadLock:
             file.write(self._name)
         return True
 
-    def _seen(self) -> tuple[int, str] | None:
+    def _state(self) -> tuple[int, str] | None:
         try:
             return self._path.stat().st_mtime_ns, self._path.read_text(encoding="utf-8")
         except OSError:
             return None
 
     def _is_ours(self) -> bool:
-        seen = self._seen()
+        seen = self._state()
         return seen is not None and seen[1] == self._name
 
     async def _touch(self) -> None:

@@ -1,6 +1,6 @@
 """Downloads: models from the web, Hugging Face, Civitai or S3 into the folder of models; resumed, parallel, checked.
 
-A model has its name only when it is whole. One that is there already is taken as it is, unless its size is wrong.
+A model gets its name only when it is whole. One that is there already is used as it is, unless its size is wrong.
 """
 
 import asyncio
@@ -12,11 +12,13 @@ from pathlib import Path
 
 import aiohttp
 
+from wire.backoff import next_delay
 from wire.errors import WireError
 from wire.models import ModelRef
-from worker.folders import UnsafeName, confined
+from wire.names import NameRefused
+from worker.folders import confined
 from worker.models.download_lock import DownloadLock
-from worker.models.manifest import address, place
+from worker.models.manifest import address, target_path
 from worker.models.part_file import PartFile, Piece
 from worker.models.sources import Facts, ModelSource, ModelSources, SourceFailed
 
@@ -26,13 +28,14 @@ _PIECE = 32 * 1024 * 1024
 _AT_ONCE = 8
 _ATTEMPTS = 5
 _RETRY_S = 1.0
-_TELL_S = 1.0
+_REPORT_S = 1.0
 
-Tell = Callable[[str], Awaitable[None]]
+Report = Callable[[str], Awaitable[None]]
+"""sends a line about the progress to the person"""
 
 
 class ModelUnavailable(Exception):
-    """A model is not there and cannot be fetched."""
+    """A model is not there and cannot be downloaded."""
 
 
 class Downloads:
@@ -42,61 +45,61 @@ class Downloads:
         self._root, self._sources = root, sources
         self._piece_size, self._retry_s = piece_size, retry_s
 
-    async def ensure(self, models: Iterable[ModelRef], tell: Tell) -> None:
-        """Every one of *models* is there when this returns; *tell* gets lines. Raises ModelUnavailable."""
+    async def ensure(self, models: Iterable[ModelRef], report: Report) -> None:
+        """Downloads the *models* that are not there yet, and reports the progress. Raises ModelUnavailable."""
         missing = [model for model in models if not self._is_there(model)]
         if not missing:
             return
         async with self._sources.session() as http:
             for model in missing:
-                await self._ensure(model, http, tell)
+                await self._ensure(model, http, report)
 
     def _target(self, model: ModelRef) -> Path:
         try:
-            return confined(self._root, *place(model))
-        except (UnsafeName, WireError) as error:
+            return confined(self._root, *target_path(model))
+        except (NameRefused, WireError) as error:
             raise ModelUnavailable(f"model {model.source}: {error}") from error
 
     def _is_there(self, model: ModelRef) -> bool:
         target = self._target(model)
         return target.is_file() and model.size in (None, target.stat().st_size)
 
-    async def _ensure(self, model: ModelRef, http: aiohttp.ClientSession, tell: Tell) -> None:
+    async def _ensure(self, model: ModelRef, http: aiohttp.ClientSession, report: Report) -> None:
         target = self._target(model)
         try:
             source = self._sources.open(address(model.source), http)
             target.parent.mkdir(parents=True, exist_ok=True)
             async with DownloadLock(target.with_name(f".{target.name}.lock")).held():
                 if not self._is_there(model):  # another worker may have fetched it while we waited
-                    await self._fetch(model, source, target, tell)
+                    await self._fetch(model, source, target, report)
         except (SourceFailed, WireError) as error:
             raise ModelUnavailable(f"model {target.name}: {error}") from error
         except OSError as error:
             raise ModelUnavailable(f"model {target.name} cannot be written: {error.strerror or error}") from error
 
-    async def _fetch(self, model: ModelRef, source: ModelSource, target: Path, tell: Tell) -> None:
-        facts = await self._patiently(source.facts)
+    async def _fetch(self, model: ModelRef, source: ModelSource, target: Path, report: Report) -> None:
+        facts = await self._with_retries(source.facts)
         if facts.size is None:
             raise SourceFailed("its server does not say how large it is", for_good=True)
         if model.size is not None and facts.size != model.size:
             raise SourceFailed(f"it has {facts.size} bytes, the manifest says {model.size}", for_good=True)
         part = PartFile(target, facts.version, facts.size, self._piece_size if facts.ranged else max(facts.size, 1))
         _check_room(target.parent, facts.size - part.received)
-        await self._fetch_pieces(source, facts, part, lambda: _progress(target.name, part, facts), tell)
+        await self._fetch_pieces(source, facts, part, lambda: _progress(target.name, part, facts), report)
         await self._check(model, part)
         await asyncio.to_thread(part.finish)
         logger.info("model %s is there: %d bytes", target, facts.size)
 
     async def _fetch_pieces(
-        self, source: ModelSource, facts: Facts, part: PartFile, line: Callable[[], str], tell: Tell
+        self, source: ModelSource, facts: Facts, part: PartFile, line: Callable[[], str], report: Report
     ) -> None:
         room = asyncio.Semaphore(_AT_ONCE)
         try:
             async with asyncio.TaskGroup() as group:
-                telling = group.create_task(_tell_on(line, tell))
+                reporting = group.create_task(_report_progress(line, report))
                 pieces = [group.create_task(self._piece(source, facts, part, piece, room)) for piece in part.missing()]
                 await asyncio.gather(*pieces)
-                telling.cancel()
+                reporting.cancel()
         except* (SourceFailed, OSError) as errors:
             raise errors.exceptions[0] from None
 
@@ -114,10 +117,10 @@ class Downloads:
             await asyncio.to_thread(part.note, piece)
 
         async with room:
-            await self._patiently(once)
+            await self._with_retries(once)
 
-    async def _patiently[T](self, call: Callable[[], Awaitable[T]]) -> T:
-        """What fails for no reason of ours is tried again, with growing pauses."""
+    async def _with_retries[T](self, call: Callable[[], Awaitable[T]]) -> T:
+        """Tries again, after growing pauses, unless the source says that this is of no use."""
         for attempt in range(_ATTEMPTS - 1):
             try:
                 return await call()
@@ -125,7 +128,7 @@ class Downloads:
                 if error.for_good:
                     raise
                 logger.warning("%s; trying again", error)
-                await asyncio.sleep(self._retry_s * 2**attempt)
+                await asyncio.sleep(next_delay(attempt, base_s=self._retry_s))
         return await call()
 
     async def _check(self, model: ModelRef, part: PartFile) -> None:
@@ -148,10 +151,10 @@ def _progress(name: str, part: PartFile, facts: Facts) -> str:
     return f"Fetching model {name}: {share} %"
 
 
-async def _tell_on(line: Callable[[], str], tell: Tell) -> None:
-    told = ""
+async def _report_progress(line: Callable[[], str], report: Report) -> None:
+    reported = ""
     while True:
-        if (said := line()) != told:
-            await tell(said)
-        told = said
-        await asyncio.sleep(_TELL_S)
+        if (current := line()) != reported:
+            await report(current)
+        reported = current
+        await asyncio.sleep(_REPORT_S)

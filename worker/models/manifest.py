@@ -21,7 +21,7 @@ _KIND = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 @dataclass(frozen=True, slots=True)
 class Web:
-    """*token* names the secret to send: ``hf``, ``civitai`` or none."""
+    """*token* is the name of the secret to send: ``hf``, ``civitai`` or None."""
 
     url: str
     token: str | None = None
@@ -41,33 +41,33 @@ def read_manifest(text: str) -> tuple[ModelRef, ...]:
     try:
         return decode_models(yaml.safe_load(text))
     except yaml.YAMLError as error:
-        raise WireError(f"the manifest of models is no YAML: {error}") from error
+        raise WireError(f"the manifest of models is not YAML: {error}") from error
 
 
 def address(source: str) -> Address:
-    """Where *source* is; raises WireError when it is no place that models come from."""
+    """Where *source* is; raises WireError when models cannot come from there."""
     if match := _HUGGING_FACE.fullmatch(source):
-        place = f"{match['repository']}/resolve/{match['revision'] or 'main'}/{quote(match['path'])}"
-        return Web(f"https://huggingface.co/{place}", "hf")
+        path = f"{match['repository']}/resolve/{match['revision'] or 'main'}/{quote(match['path'])}"
+        return Web(f"https://huggingface.co/{path}", "hf")
     if match := _CIVITAI.fullmatch(source):
         return Web(f"https://civitai.com/api/download/models/{match['version']}", "civitai")
     if match := _S3.fullmatch(source):
         return S3Source(match["bucket"], match["key"])
     if source.startswith(("https://", "http://")):
         return Web(source, _token_for(urlsplit(source).hostname or ""))
-    raise WireError(f"{source!r} is no source of a model: it begins with https://, hf://, civitai:// or s3://")
+    raise WireError(f"{source!r} is not a source of models; these begin with https://, hf://, civitai:// or s3://")
 
 
 def _token_for(host: str) -> str | None:
-    """A secret goes to its own host and to nobody else."""
+    """A secret is sent to its own host only."""
     known = {"huggingface.co": "hf", "civitai.com": "civitai"}
     return next((token for name, token in known.items() if host == name or host.endswith(f".{name}")), None)
 
 
-def place(model: ModelRef) -> tuple[str, str]:
+def target_path(model: ModelRef) -> tuple[str, str]:
     """Subfolder and file name of *model* below the folder of all models; still to be confined. Raises WireError."""
     if not _KIND.fullmatch(model.folder):
-        raise WireError(f"{model.folder!r} is no folder of models")
+        raise WireError(f"{model.folder!r} is not a folder of models")
     wanted = model.filename or basename(urlsplit(model.source).path)
     if wanted.startswith("/"):
         raise WireError(f"{wanted!r} leads out of its folder")

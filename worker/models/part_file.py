@@ -1,12 +1,14 @@
-"""PartFile: a file on its way. Its pieces come in any order, and what is there survives the process."""
+"""PartFile: a file that is being downloaded. Its pieces come in any order, and survive the process."""
 
-import hashlib
 import json
 import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from storage.atomic import atomic
+from storage.digest import sha256_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +18,7 @@ class Piece:
 
 
 class PartFile:
-    """Beside *target* as ``.NAME.part``, with a note of its pieces. What is of another *version* is dropped."""
+    """Beside *target* as ``.NAME.part``, with a note of its pieces. Pieces of another *version* are dropped."""
 
     def __init__(self, target: Path, version: str, size: int, piece_size: int) -> None:
         self._target, self._version, self._size = target, version, size
@@ -46,7 +48,7 @@ class PartFile:
             os.close(descriptor)
 
     def note(self, piece: Piece) -> None:
-        """*piece* is whole; it stays so when the machine goes away."""
+        """Notes that *piece* is whole, durably."""
         with self._path.open("rb") as file:
             os.fdatasync(file.fileno())
         with self._noting:
@@ -56,16 +58,14 @@ class PartFile:
     def _write_note(self) -> None:
         note = {"version": self._version, "size": self._size, "pieces": [[p.start, p.end] for p in self._pieces],
                 "done": sorted(self._done)}  # fmt: skip
-        fresh = self._note.with_name(f"{self._note.name}.new")
-        fresh.write_text(json.dumps(note), encoding="utf-8")
-        fresh.replace(self._note)
+        with atomic(self._note, part=self._note.with_name(f"{self._note.name}.new")) as fresh:
+            fresh.write_text(json.dumps(note), encoding="utf-8")
 
     def sha256(self) -> str:
-        with self._path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(self._path)
 
     def finish(self) -> None:
-        """From now on the file has its name."""
+        """Gives the file its name."""
         self._path.chmod(0o644)
         self._path.replace(self._target)
         self._note.unlink(missing_ok=True)
@@ -75,7 +75,7 @@ class PartFile:
         self._note.unlink(missing_ok=True)
 
     def _noted(self) -> set[int]:
-        """The pieces that an earlier process fetched of the same content; a source without a version is begun anew."""
+        """The pieces of the same content that an earlier process downloaded; none when the source has no version."""
         pieces = [[piece.start, piece.end] for piece in self._pieces]
         match self._read_note():
             case {"version": self._version, "size": self._size, "pieces": noted, "done": list(done)} if (

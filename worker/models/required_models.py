@@ -1,11 +1,11 @@
-"""ModelShelf: the models that every job of this worker needs, and those that one job asks for."""
+"""RequiredModels: downloads the models that every job of this worker needs, and the models that one job asks for."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 from wire.errors import WireError
 from wire.models import ModelRef
-from worker.models.downloads import Downloads, ModelUnavailable, Tell
+from worker.models.downloads import Downloads, ModelUnavailable, Report
 from worker.models.manifest import read_manifest
 
 _ON_VOLUME = ("models.yaml", "models.yml", "models.json")
@@ -16,16 +16,16 @@ class RequiredModels:
 
     def __init__(self, downloads: Downloads, root: Path, manifest: str | None) -> None:
         self._downloads, self._root, self._manifest = downloads, root, manifest
-        self._stocked = False
+        self._manifests_done = False
 
-    async def ensure(self, wanted: Iterable[ModelRef], tell: Tell) -> None:
-        """All of them are there when this returns; raises ModelUnavailable."""
-        if not self._stocked:
-            await self._downloads.ensure(self._standing(), tell)
-            self._stocked = True
-        await self._downloads.ensure(wanted, tell)
+    async def ensure(self, wanted: Iterable[ModelRef], report: Report) -> None:
+        """Downloads what is missing of them, and reports the progress; raises ModelUnavailable."""
+        if not self._manifests_done:
+            await self._downloads.ensure(self._of_manifests(), report)
+            self._manifests_done = True
+        await self._downloads.ensure(wanted, report)
 
-    def _standing(self) -> list[ModelRef]:
+    def _of_manifests(self) -> list[ModelRef]:
         files = [self._root / name for name in _ON_VOLUME]
         texts = {str(file): file.read_text(encoding="utf-8") for file in files if file.is_file()}
         if self._manifest:

@@ -15,6 +15,11 @@ REQUESTED, LOADED = "Requested to load SDXL", "loaded completely 9.5e+25 4897.05
         (SAMPLER, ["got prompt", REQUESTED], "Loading SDXL"),
         (SAMPLER, ["got prompt", REQUESTED, LOADED], None),
         (SAMPLER, ["Requested to load Flux", LOADED, REQUESTED, "loaded partially 10 9"], None),
+        (
+            SAMPLER,
+            [REQUESTED, "Model SDXL prepared for dynamic VRAM loading. 4897MB Staged. 0 patches attached."],
+            None,
+        ),
         (SAMPLER, [LOADED, REQUESTED, "some node said something"], "Loading SDXL"),
         (SAMPLER, [REQUESTED, "got prompt"], None),
         (SAMPLER, [], None),

@@ -39,7 +39,7 @@ def test_what_looks_like_nothing_has_no_nearest_name() -> None:
 def test_a_missing_model_is_told_with_the_nearest_ones() -> None:
     errors = {"4": refusal("value_not_in_list", "ckpt_name", "sdxl-base-1.0.safetensors", "CheckpointLoaderSimple")}
 
-    told = explained(errors, {"4": {"class_type": "CheckpointLoaderSimple", "inputs": {}}}, NODES)
+    told = explained(errors, {}, {"4": {"class_type": "CheckpointLoaderSimple", "inputs": {}}}, NODES)
 
     (error,) = told["4"]["errors"]
     assert error["extra_info"]["nearest"] == ["sdxl/base-1.0.safetensors"]
@@ -51,12 +51,13 @@ def test_a_missing_model_is_told_with_the_nearest_ones() -> None:
 def test_a_missing_input_file_is_told_with_the_nearest_ones() -> None:
     errors = {"1": refusal("custom_validation_failed", "image", "portrat.png", "LoadImage")}
 
-    told = explained(errors, {"1": {"class_type": "LoadImage"}}, NODES)
+    told = explained(errors, {}, {"1": {"class_type": "LoadImage"}}, NODES)
 
     assert told["1"]["errors"][0]["extra_info"]["nearest"] == ["portrait.png"]
 
 
-def test_every_unknown_node_is_named() -> None:
+@pytest.mark.parametrize("kind", ["invalid_prompt", "missing_node_type"])
+def test_every_unknown_node_is_named(kind: str) -> None:
     workflow = {
         "1": {"class_type": "SaveImag"},
         "2": {"class_type": "FromMars"},
@@ -64,7 +65,7 @@ def test_every_unknown_node_is_named() -> None:
         "4": {},
     }
 
-    told = explained({}, workflow, NODES)
+    told = explained({}, {"type": kind}, workflow, NODES)
 
     assert list(told) == ["1", "2", "4"]
     assert told["1"]["errors"][0]["type"] == "missing_node_type"
@@ -72,10 +73,17 @@ def test_every_unknown_node_is_named() -> None:
     assert told["2"]["class_type"] == "FromMars"
 
 
+def test_a_node_that_comfyui_replaced_is_not_called_unknown_when_something_else_is_wrong() -> None:
+    workflow = {"1": {"class_type": "OldName"}, "2": {"class_type": "SaveImage"}}
+    errors = {"2": refusal("required_input_missing", "images", None, "SaveImage")}
+
+    assert list(explained(errors, {"type": "prompt_outputs_failed_validation"}, workflow, NODES)) == ["2"]
+
+
 def test_an_error_that_is_not_about_a_name_stays_as_it_is() -> None:
     errors = {"1": refusal("value_smaller_than_min", "width", -1, "SaveImage")}
 
-    assert explained(errors, {"1": {"class_type": "SaveImage"}}, NODES) == errors
+    assert explained(errors, {}, {"1": {"class_type": "SaveImage"}}, NODES) == errors
 
 
 def test_both_spellings_of_a_list_are_read() -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from wire.events import FileChunk, LogLine, Omitted, Preview, WorkerEvent, decode_batch, encode_batch, encode_event
+from wire.events import FileChunk, NodeStarted, Omitted, Preview, WorkerEvent, decode_batch, encode_batch, encode_event
 from worker.events.aggregate import Aggregate
 
 
@@ -15,18 +15,21 @@ def kinds(value: dict[str, Any]) -> list[str]:
 
 
 def test_small_jobs_are_repeated_whole() -> None:
-    aggregate, sent = Aggregate(limit=100), batch(FileChunk(transfer=0, offset=0, data="x" * 100), LogLine(text="y"))
+    aggregate, sent = (
+        Aggregate(limit=100),
+        batch(FileChunk(transfer=0, offset=0, data="x" * 100), NodeStarted(node="y")),
+    )
     aggregate.posted(sent)
 
-    assert kinds(sent) == ["file_chunk", "log_line"]
+    assert kinds(sent) == ["file_chunk", "node_started"]
 
 
 def test_of_large_ones_the_order_stays_and_the_bytes_go() -> None:
     aggregate = Aggregate(limit=100)
-    sent = [batch(FileChunk(transfer=0, offset=0, data="x" * 60), LogLine(text="y")) for _ in range(2)]
+    sent = [batch(FileChunk(transfer=0, offset=0, data="x" * 60), NodeStarted(node="y")) for _ in range(2)]
     sent.append(batch(Preview(node="1", image_type="image/png", data="x")))
     for each in sent:
         aggregate.posted(each)
 
-    assert [kinds(each) for each in sent] == [["omitted", "log_line"], ["omitted", "log_line"], ["omitted"]]
+    assert [kinds(each) for each in sent] == [["omitted", "node_started"], ["omitted", "node_started"], ["omitted"]]
     assert decode_batch(sent[2]).events[0].event == Omitted()

@@ -1,5 +1,6 @@
 """What waits, what is replaced, and what a batch may hold."""
 
+import json
 from typing import Any
 
 import pytest
@@ -52,6 +53,33 @@ def filled(*events: WorkerEvent) -> Coalescer:
     for event in events:
         pending.add(event)
     return pending
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        NodeOutput(node="1", output={"score": [NAN, float("inf")], "text": ["\ud800"]}),
+        NodesProgressed(
+            nodes={
+                "1": NodeProgress.model_validate({"value": NAN, "max": 1, "state": "running", "node_id": "1", "x": NAN})
+            }
+        ),
+        StepProgress(node="1", value=NAN, max=float("inf")),
+        WorkerFailed(error_type="x", message="m", diagnostics={"vram": NAN}),
+        PromptFailed(
+            error={"current_inputs": {"a": [NAN]}}, history=HistoryEntry(outputs={"1": {"a": NAN}}, status={})
+        ),
+    ],
+    ids=lambda event: event.kind,
+)
+def test_an_event_leaves_as_json_for_everybody_and_can_be_read(event: WorkerEvent) -> None:
+    batch = encode_batch("r", 1, filled(event).take(float("inf")))
+
+    (numbered,) = decode_batch(json.loads(json.dumps(batch, allow_nan=False, ensure_ascii=False).encode())).events
+    assert numbered.event.kind == event.kind
 
 
 def test_of_progress_the_latest_wins() -> None:

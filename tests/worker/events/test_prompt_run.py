@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from wire.comfy import Message, PreviewFrame, ServerMessage, parse_binary
+from wire.comfy import Message, PreviewFrame, ServerMessage, TextFrame, UnknownFrame, parse_binary
 from wire.events import (
     NodeBlocked,
     NodeOutput,
@@ -21,7 +21,7 @@ from wire.events import (
 from wire.limits import PREVIEW_MAX
 from worker.events.prompt_run import PromptRun
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[2] / "data"
 VERSIONS = ("0.3.64", "0.8.0")
 
 
@@ -153,6 +153,30 @@ def test_other_prompts_are_passed_over(case: str) -> None:
     assert not run.announced
 
 
+@pytest.mark.parametrize(
+    ("message", "concerns"),
+    [
+        (Message("progress", {"prompt_id": "p", "node": "1"}), True),
+        (Message("a custom node's", {"prompt_id": "p"}), True),
+        (Message("progress", {"prompt_id": "another"}), False),
+        (Message("progress", {"prompt_id": ""}), False),
+        (Message("crystools.monitor", {"cpu_utilization": 3}), False),
+        (Message("status", {"status": {}}), False),
+        (PreviewFrame(image=b"x", image_type="image/jpeg", node_id="1", prompt_id="p"), True),
+        (PreviewFrame(image=b"x", image_type="image/jpeg", node_id="1", prompt_id="another"), False),
+        (PreviewFrame(image=b"x", image_type="image/jpeg"), False),
+        (TextFrame(node_id="1", text="x", prompt_id="p"), True),
+        (TextFrame(node_id="1", text="x"), False),
+        (UnknownFrame(9), False),
+    ],
+)
+def test_only_messages_that_name_the_prompt_concern_it(message: ServerMessage, *, concerns: bool) -> None:
+    run = PromptRun("p")
+    list(run.feed(Message("executing", {"prompt_id": "p", "node": "1"})))
+
+    assert run.concerns(message) is concerns
+
+
 def test_an_errors_tensors_are_cut() -> None:
     error = {
         "node_id": "1",
@@ -207,7 +231,7 @@ def test_cached_outputs_of_nodes_that_were_not_asked_for_are_left_out() -> None:
     }
     outputs: dict[str, Any] = {node: {"images": []} for node in ("2", "3", "4", "4.0.0.1")}
     meta = {"4.0.0.1": {"node_id": "4.0.0.1", "display_node": "4"}}
-    status = {"status_str": "success", "messages": []}
+    status = {"status_str": "success", "messages": [["execution_success", {}]]}
     entry = {"prompt": [0, "p", graph, {}, ["3"]], "outputs": outputs, "meta": meta, "status": status}
 
     *events, end = PromptRun("p").finish(entry)
@@ -215,6 +239,48 @@ def test_cached_outputs_of_nodes_that_were_not_asked_for_are_left_out() -> None:
     assert isinstance(end, PromptFinished)
     assert [event.node for event in events if isinstance(event, NodeOutput)] == ["3", "4", "4.0.0.1"]
     assert set(end.history.outputs) == {"3", "4", "4.0.0.1"}
+
+
+def history(*messages: tuple[str, dict[str, Any]], status_str: str = "success") -> dict[str, Any]:
+    status = {"status_str": status_str, "completed": status_str == "success", "messages": [list(m) for m in messages]}
+    return {"prompt": [], "outputs": {"2": {"images": []}}, "status": status}
+
+
+START, SUCCESS = ("execution_start", {"timestamp": 1}), ("execution_success", {"timestamp": 9})
+CIRCLE = ("execution_error", {"node_id": "4", "exception_message": "Dependency cycle detected", "timestamp": 8})
+
+
+def test_a_prompt_that_failed_in_a_circle_has_failed_although_its_status_is_success() -> None:
+    # ComfyUI 0.33.0: the error is found while a node is staged, and nothing takes "success" back
+    *events, end = PromptRun("p").finish(history(START, CIRCLE))
+
+    assert isinstance(end, PromptFailed)
+    assert end.error["exception_message"] == "Dependency cycle detected"
+    assert [event.node for event in events if isinstance(event, NodeOutput)] == ["2"]
+
+
+def test_a_prompt_without_a_message_of_success_has_not_succeeded() -> None:
+    (*_, end) = PromptRun("p").finish(history(START))
+
+    assert isinstance(end, PromptFailed)
+
+
+def test_a_prompt_that_comfyui_calls_a_success_has_succeeded_whatever_its_status_is() -> None:
+    (*_, end) = PromptRun("p").finish(history(START, SUCCESS, status_str="error"))
+
+    assert isinstance(end, PromptFinished)
+    assert end.timestamp == 9
+    assert end.node_errors == {}
+
+
+def test_the_ending_carries_what_comfyui_refused_of_the_prompt() -> None:
+    run = PromptRun("p")
+    run.node_errors = {"7": {"errors": []}}
+
+    (*_, end) = run.finish(history(START, SUCCESS))
+
+    assert isinstance(end, PromptFinished)
+    assert end.node_errors == {"7": {"errors": []}}
 
 
 def test_a_history_without_a_status_is_a_failure_without_a_reason() -> None:

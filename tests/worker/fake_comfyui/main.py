@@ -1,8 +1,13 @@
 """A ComfyUI for the worker's failure tests: real routes and frames, and nodes that fail as one wishes.
 
-``Save`` writes a file of *size* bytes · ``Slow`` runs until it is interrupted · ``Deaf`` is Slow, but forgets the
-first interrupt · ``Sleep`` takes *seconds* · ``Fail`` fails with *message* · ``Die`` ends the process ·
-``DropSocket`` closes every websocket, then goes on · ``Vanish`` forgets itself.
+- ``Save`` writes a file of *size* bytes; ``Claim`` names a file that it does not write.
+- ``Read`` and ``Text`` have a text as output.
+- ``Slow`` runs until it is interrupted; ``Deaf`` is Slow, but forgets the first interrupt.
+- ``Blocking`` looks at no interrupt for *seconds*; ``Sleep`` takes *seconds*.
+- ``Fail`` fails with *message*; ``Die`` ends the process; ``Vanish`` forgets the prompt.
+- ``Refused`` is left out of a prompt that runs without it.
+- ``DropSocket`` closes every websocket, then goes on; ``LoseEnd`` sends nothing more about this prompt.
+- ``Monitor`` sends a hundred messages a second to everybody from now on, as custom nodes do; ``Log`` writes *lines*.
 """
 
 import argparse
@@ -37,6 +42,8 @@ class Comfy:
         self.interrupted = asyncio.Event()
         self.client = ""
         self.message = ""
+        self.mute = False
+        self.monitors: list[asyncio.Task[None]] = []
 
     async def stats(self, _: web.Request) -> web.Response:
         return web.json_response({"system": {"comfyui_version": "fake"}})
@@ -63,9 +70,13 @@ class Comfy:
             error = {"type": "invalid_prompt", "message": "Cannot execute", "details": "Node ID '#1'", "extra_info": {}}
             return web.json_response({"error": error, "node_errors": {"1": {"errors": []}}}, status=400)
         await asyncio.sleep(body["extra_data"].get("validation_s", 0))
+        refused = [node for node, content in body["prompt"].items() if content["class_type"] == "Refused"]
+        body["prompt"] = {node: content for node, content in body["prompt"].items() if node not in refused}
         self.pending.append(body["prompt_id"])
         self.queue.put_nowait(body)
-        return web.json_response({"prompt_id": body["prompt_id"], "number": 0, "node_errors": {}})
+        problem = {"errors": [{"message": "Value not in list", "details": "vae"}], "class_type": "Refused"}
+        errors = dict.fromkeys(refused, problem)
+        return web.json_response({"prompt_id": body["prompt_id"], "number": 0, "node_errors": errors})
 
     async def get_queue(self, _: web.Request) -> web.Response:
         running = [[0, self.running, {}, {}, []]] if self.running else []
@@ -83,12 +94,16 @@ class Comfy:
             self.interrupted.set()
         return web.Response()
 
+    async def free(self, request: web.Request) -> web.Response:
+        print(f"asked to forget: {await request.json()}", flush=True)
+        return web.Response()
+
     async def get_history(self, request: web.Request) -> web.Response:
         prompt_id = request.match_info["prompt_id"]
         return web.json_response({k: v for k, v in self.history.items() if k == prompt_id})
 
     async def send(self, kind: str, **data: Any) -> None:
-        if socket := self.sockets.get(self.client):
+        if (socket := self.sockets.get(self.client)) and not self.mute:
             await socket.send_json({"type": kind, "data": {**data, "prompt_id": self.running}})
 
     async def work(self) -> None:
@@ -100,7 +115,7 @@ class Comfy:
 
     async def execute(self, body: dict[str, Any]) -> None:
         self.running, self.client = body["prompt_id"], body["client_id"]
-        self.interrupts = 0
+        self.interrupts, self.mute = 0, False
         self.interrupted.clear()
         outputs: dict[str, Any] = {}
         begin = {"prompt_id": self.running, "timestamp": time.time_ns() // 1_000_000}
@@ -135,7 +150,7 @@ class Comfy:
             "meta": {},
         }
         self.running, ended = None, self.running
-        if socket := self.sockets.get(self.client):
+        if (socket := self.sockets.get(self.client)) and not self.mute:
             await socket.send_json({"type": "executing", "data": {"node": None, "prompt_id": ended}})
 
     async def Save(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
@@ -143,6 +158,9 @@ class Comfy:
         folders = {"output": self.options.output_directory, "temp": f"{self.options.temp_directory}/temp"}
         write(folders[kind], name, bytes(range(256)) * (inputs["size"] // 256))
         return {"images": [{"filename": name, "subfolder": "", "type": kind}]}
+
+    async def Claim(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
+        return {"images": [{"filename": inputs["name"], "subfolder": "", "type": "output"}]}
 
     async def Read(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
         return {"text": [read(self.options.input_directory, inputs["name"])]}
@@ -165,6 +183,9 @@ class Comfy:
             await asyncio.sleep(0.01)
         return "interrupted"
 
+    async def Blocking(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
+        await asyncio.sleep(inputs["seconds"])
+
     async def Sleep(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
         await asyncio.sleep(inputs["seconds"])
 
@@ -179,6 +200,30 @@ class Comfy:
     async def DropSocket(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
         for socket in list(self.sockets.values()):
             await socket.close()
+
+    async def LoseEnd(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
+        self.mute = True
+
+    async def Monitor(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
+        self.monitors.append(asyncio.create_task(self.monitor()))
+
+    async def monitor(self) -> None:
+        values = {"value": 1, "max": 2, "node": "1"}
+        messages = [
+            {"type": "crystools.monitor", "data": {"cpu_utilization": 3}},
+            {"type": "status", "data": {"status": {"exec_info": {"queue_remaining": 1}}}},
+            {"type": "progress", "data": {**values, "prompt_id": "another"}},
+            {"type": "progress", "data": {**values, "prompt_id": ""}},
+            "not a message",
+        ]
+        while True:
+            for message in messages:
+                for socket in list(self.sockets.values()):
+                    await socket.send_json(message)
+                await asyncio.sleep(0.01)
+
+    async def Log(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
+        print("\n".join(inputs["lines"]), flush=True)
 
     async def Vanish(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
         return "forgotten"
@@ -198,7 +243,8 @@ def main() -> None:
         web.get("/system_stats", comfy.stats), web.get("/object_info", comfy.definitions),
         web.get("/ws", comfy.socket), web.post("/prompt", comfy.prompt),
         web.get("/queue", comfy.get_queue), web.post("/queue", comfy.post_queue),
-        web.post("/interrupt", comfy.interrupt), web.get("/history/{prompt_id}", comfy.get_history),
+        web.post("/interrupt", comfy.interrupt), web.post("/free", comfy.free),
+        web.get("/history/{prompt_id}", comfy.get_history),
     ])  # fmt: skip
     tasks: list[asyncio.Task[None]] = []
 

@@ -1,92 +1,17 @@
 """Models that are fetched: from real servers, into real folders."""
 
 import asyncio
-import hashlib
-import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 
-from wire.errors import WireError
-from wire.models import ModelRef, decode_models
-from worker.models.download_lock import DownloadLock
+from tests.worker.models.conftest import CONTENT, SHA256, Host
+from wire.models import ModelRef
 from worker.models.downloads import Downloads, ModelUnavailable
-from worker.models.manifest import S3Source, Web, address, place, read_manifest
-from worker.models.sources import ModelSources, is_public
+from worker.models.sources import ModelSources
 
-CONTENT = bytes(range(256)) * 4000
-SHA256 = hashlib.sha256(CONTENT).hexdigest()
 PIECE = 100_000
-
-
-class Host:
-    """A web server with one file, and the faults that servers have."""
-
-    def __init__(self) -> None:
-        self.content = CONTENT
-        self.ranges = True
-        self.token: str | None = None
-        self.break_after: int | None = None
-        self.refuse_once = 0
-        self.asked: list[str] = []
-        self.at_once = self.most_at_once = 0
-        self.url = ""
-
-    async def file(self, request: web.Request) -> web.StreamResponse:
-        wanted = request.headers.get("Range", "")
-        self.asked.append(wanted)
-        if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
-            raise web.HTTPUnauthorized
-        if self.refuse_once:
-            self.refuse_once -= 1
-            raise web.HTTPServiceUnavailable
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
-        try:
-            return await self._send(request, wanted)
-        finally:
-            self.at_once -= 1
-
-    async def _send(self, request: web.Request, wanted: str) -> web.StreamResponse:
-        etag = {"ETag": f'"{hashlib.md5(self.content).hexdigest()}"'}
-        match = re.fullmatch(r"bytes=(\d+)-(\d*)", wanted)
-        start, end = 0, len(self.content)
-        response = web.StreamResponse(headers=etag)
-        if match and self.ranges:
-            start, end = int(match[1]), int(match[2] or len(self.content) - 1) + 1
-            response.set_status(206)
-            response.headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(self.content)}"
-        response.content_length = end - start
-        await response.prepare(request)
-        await asyncio.sleep(0)
-        part = self.content[start:end]
-        if self.break_after is not None and len(part) > 1:
-            await response.write(part[: self.break_after])
-            assert request.transport is not None
-            request.transport.abort()
-            return response
-        await response.write(part)
-        return response
-
-    async def elsewhere(self, _: web.Request) -> web.StreamResponse:
-        raise web.HTTPFound(f"{self.url}/model.safetensors")
-
-
-@pytest.fixture
-async def host() -> AsyncIterator[Host]:
-    host = Host()
-    app = web.Application()
-    app.router.add_get("/model.safetensors", host.file)
-    app.router.add_get("/moved", host.elsewhere)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield host
-    await runner.cleanup()
 
 
 def downloads(root: Path, tokens: dict[str, str] | None = None, *, allow_private: bool = True) -> Downloads:
@@ -197,34 +122,6 @@ async def test_two_workers_with_one_volume_fetch_once(tmp_path: Path, host: Host
     assert len(host.asked) == 1 + -(-len(CONTENT) // PIECE)
 
 
-async def test_the_lock_of_a_worker_that_is_gone_is_taken_over(tmp_path: Path) -> None:
-    (tmp_path / "lock").write_text("somebody who is gone")
-    taken = asyncio.Event()
-
-    async with asyncio.timeout(10), DownloadLock(tmp_path / "lock", touch_s=0.02, stale_s=0.1).held():
-        taken.set()
-
-    assert taken.is_set()
-    assert not (tmp_path / "lock").exists()
-
-
-async def test_a_lock_that_is_held_is_waited_for(tmp_path: Path) -> None:
-    first, second = (DownloadLock(tmp_path / "lock", touch_s=0.02, stale_s=0.2) for _ in range(2))
-    order = list[str]()
-
-    async def later() -> None:
-        async with second.held():
-            order.append("second")
-
-    async with first.held():
-        waiting = asyncio.create_task(later())
-        await asyncio.sleep(0.6)  # longer than a lock stays that nobody touches
-        order.append("first")
-    await waiting
-
-    assert order == ["first", "second"]
-
-
 async def test_a_gated_model_needs_its_token_which_goes_nowhere_else(tmp_path: Path, host: Host) -> None:
     host.token = "hf_secret"
     with pytest.raises(ModelUnavailable, match=r"refuses \(401\)"):
@@ -248,7 +145,7 @@ async def test_a_redirect_is_followed(tmp_path: Path, host: Host) -> None:
         ("https://127.0.0.1:1/a.safetensors", "private address"),
         ("https://[::ffff:169.254.169.254]/a.safetensors", "private address"),
         ("https://localhost:1/a.safetensors", "private address"),
-        ("file:///etc/passwd.bin", "no source of a model"),
+        ("file:///etc/passwd.bin", "is not a source of models"),
     ],
 )
 async def test_only_public_https_is_asked(tmp_path: Path, source: str, said: str) -> None:
@@ -269,57 +166,3 @@ async def test_a_name_stays_in_the_folder_of_models(tmp_path: Path, wanted: str)
 async def test_s3_without_a_bucket_says_what_to_set(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailable, match="BUCKET_ENDPOINT_URL"):
         await downloads(tmp_path).ensure([ModelRef(source="s3://models/a.bin", folder="loras")], silent)
-
-
-@pytest.mark.parametrize(
-    ("source", "where"),
-    [
-        ("https://example.com/a.bin", Web("https://example.com/a.bin")),
-        ("hf://o/r/d/a b.bin", Web("https://huggingface.co/o/r/resolve/main/d/a%20b.bin", "hf")),
-        ("hf://o/r@refs%2Fpr%2F1/a.bin", Web("https://huggingface.co/o/r/resolve/refs%2Fpr%2F1/a.bin", "hf")),
-        ("hf://o/r@v1.0/a.bin", Web("https://huggingface.co/o/r/resolve/v1.0/a.bin", "hf")),
-        ("https://huggingface.co/o/r/resolve/main/a.bin", Web("https://huggingface.co/o/r/resolve/main/a.bin", "hf")),
-        ("https://huggingface.co.evil.example/a.bin", Web("https://huggingface.co.evil.example/a.bin")),
-        ("civitai://12345", Web("https://civitai.com/api/download/models/12345", "civitai")),
-        ("s3://bucket/deep/a.bin", S3Source("bucket", "deep/a.bin")),
-    ],
-)
-def test_sources_are_spelled_like_this(source: str, where: object) -> None:
-    assert address(source) == where
-
-
-def test_a_manifest_is_yaml_or_json() -> None:
-    yaml = "models:\n  - source: hf://o/r/a.safetensors\n    folder: loras\n"
-    json = '[{"source": "hf://o/r/a.safetensors", "folder": "loras"}]'
-
-    assert read_manifest(yaml) == read_manifest(json) == (ModelRef(source="hf://o/r/a.safetensors", folder="loras"),)
-    assert place(read_manifest(json)[0]) == ("loras", "a.safetensors")
-
-
-@pytest.mark.parametrize(
-    ("wrong", "said"),
-    [
-        ({"models": {}}, "a list"),
-        ([{"folder": "loras"}], "model 1 of the manifest: source"),
-        (
-            [{"source": "hf://a/b/c.bin", "folder": "vae"}, {"source": "x", "folder": "y", "token": "z"}],
-            "model 2.*token",
-        ),
-    ],
-)
-def test_a_wrong_manifest_names_the_entry(wrong: object, said: str) -> None:
-    with pytest.raises(WireError, match=said):
-        decode_models(wrong)
-
-
-def test_a_model_without_a_telling_address_needs_a_name() -> None:
-    with pytest.raises(WireError, match="filename"):
-        place(ModelRef(source="civitai://12345", folder="loras"))
-
-
-@pytest.mark.parametrize(
-    "host", ["10.0.0.1", "127.0.0.1", "::1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "[fd00::1]"]
-)
-def test_addresses_that_are_not_for_everybody(host: str) -> None:
-    assert not is_public(host)
-    assert is_public("93.184.216.34")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from worker.models.paths import KINDS, model_paths, write_model_paths
+from worker.models.paths import KINDS, NEWER_KINDS, model_paths, write_model_paths
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 PINNED = (PROJECT / "docker" / "comfyui-version").read_text(encoding="utf-8").strip()
 ASK = """
 import json, os, sys
@@ -39,7 +39,8 @@ def test_every_kind_of_a_real_comfyui_is_covered() -> None:
         known = json.loads(asked.stdout)
 
         assert known
-        assert all(set(folders) <= set(KINDS[kind]) for kind, folders in known.items() if kind != "custom_nodes")
+        models = {kind: folders for kind, folders in known.items() if kind not in ("custom_nodes", "datasets")}
+        assert all(set(folders) <= set({**KINDS, **NEWER_KINDS}[kind]) for kind, folders in models.items())
 
 
 def test_folders_that_may_still_come_are_told_too(tmp_path: Path) -> None:
@@ -48,11 +49,11 @@ def test_folders_that_may_still_come_are_told_too(tmp_path: Path) -> None:
     told = json.loads(target.read_text(encoding="utf-8"))["comfy_runpod"]
     assert told["base_path"] == str(tmp_path / "nothing")
     assert told["text_encoders"] == "text_encoders\nclip"
-    assert set(told) == {"base_path", *KINDS}
+    assert set(told) == {"base_path", *KINDS, *NEWER_KINDS}
 
 
 def test_the_folder_of_a_custom_node_is_a_kind_of_its_own() -> None:
     told = model_paths(Path("/models"), ["ipadapter", "loras", "clip", "custom_nodes", ".cache"])["comfy_runpod"]
 
     assert told["ipadapter"] == "ipadapter"
-    assert set(told) == {"base_path", "ipadapter", *KINDS}
+    assert set(told) == {"base_path", "ipadapter", *KINDS, *NEWER_KINDS}
