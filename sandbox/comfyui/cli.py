@@ -11,6 +11,7 @@ import comfyui_frontend_package
 from aiohttp import web
 
 from sandbox.comfyui.folders import ComfyFolders
+from sandbox.comfyui.routes_machine import VERSION
 from sandbox.comfyui.server import ComfyServer
 
 _HERE = Path(__file__).resolve().parent
@@ -26,6 +27,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--front-end-root", type=Path)
     parser.add_argument("--slow-start", type=float, default=0, metavar="SECONDS", help="wait before listening")
     parser.add_argument("--max-upload-size", type=float, default=100)
+    parser.add_argument("--as-version", default=VERSION, help="answer as this ComfyUI does where versions differ")
     known, _ = parser.parse_known_args(arguments)
     return known
 
@@ -49,7 +51,7 @@ def main() -> None:
     print("Starting server\n", flush=True)  # noqa: T201  as ComfyUI says it
     print(f"To see the GUI go to: http://{arguments.listen}:{arguments.port}", flush=True)  # noqa: T201
     web.run_app(
-        _app(folders, frontend, limit),
+        _app(folders, frontend, limit, arguments.as_version),
         host=arguments.listen,
         port=arguments.port,
         print=None,
@@ -69,5 +71,5 @@ def _add_samples(workflows: Path) -> None:
             shutil.copyfile(source, workflows / name)
 
 
-async def _app(folders: ComfyFolders, frontend: Path, max_upload: int) -> web.Application:
-    return ComfyServer(folders, frontend, max_upload).app
+async def _app(folders: ComfyFolders, frontend: Path, max_upload: int, version: str) -> web.Application:
+    return ComfyServer(folders, frontend, max_upload, version).app

@@ -1,4 +1,4 @@
-"""A prompt with the nodes that its nodes have become: what was posted, and whom the added ones stand for.
+"""A prompt with the nodes that its nodes have become: what was posted, and which node each added one stands for.
 
 Source: ComfyUI 0.8.0, comfy_execution/graph.py ``DynamicPrompt``.
 """

@@ -11,9 +11,10 @@ from typing import Any
 
 from sandbox.comfyui.dynamic import DynamicPrompt
 from sandbox.comfyui.folders import ComfyFolders
-from sandbox.comfyui.graph import Classes, is_link, order, signatures
+from sandbox.comfyui.graph import Classes, signatures
 from sandbox.comfyui.node import Blocked, Context, Interrupted, NodeClass, Result
 from sandbox.comfyui.story import Outcome, Picture, Send, Story, jpeg, png
+from wire.graph import is_link, needed
 
 _WAIT_S = 30
 
@@ -25,7 +26,11 @@ class Executor:
         self._classes = classes
         self._folders = folders
         self._cache: dict[str, Result] = {}
+        self._forget = False
         self._interrupt = threading.Event()
+
+    def forget_cache(self) -> None:
+        self._forget = True
 
     def interrupt(self) -> None:
         self._interrupt.set()
@@ -34,6 +39,8 @@ class Executor:
         self, prompt_id: str, prompt: Mapping[str, Any], extra_data: Mapping[str, Any], outputs: list[str], send: Send
     ) -> Outcome:
         self._interrupt.clear()
+        if self._forget:
+            self._cache, self._forget = {}, False
         dynamic = DynamicPrompt(prompt)
         story = Story(prompt_id, dynamic, send)
         await _Run(self, dynamic, extra_data, story).all(outputs)
@@ -60,13 +67,13 @@ class _Run:
             if node in cached:
                 await self._story.executed(node, self._results[node])
                 await self._story.finished(node)
-        if await self._each(order(self._prompt, outputs)):
+        if await self._each(needed(self._prompt, outputs)):
             await self._story.success()
         self._executor._cache = {prints[node]: found for node, found in self._results.items() if node in prints}
 
     def _signatures(self) -> dict[str, str]:
-        """Of all nodes, also of those that do not run this time: their results are kept."""
-        nodes = order(self._prompt, list(self._prompt))
+        """Of all nodes, also of the ones that do not run this time: their results are kept."""
+        nodes = needed(self._prompt, list(self._prompt))
         return signatures(self._prompt, nodes, {node: self._fingerprint(node) for node in nodes})
 
     def _fingerprint(self, node: str) -> object:
@@ -89,7 +96,7 @@ class _Run:
         return True
 
     async def _one(self, node: str) -> bool:
-        """Run a node, and those that it becomes; False when the prompt ends here."""
+        """Run a node, and the nodes that it becomes; False when the prompt ends here."""
         await self._story.running(node)
         try:
             result = await self._result(node)
@@ -105,7 +112,7 @@ class _Run:
             self._prompt.add(result.expand, node)
             added = [new for new in result.expand if self._class(new).output_node]
             sources = [str(value[0]) for value in result.outputs if is_link(value)]
-            if not await self._each(order(self._prompt, [*added, *sources])):
+            if not await self._each(needed(self._prompt, [*added, *sources])):
                 return False
             result = Result([self._results[v[0]].outputs[v[1]] if is_link(v) else v for v in result.outputs], result.ui)
         self._results[node] = result

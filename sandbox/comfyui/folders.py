@@ -3,6 +3,7 @@
 Source: ComfyUI folder_paths.py ``annotated_filepath``, ``get_save_image_path``.
 """
 
+import os
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,9 +32,9 @@ class ComfyFolders:
         return {"input": self.input, "output": self.output, "temp": self.temp}[kind]
 
     def within(self, kind: str, subfolder: str, filename: str) -> Path:
-        """Raises OutsideFolder, KeyError."""
-        root = self.of(kind).resolve()
-        path = (root / subfolder / filename).resolve()
+        """Follows links, as ComfyUI does. Raises OutsideFolder, KeyError."""
+        root = self.of(kind).absolute()
+        path = Path(os.path.normpath(root / subfolder / filename))
         if not path.is_relative_to(root):
             raise OutsideFolder(f"{subfolder}/{filename}")
         return path

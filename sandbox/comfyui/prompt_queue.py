@@ -74,6 +74,10 @@ class PromptQueue:
         self._executor.interrupt()
         return True
 
+    def forget_cache(self) -> None:
+        """The next prompt computes every node again."""
+        self._executor.forget_cache()
+
     async def work(self) -> None:
         """Run prompts until cancelled."""
         while True:

@@ -15,12 +15,15 @@ from PIL import Image
 from sandbox.comfyui.folders import ComfyFolders, OutsideFolder
 
 _ANNOTATIONS = {" [output]": "output", " [input]": "input", " [temp]": "temp"}
+_ANNOTATED_SINCE = (0, 33, 0)
+"""the first version that was found to list ``name [folder]``"""
 _UNSAFE = ("text/html", "text/javascript", "application/javascript", "text/css")
 
 
 class FileRoutes:
-    def __init__(self, folders: ComfyFolders) -> None:
+    def __init__(self, folders: ComfyFolders, version: str) -> None:
         self._folders = folders
+        self._annotates = _numbers(version) >= _ANNOTATED_SINCE
 
     def add_to(self, routes: web.RouteTableDef) -> None:
         routes.post("/upload/image")(self.upload_image)
@@ -78,13 +81,14 @@ class FileRoutes:
         return web.FileResponse(path, headers={"Content-Disposition": f'filename="{path.name}"', "Content-Type": safe})
 
     def _viewed(self, query: Mapping[str, str]) -> Path | int:
-        """The file that is asked for, or the status of the refusal."""
+        """The file that the query names, or the status of the refusal."""
         if "filename" not in query:
             return 404
         filename, kind = query["filename"], query.get("type", "output")
         for ending, annotated in _ANNOTATIONS.items():
             if filename.endswith(ending):
                 filename, kind = filename.removesuffix(ending), annotated
+                break
         if not filename or filename.startswith("/") or ".." in filename or kind not in ("input", "output", "temp"):
             return 400
         try:
@@ -101,7 +105,13 @@ class FileRoutes:
         if kind not in ("input", "output", "temp"):
             return web.json_response({"error": "Invalid directory type"}, status=400)
         files = [path for path in self._folders.of(kind).iterdir() if path.is_file() and not path.name.startswith(".")]
-        return web.json_response([path.name for path in sorted(files, key=lambda path: -path.stat().st_mtime)])
+        ending = f" [{kind}]" if self._annotates else ""
+        newest_first = sorted(files, key=lambda path: -path.stat().st_mtime)
+        return web.json_response([path.name + ending for path in newest_first])
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
 
 
 def _save(path: Path, content: bytes, _: Any) -> None:

@@ -11,9 +11,10 @@ from sandbox.comfyui.console import Console
 from sandbox.comfyui.folders import ComfyFolders
 
 SAMPLE = "/extensions/sandbox/sample.js"
-_WEB = Path(__file__).resolve().parent / "web"
+HOME = Path(__file__).resolve().parent
 VERSION = "0.8.0"
-"""the ComfyUI whose behaviour this is"""
+"""the ComfyUI that the sandbox imitates, unless it is told another"""
+_WEB = HOME / "web"
 _MODELS = (
     "checkpoints",
     "configs",
@@ -40,10 +41,11 @@ _MODELS = (
 
 
 class MachineRoutes:
-    def __init__(self, folders: ComfyFolders, features: dict[str, Any], console: Console) -> None:
+    def __init__(self, folders: ComfyFolders, features: dict[str, Any], console: Console, version: str) -> None:
         self._folders = folders
         self._features = features
         self._console = console
+        self._version = version
 
     def add_to(self, routes: web.RouteTableDef) -> None:
         self._nothing = {
@@ -62,7 +64,6 @@ class MachineRoutes:
         routes.get(SAMPLE)(_sample)
         routes.get("/features")(_answering(self._features))
         routes.get("/system_stats")(self.system_stats)
-        routes.post("/free")(_empty)
         routes.get("/internal/folder_paths")(self.folder_paths)
         routes.get("/internal/logs")(self.logs)
         routes.get("/internal/logs/raw")(self.raw_logs)
@@ -83,14 +84,15 @@ class MachineRoutes:
         return web.Response()
 
     async def folder_paths(self, _: web.Request) -> web.Response:
-        return web.json_response({name: [str(self._folders.output.resolve() / name)] for name in _MODELS})
+        paths = {name: [str(self._folders.output.resolve() / name)] for name in _MODELS}
+        return web.json_response(paths | {"custom_nodes": [str(HOME / "custom_nodes")]})
 
     async def system_stats(self, _: web.Request) -> web.Response:
         system = {
             "os": sys.platform,
             "ram_total": 0,
             "ram_free": 0,
-            "comfyui_version": VERSION,
+            "comfyui_version": self._version,
             "required_frontend_version": "1.35.9",
             "python_version": platform.python_version(),
             "pytorch_version": "none",
@@ -107,10 +109,6 @@ def _answering(body: Any) -> Any:
         return web.json_response(body)
 
     return answer
-
-
-async def _empty(_: web.Request) -> web.Response:
-    return web.Response()
 
 
 async def _sample(_: web.Request) -> web.FileResponse:

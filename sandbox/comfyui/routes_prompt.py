@@ -1,4 +1,4 @@
-"""/prompt, /queue, /interrupt, /history, /object_info and the jobs API."""
+"""/prompt, /queue, /interrupt, /free, /history, /object_info and the jobs API."""
 
 import json
 import time
@@ -32,6 +32,7 @@ class PromptRoutes:
         routes.get("/queue")(self.get_queue)
         routes.post("/queue")(self.post_queue)
         routes.post("/interrupt")(self.interrupt)
+        routes.post("/free")(self.free)
         routes.get("/history")(self.get_history)
         routes.get("/history/{prompt_id}")(self.get_history_item)
         routes.post("/history")(self.post_history)
@@ -86,6 +87,11 @@ class PromptRoutes:
         except json.JSONDecodeError:
             body = {}
         self._queue.interrupt(body.get("prompt_id"))
+        return web.Response()
+
+    async def free(self, request: web.Request) -> web.Response:
+        if (await request.json()).get("free_memory"):
+            self._queue.forget_cache()
         return web.Response()
 
     async def get_history(self, request: web.Request) -> web.Response:

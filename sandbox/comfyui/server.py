@@ -30,7 +30,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 class ComfyServer:
     """Everything behind one port; *app* is the aiohttp application."""
 
-    def __init__(self, folders: ComfyFolders, frontend: Path, max_upload: int) -> None:
+    def __init__(self, folders: ComfyFolders, frontend: Path, max_upload: int, version: str) -> None:
         classes = {node.name: node for node in (*MAKERS, *SAVERS, *SPECIAL, *FILMS)}
         features = {**FEATURES, "max_upload_size": max_upload}
         self._hub = Hub(features)
@@ -41,9 +41,9 @@ class ComfyServer:
         self.app = web.Application(client_max_size=max_upload, middlewares=[check_origin, _no_cache])
         routes = web.RouteTableDef()
         PromptRoutes(self._queue, classes, folders, console).add_to(routes)
-        FileRoutes(folders).add_to(routes)
+        FileRoutes(folders, version).add_to(routes)
         UserRoutes(folders.user).add_to(routes)
-        MachineRoutes(folders, features, console).add_to(routes)
+        MachineRoutes(folders, features, console, version).add_to(routes)
         routes.get("/ws")(self._hub.handle)
         self._add(routes)
         self.app.cleanup_ctx.append(self._working)

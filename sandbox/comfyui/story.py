@@ -128,7 +128,7 @@ def jpeg(image: Image.Image) -> Picture:
 
 
 def png(image: Image.Image) -> Picture:
-    """As the server sends a picture that is no preview but the result: as it is."""
+    """A picture that is a result and not a preview: the server sends it as it is."""
     return _encoded(image, "PNG", compress_level=1)
 
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.comfyui.folders import ComfyFolders
-from sandbox.comfyui.graph import Classes, Prompt, order
+from sandbox.comfyui.graph import Classes
 from sandbox.comfyui.node import NodeClass
+from wire.graph import Prompt, needed
 
 _CONVERT = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}
 _SHOWN_OPTIONS = 20
@@ -50,7 +51,7 @@ def validate(prompt: Prompt, classes: Classes, targets: list[str] | None, folder
             result.outputs.append(output)
             continue
         details += [f"{error['message']}: {error['details']}" for error in check.errors.get(output, [])]
-        for node_id in order(prompt, [output]):
+        for node_id in needed(prompt, [output]):
             if errors := check.errors.get(node_id):
                 kind = prompt[node_id]["class_type"]
                 entry = {"errors": errors, "dependent_outputs": [], "class_type": kind}

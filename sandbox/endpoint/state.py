@@ -155,12 +155,6 @@ class EndpointState:
             job.output = None
             self._end(job, Status.COMPLETED, now)
 
-    def lose(self, job_id: str, now: float) -> None:
-        """The platform takes the job's worker for lost although it works on: it runs twice, the first one unheard."""
-        job = self.jobs.get(job_id)
-        if job is not None and job.status is Status.IN_PROGRESS:
-            self._lost(job, now)
-
     def stops(self, worker_id: str, now: float) -> list[str]:
         """Jobs that the worker must stop; repeated until it says that it no longer has them, but not in a hot loop."""
         self._seen(worker_id, now)

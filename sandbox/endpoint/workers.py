@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sandbox.endpoint.service import Service
+from wire.backoff import next_delay
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class Workers:
         self._cold_start_s = cold_start_s
 
     async def run(self) -> None:
-        """Start workers and replace those that end, until cancelled."""
+        """Start workers, and replace each that ends, until cancelled."""
         async with asyncio.TaskGroup() as group:
             for number in range(self._service.options.wanted_workers):
                 group.create_task(self._keep(f"sandbox{number}"))
@@ -76,7 +77,7 @@ class Workers:
             await self._live(worker_id)
             unfit = 0 if state.end_worker(worker_id, clock()) else unfit + 1
             await self._service.changed()
-            await asyncio.sleep(min(_BACKOFF_S * 2**unfit, _BACKOFF_MAX_S))
+            await asyncio.sleep(next_delay(unfit, base_s=_BACKOFF_S, cap_s=_BACKOFF_MAX_S))
             state.forget_worker(worker_id, clock())
 
     async def _live(self, worker_id: str) -> None:

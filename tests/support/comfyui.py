@@ -9,7 +9,8 @@ from pathlib import Path
 
 import aiohttp
 
-from tests.support.stack import PROJECT, free_port, stop
+from tests.support.ports import free_port
+from tests.support.stack import PROJECT, stop
 from tests.support.until import until
 
 SANDBOX = PROJECT / "sandbox" / "comfyui"

@@ -85,6 +85,17 @@ async def test_what_did_not_change_is_cached_and_its_files_are_shown_again(serve
     assert outputs[0] == outputs[1]
 
 
+async def test_a_prompt_after_free_computes_everything_again(server: Server) -> None:
+    prompt = inverted_image(color=14, prefix="freed")
+    async with opened_page(server.session, server.url) as page:
+        await run(server, page, prompt)
+
+        await server.post("/free", {"free_memory": True})
+        _, story = await run(server, page, prompt)
+
+    assert story[:2] == ["execution_start", "cached []"]
+
+
 async def test_the_history_entry(server: Server) -> None:
     prompt = inverted_image(color=14, prefix="folder/entry")
     prompt_id = await server.queue(prompt, extra_data=EXTRA)
