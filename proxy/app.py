@@ -12,15 +12,13 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any
 
 import aiohttp
-from pydantic import SecretStr
 
 from engine.comfyui import ComfyUI
-from engine.files.inputs import InputFiles
-from engine.files.results import ResultFiles
 from engine.files.s3_settings import large_files
 from engine.jobs.dispatcher import Dispatcher
-from engine.jobs.services import Services
+from engine.jobs.services import job_services
 from engine.runpod.endpoint import Endpoint
+from engine.runpod.endpoints import runpod_endpoints, sandbox_endpoints
 from engine.settings import PROJECT, Settings
 from engine.store.jobs import JobStore
 from proxy.addons.features import Features
@@ -34,6 +32,7 @@ from proxy.addons.reroute import Reroute
 from proxy.addons.streaming import Streaming
 from proxy.addons.submit import Submit
 from proxy.addons.upstream import Upstream
+from proxy.job_actions import JobActions
 from proxy.overview import Overview
 from proxy.temp_files import TempFiles
 from proxy.websocket.sockets import SECRET_HEADER, Sockets
@@ -46,10 +45,11 @@ async def serve(settings: Settings, *, sandbox_endpoint_url: str | None) -> None
     """Run the proxy until SIGTERM or SIGINT. Raises CannotListen when its port is taken."""
     stop = asyncio.Event()
     _stop_on_signals(stop)
-    connector = aiohttp.TCPConnector(force_close=True)
-    async with aiohttp.ClientSession() as session, aiohttp.ClientSession(connector=connector) as fresh:
-        endpoints = _endpoints(settings, sandbox_endpoint_url, session, fresh)
-        kind = "runpod" if sandbox_endpoint_url is None else "sandbox"
+    if sandbox_endpoint_url is None:
+        kind, chosen = "runpod", runpod_endpoints(settings)
+    else:
+        kind, chosen = "sandbox", sandbox_endpoints(sandbox_endpoint_url)
+    async with chosen as endpoints, aiohttp.ClientSession() as session:
         with JobStore(settings.comfy_runpod_home / "jobs.sqlite") as store:
             await _serve(settings, kind, endpoints, store, session, stop)
 
@@ -62,14 +62,12 @@ async def _serve(
     session: aiohttp.ClientSession,
     stop: asyncio.Event,
 ) -> None:
-    comfyui = ComfyUI(settings.comfyui_url, session)
+    comfyui = ComfyUI(settings.comfyui_url, session, elsewhere=settings.comfyui_remote)
     temp_files = TempFiles(comfyui, store)
     sockets = Sockets(settings.comfyui_url, session, store.count_active, comfyui.forget, temp_files.look)
     large = large_files(settings, session)
-    files = ResultFiles(comfyui, settings.comfy_runpod_home / "parts", store, large)
-    inputs = InputFiles(comfyui, settings.comfy_runpod_home / "spool", store.kept, large)
-    tools = Services(store, inputs, files, sockets, _now_ms, asyncio.sleep)
-    dispatcher = Dispatcher(endpoints, tools, settings.max_in_flight)
+    services = job_services(store, comfyui, settings.comfy_runpod_home, large, sockets)
+    dispatcher = Dispatcher(endpoints, services, settings.max_in_flight)
     overview = Overview(
         version=version(), kind=kind, comfyui=comfyui, endpoints=endpoints, store=store, clock=time.monotonic
     )
@@ -77,7 +75,7 @@ async def _serve(
         Guard(sockets, allow_remote=settings.proxy_allow_remote),
         Reroute(sockets, SECRET_HEADER),
         Streaming(),
-        Panel(overview.status, overview.jobs),
+        Panel(overview.status, overview.jobs, JobActions(dispatcher, store, _new_id).act),
         Submit(comfyui, dispatcher, store, _new_id, _now_ms),
         Queue(dispatcher, store),
         History(store),
@@ -87,7 +85,7 @@ async def _serve(
     ]
     await sockets.start()
     try:
-        async with _running(dispatcher.run(), stop), _running(temp_files.run(), stop):
+        async with _running(dispatcher.run(), stop), _running(temp_files.run(services.files.sweep), stop):
             await run_front(
                 host=settings.proxy_host,
                 port=settings.proxy_port,
@@ -102,7 +100,7 @@ async def _serve(
 
 @contextlib.asynccontextmanager
 async def _running(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> AsyncIterator[None]:
-    """Does *work* while the block runs. A proxy that took prompts and dispatched none would be worse than none."""
+    """Do *work* while the block runs. If it ends, the proxy stops: it must not accept prompts and dispatch none."""
     task = asyncio.create_task(work)
     task.add_done_callback(lambda _: stop.set())
     try:
@@ -111,16 +109,6 @@ async def _running(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> Asyn
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-
-
-def _endpoints(
-    settings: Settings, sandbox_url: str | None, session: aiohttp.ClientSession, fresh: aiohttp.ClientSession
-) -> tuple[Endpoint, ...]:
-    if sandbox_url is not None:
-        return (Endpoint(sandbox_url, "sandbox", SecretStr("sandbox"), session, fresh),)
-    key = settings.runpod_api_key or SecretStr("")
-    base = settings.runpod_endpoint_base_url
-    return tuple(Endpoint(base, endpoint_id, key, session, fresh) for endpoint_id in settings.endpoint_ids)
 
 
 def version() -> str:

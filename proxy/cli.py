@@ -26,14 +26,17 @@ _READY_TIMEOUT_S = 60.0
 @click.command()
 @click.option("--verbose", is_flag=True, help="Log every detail.")
 @click.option("--endpoint-only", is_flag=True, help="Serve the sandbox endpoint and nothing else.")
-@click.option("--open", "open_page", is_flag=True, help="Open the page in the browser as soon as it can be used.")
+@click.option("--open", "open_page", is_flag=True, help="Open the page in the browser when it is ready.")
 def main(*, verbose: bool, endpoint_only: bool, open_page: bool) -> None:
-    """ComfyUI in the browser, executed on RunPod. Settings come from the environment and .env; see README.md."""
+    """Show ComfyUI in the browser and run its prompts on RunPod.
+
+    Settings come from the environment and .env; see README.md.
+    """
     run(verbose=verbose, endpoint_only=endpoint_only, open_page=open_page)
 
 
 def run(*, verbose: bool = False, endpoint_only: bool = False, open_page: bool = False, **chosen: Any) -> None:
-    """The whole life of the proxy and of what it starts; *chosen* settings win over the environment's."""
+    """Start the proxy and what it needs, and stop all of it at the end. *chosen* settings win over the environment."""
     _log_for_people(logging.DEBUG if verbose else logging.INFO)
     try:
         settings = load_settings(**chosen)
@@ -83,14 +86,14 @@ async def _serve_and_announce(settings: Settings, plan: StackPlan, *, open_page:
 
 
 async def _announce(settings: Settings, *, open_page: bool) -> None:
-    """Prints where to go once the proxy listens, and says what does not answer behind it."""
+    """Print the address once the proxy listens, and warn about what does not answer behind it."""
     host = browsable_host(settings.proxy_host)
     url = f"http://{host}:{settings.proxy_port}"
     if not await wait_until_listening(host.strip("[]"), settings.proxy_port, _READY_TIMEOUT_S):
         return
     click.echo(f"ComfyUI on RunPod: {url}")
     if missing := await wait_until_ready(url, _READY_TIMEOUT_S):
-        log.warning("not ready after %g s: %s; scripts/doctor.py looks closer", _READY_TIMEOUT_S, missing)
+        log.warning("not ready after %g s: %s; run scripts/doctor.py to find out why", _READY_TIMEOUT_S, missing)
     if open_page:
         await asyncio.to_thread(click.launch, url)
 

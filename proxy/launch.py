@@ -12,9 +12,9 @@ from proxy.cli import run
 @click.option("--no-open", is_flag=True, help="Do not open the page in the browser.")
 @click.option("--verbose", is_flag=True, help="Log every detail.")
 def main(*, comfyui_dir: Path | None, no_open: bool, verbose: bool) -> None:
-    """Start the ComfyUI in COMFYUI_DIR and the proxy before it, and open the page: Run executes on RunPod.
+    """Start the ComfyUI in COMFYUI_DIR, start the proxy in front of it, and open the page in the browser.
 
-    As 'make proxy' does: a ComfyUI that runs already is used, and without COMFYUI_DIR the one in docker/ComfyUI or the
-    sandbox's is started. Ctrl-C stops everything that was started.
+    A ComfyUI that is already running is used. Without COMFYUI_DIR the one in docker/ComfyUI or the sandbox's is
+    started, as by 'make proxy'. Ctrl-C stops everything that was started.
     """
     run(verbose=verbose, open_page=not no_open, comfyui_dir=comfyui_dir)

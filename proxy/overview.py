@@ -6,12 +6,13 @@ from typing import Any
 
 from engine.comfyui import ComfyUI
 from engine.model.job import Brief
-from engine.model.naming import ItemKey
-from engine.model.states import JobState, public_state
-from engine.runpod.endpoint import Endpoint, EndpointRejected, EndpointUnavailable, JobGone, total_health
+from engine.model.states import ACTIVE, PUBLIC_STATES, JobState, public_state
+from engine.runpod.endpoint import Endpoint, EndpointRejected, JobGone
+from engine.runpod.replies import total_health
 from engine.store.jobs import JobStore
-
-_PUBLIC = ("pending", "running", "completed", "failed", "cancelled")
+from proxy.job_actions import possible_actions
+from wire.errors import Unavailable
+from wire.outputs import ItemKey
 
 
 class Overview:
@@ -48,39 +49,43 @@ class Overview:
 
     def jobs(self, status: str | None = None, limit: int = 100) -> dict[str, Any]:
         """Body of GET /runpod/api/jobs, newest first; raises ValueError for a status that no job can have."""
-        if status is not None and status not in _PUBLIC:
-            raise ValueError(f"status must be one of {', '.join(_PUBLIC)}")
+        if status is not None and status not in PUBLIC_STATES:
+            raise ValueError(f"status must be one of {', '.join(PUBLIC_STATES)}")
         wanted = frozenset(state for state in JobState if status in (None, public_state(state)))
-        shown = self._store.lists.newest(wanted, limit)
-        return {"jobs": [_view(job, self._store.local_files(job.prompt_id)) for job in shown]}
+        if status == "attention":
+            wanted = ACTIVE
+        found = self._store.lists.newest(wanted, limit, attention=None if status is None else status == "attention")
+        return {"jobs": [shown_job(job, self._store.files.local(job.prompt_id)) for job in found]}
 
     async def _endpoint(self) -> dict[str, Any]:
         ids = ",".join(endpoint.id for endpoint in self._endpoints)
         about: dict[str, Any] = {"kind": self._kind, "id": ids, "reachable": False, "workers": {}, "jobs": {}}
         try:
-            health = await total_health(*self._endpoints)
-        except (EndpointUnavailable, EndpointRejected, JobGone) as error:
+            health = total_health(list(await asyncio.gather(*(endpoint.health() for endpoint in self._endpoints))))
+        except (Unavailable, EndpointRejected, JobGone) as error:
             return {**about, "error": str(error)}
         return {**about, "reachable": True, "workers": dict(health.workers), "jobs": dict(health.jobs)}
 
     def _counts(self) -> dict[str, int]:
-        counts = dict.fromkeys(_PUBLIC, 0)
-        for state, count in self._store.counts().items():
-            counts[public_state(state)] += count
+        counts = dict.fromkeys(PUBLIC_STATES, 0)
+        for state, needs_attention, count in self._store.counts():
+            counts[public_state(state, needs_attention=needs_attention)] += count
         return counts
 
 
-def _view(job: Brief, files: Mapping[ItemKey, bool]) -> dict[str, Any]:
+def shown_job(job: Brief, files: Mapping[ItemKey, bool]) -> dict[str, Any]:
+    """A job in the body of GET /runpod/api/jobs; *files* are the saved ones, and whether they are gone."""
     return {
         "prompt_id": job.prompt_id,
         "runpod_id": job.runpod_id,
-        "state": public_state(job.state),
+        "state": public_state(job.state, needs_attention=job.attention is not None),
         "created_at": job.created_ms / 1000,
         "queued_s": _seconds(job.delay_ms),
         "executed_s": _seconds(job.execution_ms),
         "cost_usd": None,  # the price of the endpoint's GPU is not known to the proxy
         "files": [_file(*item, gone=gone) for item, gone in files.items()],
-        "error": job.error,
+        "error": job.attention or job.error,
+        "actions": possible_actions(job),
     }
 
 

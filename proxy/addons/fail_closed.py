@@ -15,14 +15,14 @@ logger = logging.getLogger(__name__)
 Hook = Callable[[Any, http.HTTPFlow], Any]
 
 
-def closed(hook: Hook) -> Hook:
+def fail_closed(hook: Hook) -> Hook:
     """Wraps a request or response hook of an addon.
 
     The hook is skipped when the request has been answered by an earlier addon or its client has left; whatever it
     raises becomes an error answer.
     """
     if inspect.iscoroutinefunction(hook):
-        return _closed_async(hook)
+        return _fail_closed_async(hook)
 
     @functools.wraps(hook)
     def guarded(addon: Any, flow: http.HTTPFlow) -> None:
@@ -36,7 +36,7 @@ def closed(hook: Hook) -> Hook:
     return guarded
 
 
-def _closed_async(hook: Callable[[Any, http.HTTPFlow], Awaitable[None]]) -> Hook:
+def _fail_closed_async(hook: Callable[[Any, http.HTTPFlow], Awaitable[None]]) -> Hook:
     @functools.wraps(hook)
     async def guarded(addon: Any, flow: http.HTTPFlow) -> None:
         if _is_over(hook, flow):

@@ -7,7 +7,7 @@ from mitmproxy import http
 from engine.store.jobs import JobStore
 from engine.views.history import Position, Window, history_item, history_page, merged_history
 from engine.views.json_text import object_text
-from proxy.addons.fail_closed import closed
+from proxy.addons.fail_closed import fail_closed
 from proxy.addons.json_bodies import body_object, replace_body, upstream_object
 from proxy.addons.responses import json_text_response
 from proxy.addons.routes import Route, route
@@ -19,7 +19,7 @@ class History:
     def __init__(self, store: JobStore) -> None:
         self._store = store
 
-    @closed
+    @fail_closed
     def request(self, flow: http.HTTPFlow) -> None:
         matched = route(flow.request.method, flow.request.path)
         if matched.route is Route.HISTORY_ITEM:
@@ -46,12 +46,12 @@ class History:
         try:
             asked = Window(*(int(query[name]) if name in query else None for name in ("max_items", "offset")))
         except ValueError:
-            return  # ComfyUI answers that as it does
+            return  # ComfyUI answers that itself
         flow.metadata[_ASKED] = asked
         if "offset" in query:
             flow.request.query = [pair for pair in query.items(multi=True) if pair[0] not in ("max_items", "offset")]
 
-    @closed
+    @fail_closed
     def response(self, flow: http.HTTPFlow) -> None:
         single = flow.metadata.get(_ONE, False)
         window = Window() if single else flow.metadata.get(_ASKED)
@@ -62,7 +62,7 @@ class History:
         replace_body(flow, merged_history(upstream, page, stored))
 
     def _page(self, upstream: Iterable[str], window: Window, *, single: bool) -> list[Position]:
-        local = self._store.completions(upstream)
+        local = self._store.completions.positions(upstream)
         if single:
             return history_page(local, [], window)
         skipped = window.surely_before(len(local))

@@ -9,7 +9,7 @@ from engine.jobs.dispatcher import Dispatcher
 from engine.store.jobs import JobStore
 from engine.views.job import clean_view, job_view
 from engine.views.jobs import JobsQuery, JobsQueryInvalid, jobs_body, jobs_page, parse_query
-from proxy.addons.fail_closed import closed
+from proxy.addons.fail_closed import fail_closed
 from proxy.addons.json_bodies import body_object, replace_body, upstream_object
 from proxy.addons.responses import json_response
 from proxy.addons.routes import Route, route
@@ -24,7 +24,7 @@ class Jobs:
         self._dispatcher = dispatcher
         self._store = store
 
-    @closed
+    @fail_closed
     def request(self, flow: http.HTTPFlow) -> None:
         matched = route(flow.request.method, flow.request.path)
         match matched.route:
@@ -66,7 +66,7 @@ class Jobs:
             return None
         return json_response(200, {"cancelled": any(cancelled)})
 
-    @closed
+    @fail_closed
     def response(self, flow: http.HTTPFlow) -> None:
         if _ASKED in flow.metadata:
             self._merge(flow, flow.metadata[_ASKED])

@@ -18,11 +18,11 @@ _CLOSE_S = 2.0
 
 
 class CannotListen(Exception):
-    """The address is taken or not ours; the text names it."""
+    """The proxy cannot listen at the address that the text names."""
 
 
 class ProxyMaster(Master):
-    """A Master with few addons, each of which is asked only for the hooks that it has."""
+    """A Master with few addons. Each addon is called only for the hooks that it has."""
 
     def __init__(self, opts: options.Options, addons: Sequence[object], listening: "Listening") -> None:
         super().__init__(opts)
@@ -53,7 +53,7 @@ class IndexedAddons(AddonManager):
         await self.trigger_event(event)
 
     async def trigger_event(self, event: hooks.Hook) -> None:
-        """Calls the addons' hooks in the order of the addons; one that raises does not keep the others from it."""
+        """Call the hook of each addon, in the order of the addons; the others are called even if one raises."""
         if event.name not in self._by_hook:
             having = [getattr(addon, event.name, None) for addon in self.chain]
             self._by_hook[event.name] = [hook for hook in having if hook is not None]
@@ -65,7 +65,7 @@ class IndexedAddons(AddonManager):
 
 
 class Listening:
-    """Tells when the port is bound, and closes it and what is connected before mitmproxy cuts it off."""
+    """Reports when the port is bound; at the end, closes port and connections before mitmproxy cuts them off."""
 
     def __init__(self, ready: Callable[[], None]) -> None:
         self._ready = ready

@@ -20,22 +20,22 @@ def refusal(
     fetch_dest: str | None,
     allow_remote: bool = False,
 ) -> str | None:
-    """Why the request is refused; None when it is welcome. *hosts* and *origins* are all headers of that name."""
+    """Why the request is refused; None when it is allowed. *hosts* and *origins* are all headers of that name."""
     if len(hosts) != 1 or len(origins) > 1:
-        return "the request needs one Host and at most one Origin"
+        return "the request must have one Host header and at most one Origin header"
     host = _authority(hosts[0])
     if host is None or not _is_ours(host[0], allow_remote=allow_remote):
-        return "this Host is not the proxy's"
+        return "the Host header is not an address of the proxy"
     if origins and not _same_origin(origins[0], host):
-        return "this Origin is not the proxy's"
+        return "the Origin header is not the proxy's own page"
     top_level = method in ("GET", "HEAD") and fetch_mode == "navigate" and fetch_dest == "document"
     if fetch_site == "cross-site" and not top_level:
-        return "a page of another site asked"
+        return "a page of another site sent the request"
     return None
 
 
 def _authority(text: str) -> tuple[str, int | None] | None:
-    """Host name in lower case and port of ``host[:port]``; None when it is nothing of the kind."""
+    """Host name in lower case and port of ``host[:port]``; None when the text has another form."""
     if any(character in text for character in "/?#@\\ \t,") or not text:
         return None
     try:

@@ -1,19 +1,29 @@
-"""Our own page and API under /runpod/, and the script that shows our notices in ComfyUI's page."""
+"""The proxy's own page and API under /runpod/, and the script that shows its notices in ComfyUI's page."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+from urllib.parse import unquote
 
 from mitmproxy import http
 
-from proxy.addons.fail_closed import closed
+from proxy.addons.fail_closed import fail_closed
 from proxy.addons.responses import comfy_error, json_response
 from proxy.addons.routes import Route, route
+from proxy.job_actions import NoSuchJob, NotNow
 
 SCRIPT = "/extensions/comfy-runpod/runpod.js"
 _STATIC = Path(__file__).resolve().parents[1] / "static"
 _FILES = {"/runpod/": ("index.html", "text/html"), SCRIPT: ("runpod.js", "application/javascript")}
+_ACTION = re.compile(r"/runpod/api/jobs/([^/]+)/(cancel|retry|fetch)")
+
+
+class Act(Protocol):
+    """Does what the person wants done about a job; raises NoSuchJob, NotNow."""
+
+    def __call__(self, prompt_id: str, action: str, *, dry: bool) -> dict[str, Any]: ...
 
 
 class Panel:
@@ -21,28 +31,47 @@ class Panel:
         self,
         status: Callable[[], Awaitable[dict[str, Any]]],
         jobs: Callable[[str | None, int], dict[str, Any]],
+        act: Act,
     ) -> None:
         self._status = status
         self._jobs = jobs
+        self._act = act
         self._files = {path: (_STATIC / name).read_bytes() for path, (name, _) in _FILES.items()}
 
-    @closed
+    @fail_closed
     async def request(self, flow: http.HTTPFlow) -> None:
         if route(flow.request.method, flow.request.path).route is Route.OURS:
             flow.response = await self._answer(flow.request)
 
     async def _answer(self, request: http.Request) -> http.Response:
         path = request.path.partition("?")[0]
-        if path in self._files:
-            headers = {"Content-Type": f"{_FILES[path][1]}; charset=utf-8", "Cache-Control": "no-cache"}
-            return http.Response.make(200, self._files[path], headers)
-        if path == "/runpod":
-            return http.Response.make(308, b"", {"Location": "/runpod/", "Content-Length": "0"})
-        if path == "/runpod/api/status":
-            return json_response(200, await self._status())
-        if path == "/runpod/api/jobs":
-            return self._list(request)
+        if (action := _ACTION.fullmatch(path)) is not None:
+            return self._do(request, unquote(action[1]), action[2])
+        if request.method != "POST":
+            if path in self._files:
+                return self._file(path)
+            match path:
+                case "/runpod":
+                    return http.Response.make(308, b"", {"Location": "/runpod/", "Content-Length": "0"})
+                case "/runpod/api/status":
+                    return json_response(200, await self._status())
+                case "/runpod/api/jobs":
+                    return self._list(request)
         return comfy_error(404, "not_found", "The proxy has no such page", path)
+
+    def _file(self, path: str) -> http.Response:
+        headers = {"Content-Type": f"{_FILES[path][1]}; charset=utf-8", "Cache-Control": "no-cache"}
+        return http.Response.make(200, self._files[path], headers)
+
+    def _do(self, request: http.Request, prompt_id: str, action: str) -> http.Response:
+        if request.method != "POST":
+            return comfy_error(405, "method_not_allowed", "This route takes POST only", action)
+        try:
+            return json_response(200, self._act(prompt_id, action, dry=request.query.get("dry", "0") != "0"))
+        except NoSuchJob as error:
+            return comfy_error(404, "not_found", "Not found", str(error))
+        except NotNow as error:
+            return comfy_error(409, "conflict", f"Cannot {action}", str(error))
 
     def _list(self, request: http.Request) -> http.Response:
         try:
@@ -51,7 +80,7 @@ class Panel:
         except ValueError as error:
             return comfy_error(400, "bad_request", "Bad query", str(error))
 
-    @closed
+    @fail_closed
     def response(self, flow: http.HTTPFlow) -> None:
         """The page imports every script of this list."""
         if route(flow.request.method, flow.request.path).route is not Route.EXTENSIONS or flow.response is None:

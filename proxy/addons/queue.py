@@ -1,6 +1,5 @@
 """The queue: GET /prompt, GET and POST /queue, POST /interrupt, over local and remote prompts."""
 
-import json
 from typing import Any
 
 from mitmproxy import http
@@ -9,10 +8,11 @@ from engine.jobs.dispatcher import Dispatcher
 from engine.model.states import SHOWN_RUNNING
 from engine.store.jobs import JobStore
 from engine.views.history import merged_queue
-from proxy.addons.fail_closed import closed
+from proxy.addons.fail_closed import fail_closed
 from proxy.addons.json_bodies import body_object, replace_body, upstream_object
 from proxy.addons.responses import empty_response
 from proxy.addons.routes import Route, route
+from wire import plain_json
 
 
 class Queue:
@@ -20,7 +20,7 @@ class Queue:
         self._dispatcher = dispatcher
         self._store = store
 
-    @closed
+    @fail_closed
     def request(self, flow: http.HTTPFlow) -> None:
         matched = route(flow.request.method, flow.request.path).route
         if matched is Route.QUEUE and flow.request.method == "POST":
@@ -29,7 +29,7 @@ class Queue:
             flow.response = self._interrupt(body_object(flow))
 
     def _change(self, body: dict[str, Any]) -> None:
-        """Ours is done here; ComfyUI gets the same request and ignores ids that it does not know."""
+        """Cancel our jobs; ComfyUI gets the same request, and ignores ids that it does not know."""
         if body.get("clear"):
             self._dispatcher.cancel_pending()
         for prompt_id in body.get("delete") or []:
@@ -43,11 +43,11 @@ class Queue:
         job = self._store.find(str(prompt_id))
         if job is None:
             return None
-        if job.state in SHOWN_RUNNING:  # as ComfyUI: one that waits is not concerned
+        if job.state in SHOWN_RUNNING:  # as in ComfyUI, a job that waits is not interrupted
             self._dispatcher.cancel(job.prompt_id)
         return empty_response()
 
-    @closed
+    @fail_closed
     def response(self, flow: http.HTTPFlow) -> None:
         if flow.request.method != "GET":
             return
@@ -55,6 +55,12 @@ class Queue:
         if matched is Route.QUEUE and (upstream := upstream_object(flow)) is not None:
             replace_body(flow, merged_queue(upstream, self._store.lists.queue()))
         elif matched is Route.PROMPT_STATUS and (upstream := upstream_object(flow)) is not None:
-            remaining = int(upstream.get("exec_info", {}).get("queue_remaining", 0)) + self._store.count_active()
-            info = {**upstream.get("exec_info", {}), "queue_remaining": remaining}
-            replace_body(flow, json.dumps({**upstream, "exec_info": info}))
+            replace_body(flow, plain_json.dumps(_counted(upstream, self._store.count_active())))
+
+
+def _counted(upstream: dict[str, Any], remote: int) -> dict[str, Any]:
+    """ComfyUI's answer with *remote* prompts more in its queue; one of another shape stays as it is."""
+    match upstream.get("exec_info"):
+        case {"queue_remaining": int(local), **rest}:
+            return {**upstream, "exec_info": {**rest, "queue_remaining": local + remote}}
+    return upstream

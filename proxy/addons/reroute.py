@@ -22,7 +22,7 @@ class Reroute:
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         request = flow.request
-        request.headers.pop(self._secret_header, None)  # nobody brings it along
+        request.headers.pop(self._secret_header, None)  # only this addon may set it
         if flow.response is not None or flow.error is not None or not flow.live:
             return
         if route(request.method, request.path).route is not Route.SOCKET or "Upgrade" not in request.headers:

@@ -1,15 +1,17 @@
 """Answers in the shapes that ComfyUI's frontend understands; shared by the addons."""
 
-import json
 from typing import Any
 
 from mitmproxy import http
+
+from wire import plain_json
 
 _JSON = {"Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store"}
 
 
 def json_response(status: int, value: Any) -> http.Response:
-    return json_text_response(status, json.dumps(value))
+    """*value* as JSON, in a form that every browser can parse."""
+    return json_text_response(status, plain_json.dumps(value))
 
 
 def json_text_response(status: int, text: str) -> http.Response:

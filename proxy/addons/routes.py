@@ -57,7 +57,7 @@ _TABLE: tuple[tuple[Route, frozenset[str], re.Pattern[str]], ...] = tuple(
         (Route.UPLOAD, "POST", f"{_API}/upload/(image|mask)"),
         # Vite names its chunks <name>-<8 characters of the content's hash>.<type>
         (Route.ASSET, "GET HEAD", r"/assets/[^?]*-[A-Za-z0-9_-]{8}\.[a-z0-9]+"),
-        (Route.OURS, "GET HEAD", r"(?:/runpod(?:/.*)?|/extensions/comfy-runpod/.*)"),
+        (Route.OURS, "GET HEAD POST", r"(?:/runpod(?:/.*)?|/extensions/comfy-runpod/.*)"),
     )
 )
 

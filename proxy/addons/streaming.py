@@ -1,4 +1,4 @@
-"""What passes through unbuffered: everything but the few bodies that we read or change."""
+"""Streams every body except the few that the proxy reads or changes."""
 
 from mitmproxy import http
 

@@ -1,20 +1,22 @@
 """POST /prompt: answered at once with a prompt id; the dispatcher does the rest."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from mitmproxy import http
 
-from engine.comfyui import ComfyUI, ComfyUIUnavailable
+from engine.comfyui import ComfyUI, ComfyUIRejected, ComfyUIUnavailable
 from engine.jobs.dispatcher import Dispatcher
+from engine.model.input_file import InputFile, Presence
 from engine.model.states import ACTIVE
-from engine.prompt.inputs import InputFile, find_inputs, linked_out, missing, refusals
-from engine.prompt.submission import SubmissionRefused, classes, invalid, judged, parse, submission
+from engine.prompt.admission import admission, admit
+from engine.prompt.inputs import Infos
+from engine.prompt.submission import SubmissionRefused, classes, parse
 from engine.store.jobs import JobStore
-from proxy.addons.fail_closed import closed
+from engine.views.job import shown_number
+from proxy.addons.fail_closed import fail_closed
 from proxy.addons.responses import comfy_error, json_response
 from proxy.addons.routes import Route, route
-from wire.files import Folder
 from wire.ids import PromptId
 
 
@@ -33,7 +35,7 @@ class Submit:
         self._new_id = new_id
         self._now_ms = now_ms
 
-    @closed
+    @fail_closed
     async def request(self, flow: http.HTTPFlow) -> None:
         if route(flow.request.method, flow.request.path).route is Route.PROMPT:
             flow.response = await self._answer(flow.request.get_content(strict=True) or b"")
@@ -44,37 +46,28 @@ class Submit:
         except SubmissionRefused as refused:
             return json_response(400, refused.body)
         except ComfyUIUnavailable as error:
-            details = f"{error}. Its node definitions are needed to find the files that the prompt names."
+            details = f"{error}. The proxy needs its node definitions to find the files that the prompt names."
             return comfy_error(503, "comfyui_unavailable", "ComfyUI does not answer", details)
+        except ComfyUIRejected as error:
+            details = f"{error}. The proxy asked about the nodes and files of the prompt. Press Run to try again."
+            return comfy_error(502, "comfyui_failed", "ComfyUI answered with an error", details)
 
     async def _submit(self, raw: bytes) -> http.Response:
         body = parse(raw)
-        kinds = sorted(classes(body))
-        found = await asyncio.gather(*(self._comfyui.node_info(kind) for kind in kinds))
-        infos = dict(zip(kinds, found, strict=True))
-        taken = submission(body, infos, self._new_id(), self._now_ms())
-        if node_errors := refusals(taken.prompt, infos):
-            raise invalid("", node_errors)
-        files = find_inputs(taken.prompt, infos)
-        if outside := await self._where(files, self._comfyui.leads_out):
-            raise invalid("", linked_out(taken.prompt, outside))
-        absent = await self._where([file for file in files if file.certain], self._comfyui.lacks_file)
-        taken, node_errors = judged(taken, infos, missing(absent))
-        known = self._store.find(taken.prompt_id)
+        questions = admission(body, await self._infos(classes(body)), self._new_id(), self._now_ms())
+        admitted = admit(questions, await self._presences(questions.files))
+        prompt_id = admitted.submission.prompt_id
+        known = self._store.find(prompt_id)
         if known is not None and known.state in ACTIVE:
-            raise SubmissionRefused("invalid_prompt_id", "A prompt with this id is in the queue", taken.prompt_id)
-        job = self._dispatcher.submit(taken)
-        number = int(job.number) if job.number == int(job.number) else job.number
-        return json_response(200, {"prompt_id": job.prompt_id, "number": number, "node_errors": node_errors})
+            raise SubmissionRefused("invalid_prompt_id", "A prompt with this id is in the queue", prompt_id)
+        job = self._dispatcher.submit(admitted.submission)
+        answer = {"prompt_id": job.prompt_id, "number": shown_number(job.number)}
+        return json_response(200, {**answer, "node_errors": dict(admitted.node_errors)})
 
-    async def _where(
-        self, files: Sequence[InputFile], holds: Callable[[str, str, Folder], Awaitable[bool]]
-    ) -> list[InputFile]:
-        """Those of *files* of which that holds."""
-        answers = await asyncio.gather(*(holds(*_parts(file.path), file.folder) for file in files))
-        return [file for file, answer in zip(files, answers, strict=True) if answer]
+    async def _infos(self, kinds: Collection[str]) -> Infos:
+        infos = await asyncio.gather(*(self._comfyui.node_info(kind) for kind in kinds))
+        return dict(zip(kinds, infos, strict=True))
 
-
-def _parts(path: str) -> tuple[str, str]:
-    subfolder, _, filename = path.rpartition("/")
-    return subfolder, filename
+    async def _presences(self, files: Sequence[InputFile]) -> Mapping[InputFile, Presence]:
+        found = await asyncio.gather(*(self._comfyui.presence(file.path, file.folder) for file in files))
+        return dict(zip(files, found, strict=True))

@@ -1,4 +1,4 @@
-"""While ComfyUI is down: a page that says so and comes back by itself, and errors in ComfyUI's shape."""
+"""While ComfyUI is down: a page that says so and reloads itself, and errors in ComfyUI's shape."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from mitmproxy import http
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
-from proxy.addons.fail_closed import closed
+from proxy.addons.fail_closed import fail_closed
 from proxy.addons.responses import comfy_error
 from proxy.addons.routes import Route, route
 
@@ -17,15 +17,15 @@ logger = logging.getLogger(__name__)
 
 _PROBE_S = 1.0
 _PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>ComfyUI is not there yet</title>
+<html lang="en"><head><meta charset="utf-8"><title>ComfyUI does not answer</title>
 <meta http-equiv="refresh" content="2"><meta name="viewport" content="width=device-width">
 <style>body{{font:16px/1.5 system-ui;max-width:36em;margin:15vh auto;padding:0 1em;color:#ddd;background:#202020}}
 code{{background:#333;padding:.1em .3em;border-radius:.2em}}a{{color:#8bf}}</style></head>
 <body><h1>ComfyUI does not answer</h1>
-<p>The proxy is running, but nothing answers at <code>{url}</code>. If ComfyUI is starting, this page shows it as soon
+<p>The proxy is running, but nothing answers at <code>{url}</code>. If ComfyUI is starting, it appears here as soon
 as it is ready.</p>
-<p>To use one at another address set <code>COMFYUI_URL</code>. Jobs on RunPod go on meanwhile:
-<a href="/runpod/">what runs there</a>.</p></body></html>"""
+<p>To use a ComfyUI at another address, set <code>COMFYUI_URL</code>. Jobs on RunPod continue:
+<a href="/runpod/">see the jobs</a>.</p></body></html>"""
 
 
 class Upstream:
@@ -42,7 +42,7 @@ class Upstream:
         if data.server.address == self._address:
             self._down = False
 
-    @closed
+    @fail_closed
     async def request(self, flow: http.HTTPFlow) -> None:
         if route(flow.request.method, flow.request.path).route is Route.SOCKET:
             return  # goes to the bridge, which waits for ComfyUI

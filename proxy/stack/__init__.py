@@ -1,1 +1,1 @@
-"""The other programs of ``make proxy``: what is missing is found out, started, watched, and ended again."""
+"""The other programs of ``make proxy``: find out what is missing, start it, watch it, and stop it."""

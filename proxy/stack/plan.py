@@ -1,4 +1,4 @@
-"""Which ComfyUI and which endpoint ``make proxy`` uses, what it starts for that, and how it says so. Pure."""
+"""Which ComfyUI and which endpoint ``make proxy`` uses, what it starts, and what it prints about that. Pure."""
 
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -50,7 +50,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class StackPlan:
-    """What to start, what to say, and where the sandbox endpoint is when it is the one in use."""
+    """What to start, what to print, and the address of the sandbox endpoint if that is the one in use."""
 
     commands: tuple[Command, ...]
     lines: tuple[str, ...]
@@ -71,7 +71,7 @@ def plan(situation: Situation) -> StackPlan:
 def _comfyui(situation: Situation) -> tuple[Command | None, str]:
     url = situation.comfyui_url
     if situation.comfyui_answers:
-        return None, f"ComfyUI:  the one at {url} (COMFYUI_URL)"
+        return None, f"ComfyUI:  running at {url} (COMFYUI_URL)"
     listen = _listen_arguments(url)
     if situation.checkout:
         argv = (_interpreter(situation.checkout), "main.py", *listen, *_cpu(situation))
@@ -81,7 +81,7 @@ def _comfyui(situation: Situation) -> tuple[Command | None, str]:
     folders = {name: situation.data / "sandbox" / name for name in ("input", "output", "temp", "user")}
     directories = (argument for name, path in folders.items() for argument in (f"--{name}-directory", str(path)))
     argv = (str(situation.python), "main.py", *listen, *directories, *_cpu(situation))
-    line = f"ComfyUI:  the sandbox, started at {url}; for your own, set COMFYUI_DIR or start it there"
+    line = f"ComfyUI:  the sandbox, started at {url}; to use your own, set COMFYUI_DIR or start it there"
     return Command("comfyui", argv, home, tuple(folders.values())), line
 
 
@@ -90,14 +90,16 @@ def _listen_arguments(url: str) -> tuple[str, ...]:
     parts = urlsplit(url)
     host = _LISTEN_HOSTS.get(parts.hostname or "")
     if host is None or parts.scheme != "http":
-        raise CannotStart(f"COMFYUI_URL={url}: does not answer, and a ComfyUI can only be started on this machine")
+        raise CannotStart(
+            f"COMFYUI_URL={url}: nothing answers there, and a ComfyUI can be started on this machine only"
+        )
     return ("--listen", host, "--port", str(parts.port or 80))
 
 
 def _interpreter(checkout: Checkout) -> str:
     if checkout.python is None:
         raise CannotStart(
-            f"COMFYUI_PYTHON: not set, and {checkout.home} holds no .venv or venv; name the interpreter that runs it"
+            f"COMFYUI_PYTHON: not set, and {checkout.home} has no .venv or venv; name the Python that runs this ComfyUI"
         )
     return str(checkout.python)
 
@@ -112,7 +114,7 @@ def _endpoint(situation: Situation) -> tuple[Command | None, str]:
         where = "on RunPod (RUNPOD_ENDPOINT_ID)" if base_url == _RUNPOD else f"at {base_url} (RUNPOD_ENDPOINT_BASE_URL)"
         return None, f"Endpoint: {ids} {where}"
     url = sandbox_url(situation.sandbox_port)
-    line = f"Endpoint: the sandbox, started at {url}; for a GPU, set RUNPOD_API_KEY and RUNPOD_ENDPOINT_ID"
+    line = f"Endpoint: the sandbox, started at {url}; to use a GPU, set RUNPOD_API_KEY and RUNPOD_ENDPOINT_ID"
     return sandbox_endpoint(situation), line
 
 

@@ -117,10 +117,10 @@ class Child:
         return cls(command, process, log_file)
 
     async def report_end(self) -> None:
-        """Waits for the process and says that it ended, and why as far as its log tells."""
+        """Wait until the process ends, and log that with the last lines of its log."""
         status = await self._process.wait()
         log.error(
-            "%s ended with status %s; the end of %s:\n%s",
+            "%s ended with status %s; the last lines of %s:\n%s",
             *(self._command.name, status, self._log_file, _tail(self._log_file)),
         )
 
@@ -131,7 +131,7 @@ class Child:
                 self._process.terminate()
                 await asyncio.wait_for(self._process.wait(), grace_s)
         except TimeoutError:
-            log.warning("%s did not end within %g s and is killed", self._command.name, grace_s)
+            log.warning("%s did not end within %g s; killing it", self._command.name, grace_s)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)

@@ -11,7 +11,7 @@ _ASK = aiohttp.ClientTimeout(total=15)
 
 
 async def wait_until_ready(url: str, timeout_s: float) -> str | None:
-    """What is still missing at the proxy *url* after *timeout_s*, in a sentence; None as soon as nothing is."""
+    """What is still missing at the proxy *url* after *timeout_s*, in a sentence; None as soon as everything answers."""
     missing: str | None = f"the proxy at {url} does not answer"
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(timeout_s), aiohttp.ClientSession(timeout=_ASK) as session:

@@ -1,4 +1,4 @@
-// What the page has no place for: the proxy's notices as toasts, and a line that says what a prompt waits for.
+// Shows in ComfyUI's page what has no place there: the proxy's notices, and a line about what a prompt waits for.
 // Served by the proxy; nothing is installed into ComfyUI.
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
@@ -21,7 +21,7 @@ class WaitingLine {
     setInterval(() => this.show(), 1000);
   }
 
-  hear({ value, id }) {
+  update({ value, id }) {
     const known = this.waiting.get(id);
     if (value) this.waiting.set(id, { text: value, since: known?.since ?? Date.now() });
     else this.waiting.delete(id);
@@ -29,7 +29,7 @@ class WaitingLine {
   }
 
   forget() {
-    this.waiting.clear(); // after a lost connection the proxy says again what waits
+    this.waiting.clear(); // after a lost connection the proxy sends again what waits
     this.show();
   }
 
@@ -48,7 +48,7 @@ app.registerExtension({
   name: "comfy-runpod.notices",
   setup() {
     const line = new WaitingLine();
-    api.addEventListener("notification", ({ detail }) => line.hear(detail));
+    api.addEventListener("notification", ({ detail }) => line.update(detail));
     api.addEventListener("reconnecting", () => line.forget());
     api.addEventListener("runpod.notice", ({ detail }) => {
       app.extensionManager.toast.add({

@@ -1,1 +1,1 @@
-"""The browser's websocket: ComfyUI's messages and those of remote prompts in one stream."""
+"""The browser's websocket: messages of ComfyUI and of remote prompts in one stream."""

@@ -1,7 +1,7 @@
-"""Which prompt a browser socket shows live: a frontend has one progress display, several prompts may run.
+"""Which prompt a browser socket shows live: a page has one progress display, and several prompts may run.
 
-The first that starts is shown; when it ends, the next running one is introduced as if it had just begun. Those that are
-not shown still deliver their outputs and errors. A local run takes part like any other.
+The first prompt that starts is shown. When it ends, the next running one is shown as if it had just begun. The others
+still deliver their outputs and errors. A local run takes part like any other.
 """
 
 from dataclasses import dataclass, field
@@ -10,28 +10,30 @@ from wire.comfy import Message, PreviewFrame, TextFrame
 
 Live = Message | PreviewFrame | TextFrame
 
-_DELIVERED_UNSEEN = frozenset({"executed", "execution_error"})
+_SENT_ALWAYS = frozenset({"executed", "execution_error"})
 _BROADCAST = frozenset({"progress_state", "progress", "execution_interrupted"})
-_KEPT = ("execution_start", "execution_cached", "progress_state", "executing")
+_REPLAYED = ("execution_start", "execution_cached", "progress_state", "executing")
 
 
 @dataclass(slots=True)
 class Snapshot:
-    """The last message of each kind that a newcomer needs in order to show a running prompt."""
+    """The last message of each kind that a page needs in order to show a running prompt."""
 
     local: bool
     last: dict[str, Message] = field(default_factory=dict)
 
     def apply(self, message: Live) -> None:
-        if isinstance(message, Message) and message.type in _KEPT:
+        """Remember *message* if a page needs it."""
+        if isinstance(message, Message) and message.type in _REPLAYED:
             self.last[message.type] = message
 
-    def introduction(self) -> list[Live]:
-        return [self.last[kind] for kind in _KEPT if kind in self.last]
+    def replay(self) -> list[Live]:
+        """The messages that show the prompt, in ComfyUI's order."""
+        return [self.last[kind] for kind in _REPLAYED if kind in self.last]
 
 
 def prompt_of(message: Live) -> str | None:
-    """The prompt that *message* speaks of; None when it does not say."""
+    """The id of the prompt that *message* is about; None when it does not name one."""
     if isinstance(message, Message):
         prompt_id = message.data.get("prompt_id")
         return prompt_id if isinstance(prompt_id, str) else None
@@ -39,23 +41,24 @@ def prompt_of(message: Live) -> str | None:
 
 
 def is_broadcast(message: Live) -> bool:
-    """Whether ComfyUI says *message* of a prompt without a client id to every socket (server.py, ``send``)."""
+    """Whether ComfyUI sends *message* of a prompt without a client id to every socket (server.py, ``send``)."""
     return not isinstance(message, Message) or message.type in _BROADCAST
 
 
 def as_broadcast(message: Live) -> Live:
-    """What everybody is sent: pictures do not say their node, as for a client without flags (main.py)."""
+    """*message* as every socket gets it: pictures do not name their node, as for a client without flags (main.py)."""
     if isinstance(message, PreviewFrame):
         return PreviewFrame(message.image, message.image_type, prompt_id=message.prompt_id)
     return message
 
 
 def begins(message: Live) -> bool:
+    """Whether *message* is the first one of a prompt that runs."""
     return isinstance(message, Message) and message.type == "execution_start"
 
 
 def ends(message: Live) -> bool:
-    """True for the message after which ComfyUI speaks of a prompt no more."""
+    """Whether *message* is the last one that ComfyUI sends about a prompt."""
     return isinstance(message, Message) and message.type == "executing" and message.data.get("node") is None
 
 
@@ -67,7 +70,7 @@ class LivePrompt:
     running: dict[str, Snapshot] = field(default_factory=dict)
 
     def feed(self, message: Live, *, local: bool) -> list[Live]:
-        """What the socket sends now that *message* is known."""
+        """What the socket sends, now that *message* has come."""
         prompt_id = prompt_of(message)
         if prompt_id is None:
             return [message] if self._shows_local() or not local else []
@@ -75,32 +78,32 @@ class LivePrompt:
             self.running.setdefault(prompt_id, Snapshot(local))
             self.live = self.live or prompt_id
         if prompt_id not in self.running:
-            return [message] if self.live is None else self._unseen(message)
+            return [message] if self.live is None else _always_sent(message)
         self.running[prompt_id].apply(message)
         if prompt_id != self.live:
-            return self._off_stage(prompt_id, message)
+            return self._in_background(prompt_id, message)
         if ends(message):
-            return [message, *self._next(prompt_id)]
+            return [message, *self._show_next(prompt_id)]
         return [message]
 
-    def _off_stage(self, prompt_id: str, message: Live) -> list[Live]:
-        """A frontend takes a prompt to be waiting until it hears that it starts; the shown one is then shown again."""
+    def _in_background(self, prompt_id: str, message: Live) -> list[Live]:
+        """A page shows a prompt as waiting until its start arrives; that makes it live, so the live one is replayed."""
         if begins(message) and self.live is not None:
-            return [message, *self.running[self.live].introduction()]
+            return [message, *self.running[self.live].replay()]
         if ends(message):
             del self.running[prompt_id]
-        return self._unseen(message)
+        return _always_sent(message)
 
-    def join(self, prompt_id: str, snapshot: Snapshot) -> list[Live]:
-        """Introduce a prompt that already runs, to a socket that has just come (back)."""
+    def add_running(self, prompt_id: str, snapshot: Snapshot) -> list[Live]:
+        """What the socket sends about a prompt that ran before the socket was opened."""
         self.running[prompt_id] = Snapshot(snapshot.local, dict(snapshot.last))
         if self.live is not None:
             return []
         self.live = prompt_id
-        return snapshot.introduction()
+        return snapshot.replay()
 
-    def lose_local(self) -> list[Live]:
-        """ComfyUI went away: what it ran is over."""
+    def end_local(self) -> list[Live]:
+        """What the socket sends when ComfyUI went away: what it ran is over."""
         lost = [prompt_id for prompt_id, snapshot in self.running.items() if snapshot.local]
         sent: list[Live] = []
         for prompt_id in lost:
@@ -110,11 +113,11 @@ class LivePrompt:
     def _shows_local(self) -> bool:
         return self.live is None or self.running[self.live].local
 
-    def _unseen(self, message: Live) -> list[Live]:
-        wanted = isinstance(message, Message) and message.type in _DELIVERED_UNSEEN
-        return [message] if wanted else []
-
-    def _next(self, ended: str) -> list[Live]:
+    def _show_next(self, ended: str) -> list[Live]:
         del self.running[ended]
         self.live = next(iter(self.running), None)
-        return self.running[self.live].introduction() if self.live else []
+        return self.running[self.live].replay() if self.live else []
+
+
+def _always_sent(message: Live) -> list[Live]:
+    return [message] if isinstance(message, Message) and message.type in _SENT_ALWAYS else []

@@ -1,8 +1,8 @@
 """The in-process websocket endpoint to which `/ws` is rerouted.
 
 One browser socket is bridged to one ComfyUI socket; our messages are written between whole ones. The browser's socket
-stays open while ComfyUI restarts. A second upstream socket with the same client id would make the browser deaf
-(ComfyUI forgets the id when either closes), so there is never one: the newest browser socket of an id has it.
+stays open while ComfyUI restarts. A second ComfyUI socket with the same client id would make the browser deaf (ComfyUI
+forgets the id when either of them closes), so the newest browser socket of an id has the only one.
 """
 
 import asyncio
@@ -31,9 +31,10 @@ _QUIET_S = 2.0
 
 
 class Sockets:
-    """All browser sockets, and what runs remotely for whom.
+    """All browser sockets, and what runs remotely for which of them.
 
-    *upstream_restarted* is called when a connection to ComfyUI is lost, *upstream_came* when there is one after none.
+    *on_connected* is called when there is a connection to ComfyUI after there was none, *on_lost* when ComfyUI has
+    closed one.
     """
 
     def __init__(
@@ -41,16 +42,17 @@ class Sockets:
         comfyui_url: str,
         session: aiohttp.ClientSession,
         remote_count: Callable[[], int],
-        upstream_restarted: Callable[[], None],
-        upstream_came: Callable[[], None],
+        on_lost: Callable[[], None],
+        on_connected: Callable[[], None],
     ) -> None:
         self._url = comfyui_url.replace("http", "ws", 1) + "/ws"
         self._session = session
         self._remote_count = remote_count
-        self._upstream_restarted = upstream_restarted
-        self._upstream_came = upstream_came
+        self._on_lost = on_lost
+        self._on_connected = on_connected
         self._connections = 0
-        self._open: list[BrowserSocket] = []
+        self._open: dict[BrowserSocket, asyncio.BaseTransport | None] = {}
+        self._closing = False
         self._running: dict[PromptId, tuple[ClientId | None, Snapshot]] = {}
         self._waiting: dict[PromptId, tuple[ClientId | None, Message]] = {}
         self._runner: web.AppRunner | None = None
@@ -60,10 +62,10 @@ class Sockets:
         self.port = 0
 
     async def start(self) -> None:
-        """Listen on a free loopback port, told in :attr:`port`."""
+        """Listen on a free loopback port, which is then in :attr:`port`."""
         app = web.Application()
-        app.router.add_get("/ws", self._bridge)
-        app.router.add_get("/api/ws", self._bridge)
+        app.router.add_get("/ws", self._serve)
+        app.router.add_get("/api/ws", self._serve)
         app.router.add_route("*", "/{path:.*}", _refuse)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_STOP_S)
         await self._runner.setup()
@@ -74,49 +76,46 @@ class Sockets:
     async def stop(self) -> None:
         if self._repeat is not None:
             self._repeat.cancel()
-        for socket in list(self._open):
-            await socket.close()
+        await asyncio.gather(*(socket.close() for socket in list(self._open)))
         if self._runner is not None:
             await self._runner.cleanup()
 
+    # -- Publisher
+
     def publish(self, prompt_id: PromptId, client_id: ClientId | None, messages: Iterable[BrowserMessage]) -> None:
-        """Write *messages* of a remote prompt to the sockets of *client_id*; ``status`` goes to everybody."""
+        """Send *messages* about a remote prompt to the sockets of *client_id*; ``status`` goes to every socket."""
         for message in messages:
             if isinstance(message, StatusDue):
                 self.publish_status()
                 continue
             self._remember(prompt_id, client_id, message)
-            shown = as_broadcast(message) if client_id is None else message
-            for socket in self._listening(client_id, message):
-                socket.tell(shown)
-
-    @property
-    def listeners(self) -> int:
-        """How many browser sockets are open."""
-        return len(self._open)
+            sent = as_broadcast(message) if client_id is None else message
+            for socket in self._recipients(client_id, message):
+                socket.send(sent)
 
     def publish_status(self) -> None:
-        """Tell every socket the queue's length: the queue or the history has changed.
+        """Send the length of the queue to every socket: the queue or the history has changed.
 
-        Frontends then ask for both, and show the reply that comes last even if it is the older one. That would stay,
-        so the length is told once more when it has been quiet for a while.
+        A page then asks for both, and shows the reply that comes last even if it is the older one. That would stay, so
+        the length is sent once more when nothing has changed for a while.
         """
-        self._tell_status()
+        self._send_status()
         if self._repeat is not None:
             self._repeat.cancel()
-        self._repeat = asyncio.get_running_loop().call_later(_QUIET_S, self._tell_status)
-
-    def _tell_status(self) -> None:
-        for socket in self._open:
-            socket.tell_status()
+        self._repeat = asyncio.get_running_loop().call_later(_QUIET_S, self._send_status)
 
     def notice(self, severity: str, summary: str, detail: str) -> None:
-        """A toast in every open page (our own script listens for it)."""
+        """Show a toast in every open page; our own script there listens for it."""
         message = Message("runpod.notice", {"severity": severity, "summary": summary, "detail": detail, "life": 8000})
         for socket in self._open:
-            socket.tell(message)
+            socket.send(message)
+
+    def _send_status(self) -> None:
+        for socket in self._open:
+            socket.send_status()
 
     def _remember(self, prompt_id: PromptId, client_id: ClientId | None, message: Live) -> None:
+        """What a page needs that connects while the prompt waits or runs."""
         if isinstance(message, Message) and message.type == "notification":
             self._waiting.pop(prompt_id, None)
             if message.data["value"]:
@@ -129,66 +128,87 @@ class Sockets:
         if ends(message):
             del self._running[prompt_id]
 
-    def _listening(self, client_id: ClientId | None, message: Live) -> list[BrowserSocket]:
-        if client_id is None:  # a prompt that a script posted: ComfyUI tells everybody how it goes, and nobody the rest
-            return self._open if is_broadcast(message) else []
+    def _recipients(self, client_id: ClientId | None, message: Live) -> Iterable[BrowserSocket]:
+        """A prompt without a client id came from a script: ComfyUI sends its progress to every socket, and no more."""
+        if client_id is None:
+            return list(self._open) if is_broadcast(message) else []
         return self._with_sid(client_id)
 
     def _with_sid(self, sid: str) -> list[BrowserSocket]:
-        """The sockets of one page, the oldest first; more than one when a tab was duplicated or reloads."""
+        """The sockets of one page, the oldest first; several when a tab was duplicated or reloads."""
         return [socket for socket in self._open if socket.sid == sid]
 
-    async def _bridge(self, request: web.Request) -> web.StreamResponse:
-        if not hmac.compare_digest(request.headers.get(SECRET_HEADER, ""), self.secret):
+    # -- one socket
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        if not hmac.compare_digest(
+            request.headers.get(SECRET_HEADER, "").encode(errors="replace"), self.secret.encode()
+        ):
             raise web.HTTPForbidden
-        browser = web.WebSocketResponse(compress=False, max_msg_size=0)
+        browser = web.WebSocketResponse(compress=False, max_msg_size=0, timeout=_STOP_S)
         await browser.prepare(request)
         socket = BrowserSocket(
             browser=browser,
-            upstream=lambda sid: self._connect(sid, request.headers),
+            connect=lambda sid: self._connect(sid, request.headers),
             sid=request.query.get("clientId") or None,
             new_sid=lambda: uuid.uuid4().hex,
             remote_count=self._remote_count,
-            upstream_restarted=self._upstream_restarted,
-            introduced=self._introduced,
+            on_lost=self._on_lost,
+            on_greeted=self._send_what_runs,
+            on_stuck=self._close_soon,
         )
         older = self._with_sid(socket.sid) if socket.sid else []
-        self._open.append(socket)
+        self._open[socket] = request.transport
         try:
-            await asyncio.gather(*(other.yield_upstream() for other in older))
-            if not await socket.run() and request.transport is not None:
-                logger.warning("%s has not read for long and is let go", socket.sid)
-                request.transport.abort()  # closing in peace would wait for it
+            await asyncio.gather(*(other.release_upstream() for other in older))
+            await socket.run()
         finally:
-            self._open.remove(socket)
-            self._pass_on(socket.sid)
+            self._open.pop(socket, None)
+            self._resume_newest(socket.sid)
         return browser
 
-    def _pass_on(self, sid: str | None) -> None:
-        """The newest of the sockets that are left with this id speaks with ComfyUI again."""
+    def _resume_newest(self, sid: str | None) -> None:
+        """The newest of the sockets that are left with this id connects to ComfyUI again."""
         left = self._with_sid(sid) if sid else []
         if left:
             left[-1].resume_upstream()
 
-    def _introduced(self, socket: BrowserSocket) -> None:
+    def _send_what_runs(self, socket: BrowserSocket) -> None:
         for prompt_id, (client_id, snapshot) in self._running.items():
             if client_id is not None and client_id == socket.sid:
-                socket.join(prompt_id, snapshot)
+                socket.send_running(prompt_id, snapshot)
         for client_id, message in self._waiting.values():
             if client_id is not None and client_id == socket.sid:
-                socket.tell(message)
+                socket.send(message)
+
+    def _close_soon(self, _: BrowserSocket) -> None:
+        """After the message that was too much has gone to all sockets: it may be too much for many of them."""
+        if not self._closing:
+            self._closing = True
+            asyncio.get_running_loop().call_soon(self._close_stuck)
+
+    def _close_stuck(self) -> None:
+        """Close all that are about as far behind, so that a sleeping laptop is one line of the log."""
+        self._closing = False
+        stuck = [socket for socket in self._open if socket.is_stuck]
+        pages = ", ".join(sorted({str(socket.sid) for socket in stuck}))
+        logger.warning("closing %d websockets (%s): the browser stopped reading", len(stuck), pages)
+        for socket in stuck:
+            transport = self._open.pop(socket)
+            if isinstance(transport, asyncio.WriteTransport):
+                transport.abort()  # an orderly close would wait for the browser
 
     @asynccontextmanager
     async def _connect(
         self, sid: str | None, headers: Mapping[str, str]
     ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-        kept = {name: headers[name] for name in ("Cookie", "Comfy-User", "User-Agent") if name in headers}
+        passed = {name: headers[name] for name in ("Cookie", "Comfy-User", "User-Agent") if name in headers}
         params = {"clientId": sid} if sid else {}
         async with asyncio.timeout(_CONNECT_S):
-            upstream = await self._session.ws_connect(self._url, params=params, headers=kept, max_msg_size=0)
+            upstream = await self._session.ws_connect(self._url, params=params, headers=passed, max_msg_size=0)
         self._connections += 1
         if self._connections == 1:
-            self._upstream_came()
+            self._on_connected()
         try:
             yield upstream
         finally:

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from engine.settings import PROJECT, Settings
 from proxy.cli import browsable_host
-from tests.support.stack import free_port
+from tests.support.ports import free_port
 
 DEADLINE_S = 30
 
@@ -108,7 +108,7 @@ async def test_it_says_what_it_uses_and_where_to_go_and_ends_cleanly(
         _, errors = await process.communicate()
 
     assert lines == [
-        f"ComfyUI:  the one at {variables['COMFYUI_URL']} (COMFYUI_URL)",
+        f"ComfyUI:  running at {variables['COMFYUI_URL']} (COMFYUI_URL)",
         f"Endpoint: abc123 at {variables['RUNPOD_ENDPOINT_BASE_URL']} (RUNPOD_ENDPOINT_BASE_URL)",
         f"ComfyUI on RunPod: http://127.0.0.1:{variables['PROXY_PORT']}",
     ]

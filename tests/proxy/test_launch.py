@@ -7,8 +7,8 @@ from pathlib import Path
 import aiohttp
 import psutil
 
+from tests.support.ports import free_port
 from tests.support.scripts import environment, finished, line_with, started
-from tests.support.stack import free_port
 from tests.support.until import until
 
 
@@ -50,4 +50,4 @@ async def test_a_folder_without_a_comfyui_is_one_line(tmp_path: Path) -> None:
         done = await finished(process)
 
     assert done.status == 2
-    assert done.err.splitlines() == [f"COMFYUI_DIR={tmp_path}: is no ComfyUI checkout: it holds no main.py"]
+    assert done.err.splitlines() == [f"COMFYUI_DIR={tmp_path}: is not a ComfyUI: it has no main.py"]

@@ -1,17 +1,28 @@
-"""The embedded front with chosen addons, before an upstream that answers as told."""
+"""The embedded front with chosen addons before an upstream that answers as told, and what the addons work with."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import web
 
+from engine.comfyui import ComfyUI
+from engine.files.large_files import LargeFiles
+from engine.jobs.dispatcher import Dispatcher
+from engine.jobs.services import job_services
+from engine.messages.translate import BrowserMessage
+from engine.model.job import Entry, Submission
+from engine.model.states import ENDED, JobState
+from engine.store.jobs import JobStore
 from proxy.addons.master import run_front
-from tests.support.stack import free_port
+from tests.support.ports import free_port
+from wire.ids import ClientId, PromptId
 
+SEED = 18446744073709551615
 Handler = Callable[[web.Request], object]
 
 
@@ -77,3 +88,46 @@ async def running_front(upstream_url: str, addons: Sequence[object]) -> AsyncIte
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as opened:
         yield opened
+
+
+class Pages:
+    """The dispatcher's Publisher; counts how often pages were told that the queue has changed."""
+
+    def __init__(self) -> None:
+        self.changes = 0
+
+    def publish(self, prompt_id: PromptId, client_id: ClientId | None, messages: Iterable[BrowserMessage]) -> None:
+        pass
+
+    def publish_status(self) -> None:
+        self.changes += 1
+
+    def notice(self, severity: str, summary: str, detail: str) -> None:
+        pass
+
+
+@dataclass
+class Desk:
+    """What the addons that know jobs work with. Nothing is dispatched: jobs stay as the test has put them."""
+
+    store: JobStore
+    dispatcher: Dispatcher
+    pages: Pages
+
+    def add(self, prompt_id: str, *states: JobState) -> None:
+        """A job that was moved through *states*; one that ends has put out a text."""
+        name = PromptId(prompt_id)
+        self.store.add(Submission(name, {"1": {"seed": SEED}}, {"create_time": 5}, ("1",)), 5)
+        for state in states:
+            if state in ENDED:
+                self.store.end(name, state, Entry(outputs={"1": {"text": ["x"]}}), 9)
+            else:
+                self.store.move(name, state)
+
+
+@pytest.fixture
+async def desk(tmp_path: Path, session: aiohttp.ClientSession) -> AsyncIterator[Desk]:
+    pages, comfyui = Pages(), ComfyUI("http://127.0.0.1:1", session)
+    large = LargeFiles(session, bucket=None, volume=None)
+    with JobStore(tmp_path / "jobs.sqlite") as store:
+        yield Desk(store, Dispatcher([], job_services(store, comfyui, tmp_path, large, pages), 1), pages)

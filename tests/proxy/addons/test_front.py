@@ -9,13 +9,14 @@ import psutil
 import pytest
 from mitmproxy import http
 
-from proxy.addons.fail_closed import closed
+from proxy.addons.fail_closed import fail_closed
 from proxy.addons.features import Features
 from proxy.addons.guard import Guard
 from proxy.addons.master import CannotListen, run_front
 from proxy.addons.panel import SCRIPT, Panel
 from proxy.addons.streaming import Streaming
 from proxy.addons.upstream import Upstream as UpstreamAddon
+from proxy.job_actions import NoSuchJob
 from proxy.websocket.sockets import Sockets
 from tests.proxy.addons.conftest import Upstream, running_front
 
@@ -26,8 +27,12 @@ async def no_status() -> dict[str, object]:
     return {"fine": True}
 
 
+def no_action(prompt_id: str, action: str, *, dry: bool) -> dict[str, object]:
+    raise NoSuchJob(f"{action} {prompt_id} {dry}")
+
+
 def panel() -> Panel:
-    return Panel(no_status, lambda status, limit: {"jobs": [status, limit]})
+    return Panel(no_status, lambda status, limit: {"jobs": [status, limit]}, no_action)
 
 
 @pytest.fixture
@@ -45,7 +50,7 @@ def guard(sink: Sockets) -> Guard:
 class Raising:
     """An addon of ours with a bug."""
 
-    @closed
+    @fail_closed
     def request(self, flow: http.HTTPFlow) -> None:
         raise RuntimeError(f"bug at {flow.request.path}")
 

@@ -1,31 +1,18 @@
 """The queue, the history and the jobs through real sockets, with ComfyUI's answers merged in."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-from engine.comfyui import ComfyUI
-from engine.files.inputs import InputFiles
-from engine.files.large_files import LargeFiles
-from engine.files.results import ResultFiles
-from engine.jobs.dispatcher import Dispatcher
-from engine.jobs.services import Services
-from engine.model.job import Entry, Submission
 from engine.model.states import JobState
-from engine.store.jobs import JobStore
 from proxy.addons.history import History
 from proxy.addons.jobs import Jobs
 from proxy.addons.queue import Queue
 from proxy.addons.streaming import Streaming
-from proxy.websocket.sockets import Sockets
-from tests.proxy.addons.conftest import Upstream, running_front
-from wire.ids import PromptId
+from tests.proxy.addons.conftest import SEED, Desk, Upstream, running_front
 
-SEED = 18446744073709551615
 LOCAL: dict[str, Any] = {
     "prompt": [0, "local", {"1": {"seed": SEED}}, {"extra_pnginfo": None}, []],
     "outputs": {},
@@ -35,22 +22,14 @@ BAD_ERROR = {"node_id": None, "node_type": "A", "exception_message": "m", "excep
 
 
 @pytest.fixture
-async def front(upstream: Upstream, session: aiohttp.ClientSession, tmp_path: Path) -> AsyncIterator[str]:
-    """Its address. The store holds `done` and `waiting`; ComfyUI has run `local`."""
-    with JobStore(tmp_path / "jobs.sqlite") as store:
-        store.completions(["local"])
-        for prompt_id in ("done", "waiting"):
-            store.add(Submission(PromptId(prompt_id), {"1": {"seed": SEED}}, {"create_time": 5}, ("1",)), 5)
-        store.move(PromptId("done"), JobState.SUBMITTING)
-        store.move(PromptId("done"), JobState.QUEUED)
-        store.end(PromptId("done"), JobState.COMPLETED, Entry(outputs={"1": {"text": ["x"]}}), 9)
-        sockets = Sockets(upstream.url, session, store.count_active, lambda: None, lambda: None)
-        comfyui, large = ComfyUI(upstream.url, session), LargeFiles(session, bucket=None, volume=None)
-        files, inputs = ResultFiles(comfyui, tmp_path, store, large), InputFiles(comfyui, tmp_path, store.kept, large)
-        dispatcher = Dispatcher([], Services(store, inputs, files, sockets, lambda: 0, asyncio.sleep), 1)
-        addons = [Streaming(), Queue(dispatcher, store), History(store), Jobs(dispatcher, store)]
-        async with running_front(upstream.url, addons) as url:
-            yield url
+async def front(upstream: Upstream, desk: Desk) -> AsyncIterator[str]:
+    """Its address. The desk holds `done` and `waiting`; ComfyUI has run `local`."""
+    desk.store.completions.positions(["local"])
+    desk.add("done", JobState.SUBMITTING, JobState.QUEUED, JobState.COMPLETED)
+    desk.add("waiting")
+    addons = [Streaming(), Queue(desk.dispatcher, desk.store), History(desk.store), Jobs(desk.dispatcher, desk.store)]
+    async with running_front(upstream.url, addons) as url:
+        yield url
 
 
 async def get(session: aiohttp.ClientSession, url: str) -> Any:

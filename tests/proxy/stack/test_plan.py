@@ -58,7 +58,7 @@ def test_what_is_there_is_not_started() -> None:
     assert made.commands == ()
     assert made.sandbox_endpoint_url is None
     assert made.lines == (
-        "ComfyUI:  the one at http://127.0.0.1:8188 (COMFYUI_URL)",
+        "ComfyUI:  running at http://127.0.0.1:8188 (COMFYUI_URL)",
         "Endpoint: abc, def on RunPod (RUNPOD_ENDPOINT_ID)",
     )
 

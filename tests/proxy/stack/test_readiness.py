@@ -5,7 +5,7 @@ import pytest
 from aiohttp import web
 
 from proxy.stack.readiness import wait_until_ready
-from tests.support.stack import free_port
+from tests.support.ports import free_port
 
 
 class Proxy:

@@ -20,8 +20,8 @@ def end(prompt: str) -> Message:
     return Message("executing", {"node": None, "prompt_id": prompt})
 
 
-def play(stage: LivePrompt, *messages: Live, local: bool = False) -> list[Live]:
-    return [sent for message in messages for sent in stage.feed(message, local=local)]
+def play(prompts: LivePrompt, *messages: Live, local: bool = False) -> list[Live]:
+    return [sent for message in messages for sent in prompts.feed(message, local=local)]
 
 
 def test_a_single_prompt_is_shown_as_it_comes() -> None:
@@ -31,52 +31,52 @@ def test_a_single_prompt_is_shown_as_it_comes() -> None:
 
 
 def test_the_second_prompt_waits_and_is_introduced_with_its_latest_state() -> None:
-    stage = LivePrompt()
-    play(stage, start("a"), start("b"), progress("b", 1), progress("b", 2))
+    live = LivePrompt()
+    play(live, start("a"), start("b"), progress("b", 1), progress("b", 2))
 
-    assert play(stage, end("a")) == [end("a"), start("b"), progress("b", 2)]
+    assert play(live, end("a")) == [end("a"), start("b"), progress("b", 2)]
 
 
 def test_an_unseen_prompt_delivers_outputs_but_no_progress_and_no_end() -> None:
-    stage = LivePrompt()
-    play(stage, start("a"), progress("a"), start("b"))
+    live = LivePrompt()
+    play(live, start("a"), progress("a"), start("b"))
 
-    assert play(stage, progress("b"), executed("b"), end("b")) == [executed("b")]
-    assert play(stage, end("a")) == [end("a")]
+    assert play(live, progress("b"), executed("b"), end("b")) == [executed("b")]
+    assert play(live, end("a")) == [end("a")]
 
 
 def test_a_remote_end_never_ends_a_local_run() -> None:
-    stage = LivePrompt()
-    play(stage, start("local"), local=True)
+    live = LivePrompt()
+    play(live, start("local"), local=True)
 
-    assert play(stage, start("remote"), end("remote")) == [start("remote"), start("local")]
-    assert stage.live == "local"
+    assert play(live, start("remote"), end("remote")) == [start("remote"), start("local")]
+    assert live.live == "local"
 
 
 def test_an_unseen_prompt_is_said_to_have_started_and_the_shown_one_is_shown_again() -> None:
-    stage = LivePrompt()
-    play(stage, start("a"), progress("a", 1), progress("a", 2))
+    live = LivePrompt()
+    play(live, start("a"), progress("a", 1), progress("a", 2))
 
-    assert play(stage, start("b")) == [start("b"), start("a"), progress("a", 2)]
+    assert play(live, start("b")) == [start("b"), start("a"), progress("a", 2)]
 
 
 def test_a_local_run_waits_for_a_remote_one() -> None:
-    stage = LivePrompt()
-    play(stage, start("remote"))
+    live = LivePrompt()
+    play(live, start("remote"))
     anonymous = PreviewFrame(image=b"", image_type="image/jpeg")
-    begun = play(stage, start("local"), local=True)
+    begun = play(live, start("local"), local=True)
 
     assert begun == [start("local"), start("remote")]
-    assert play(stage, progress("local"), anonymous, local=True) == []
-    assert play(stage, end("remote")) == [end("remote"), start("local"), progress("local")]
+    assert play(live, progress("local"), anonymous, local=True) == []
+    assert play(live, end("remote")) == [end("remote"), start("local"), progress("local")]
 
 
 def test_a_lost_comfyui_takes_its_runs_along() -> None:
-    stage = LivePrompt()
-    play(stage, start("local"), local=True)
-    play(stage, start("remote"))
+    live = LivePrompt()
+    play(live, start("local"), local=True)
+    play(live, start("remote"))
 
-    assert stage.lose_local() == [end("local"), start("remote")]
+    assert live.end_local() == [end("local"), start("remote")]
 
 
 def test_a_returning_socket_is_shown_what_runs() -> None:
@@ -84,7 +84,7 @@ def test_a_returning_socket_is_shown_what_runs() -> None:
     for message in (start("a"), progress("a", 1), progress("a", 3)):
         snapshot.apply(message)
 
-    assert LivePrompt().join("a", snapshot) == [start("a"), progress("a", 3)]
+    assert LivePrompt().add_running("a", snapshot) == [start("a"), progress("a", 3)]
 
 
 def test_an_error_of_a_prompt_that_never_started_is_shown() -> None:

@@ -18,6 +18,7 @@ from wire.ids import ClientId, PromptId
 
 P, Q = PromptId("prompt-p"), PromptId("prompt-q")
 SID = ClientId("sid-of-the-page")
+RUNNING = Message("progress_state", {"prompt_id": P, "nodes": {"1": {"value": 1}}})
 
 
 def status(remaining: int, **more: Any) -> str:
@@ -31,6 +32,7 @@ class Upstream:
     sockets: asyncio.Queue[web.WebSocketResponse] = field(default_factory=asyncio.Queue)
     heard: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     asked_for: list[str | None] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
@@ -40,6 +42,7 @@ class Upstream:
         await self.sockets.put(socket)
         async for message in socket:
             await self.heard.put(message.data)
+        self.left.append(request.query.get("clientId", SID))
         return socket
 
 
@@ -104,6 +107,19 @@ async def test_every_count_is_the_sum_of_local_and_remote(bed: Bed) -> None:
     assert [count_of(message) for message in (greeting, ours, theirs)] == [5, 6, 4]
 
 
+async def test_the_count_is_sent_once_more_when_nothing_has_changed_for_a_while(bed: Bed) -> None:
+    """A page shows the reply that comes last, even if it is an older one; this has it ask again."""
+    browser = await bed.browser()
+    await heard(browser)
+    for _ in range(3):
+        bed.sockets.publish_status()
+    kinds = [(await heard(browser))["type"] for _ in range(4)]
+
+    assert kinds == ["status"] * 4
+    with pytest.raises(TimeoutError):
+        await browser.receive(timeout=0.1)
+
+
 async def test_a_prompts_messages_reach_its_own_page_and_the_count_reaches_all(bed: Bed) -> None:
     mine, other = await bed.browser(), await bed.browser("another-sid")
     await heard(mine)
@@ -149,8 +165,7 @@ async def test_the_browsers_socket_stays_open_while_comfyui_restarts(bed: Bed) -
 async def test_a_reloaded_page_is_shown_what_runs(bed: Bed) -> None:
     first = await bed.browser()
     await heard(first)
-    running = Message("progress_state", {"prompt_id": P, "nodes": {"1": {"value": 1}}})
-    bed.sockets.publish(P, SID, [Message("execution_start", {"prompt_id": P}), running])
+    bed.sockets.publish(P, SID, [Message("execution_start", {"prompt_id": P}), RUNNING])
     await first.close()
     again = await bed.browser(SID)
 
@@ -197,6 +212,16 @@ async def test_two_sockets_of_one_page_never_speak_with_comfyui_at_once(bed: Bed
     assert theirs.closed
     assert not newer.closed
     assert (await heard(first))["type"] == (await heard(second))["type"] == "execution_start"
+
+
+async def test_several_sockets_of_one_page_that_come_at_once_are_all_greeted(bed: Bed) -> None:
+    """As when a browser restores a tab and its duplicate."""
+    sockets = [await bed.browser(SID) for _ in range(4)]
+    greetings = [await heard(socket) for socket in sockets]
+    bed.sockets.publish_status()
+
+    assert {greeting["data"]["sid"] for greeting in greetings} == {SID}
+    assert {(await heard(socket))["type"] for socket in sockets} == {"status"}
 
 
 async def test_the_older_socket_speaks_with_comfyui_again_when_the_newer_leaves(bed: Bed) -> None:
@@ -255,18 +280,52 @@ async def test_a_page_that_comes_later_is_told_what_waits_until_it_does_not_any_
     assert (await heard(browser))["type"] == "status"
 
 
-async def test_a_page_that_reads_nothing_is_let_go_and_shown_what_runs_when_it_comes_back(bed: Bed) -> None:
+LARGE = Message("executed", {"prompt_id": P, "node": "1", "output": {"text": ["x" * 1_000_000]}})
+
+
+async def test_a_page_that_stops_reading_is_closed_and_shown_what_runs_when_it_comes_back(bed: Bed) -> None:
     asleep = await bed.browser(SID)
     await heard(asleep)
-    told = [Message("execution_start", {"prompt_id": P}), Message("progress_state", {"prompt_id": P, "nodes": {}})]
-    bed.sockets.publish(P, SID, told)
-    large = Message("executed", {"prompt_id": P, "node": "1", "output": {"text": ["x" * 1_000_000]}})
+    bed.sockets.publish(P, SID, [Message("execution_start", {"prompt_id": P}), RUNNING])
 
-    async def let_go() -> bool:
-        bed.sockets.publish(P, SID, [large])
-        return not bed.sockets.listeners
+    async def closed() -> bool:
+        bed.sockets.publish(P, SID, [LARGE])
+        return bed.upstream.left == [SID]
 
-    await until(let_go)
+    await until(closed)
     again = await bed.browser(SID)
 
     assert [(await heard(again))["type"] for _ in range(3)] == ["status", "execution_start", "progress_state"]
+
+
+async def test_many_websockets_that_stop_reading_at_once_are_one_line_of_the_log(
+    bed: Bed, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A sleeping laptop leaves several of them behind, for the same page too."""
+    sids = [SID] * 5 + [ClientId(f"sid-{number}") for number in range(3)]
+    asleep = [await bed.browser(sid) for sid in sids]
+    for browser in asleep:
+        await heard(browser)
+
+    async def closed() -> bool:
+        bed.sockets.publish(P, None, [Message("progress_state", LARGE.data)])
+        return bool(caplog.records)
+
+    await until(closed)
+    awake = await bed.browser(SID)
+    await heard(awake)
+    bed.sockets.publish_status()
+    await heard(awake)
+
+    assert [record.getMessage() for record in caplog.records] == [
+        f"closing 8 websockets (sid-0, sid-1, sid-2, {SID}): the browser stopped reading"
+    ]
+
+
+async def test_stopping_does_not_wait_for_pages_one_after_the_other(bed: Bed) -> None:
+    asleep = [await bed.browser(ClientId(f"sid-{number}")) for number in range(20)]
+    for browser in asleep:
+        await heard(browser)
+
+    async with asyncio.timeout(15):
+        await bed.sockets.stop()

@@ -1,0 +1,60 @@
+"""Reading and replacing JSON bodies."""
+
+from typing import Any
+
+import pytest
+
+from proxy.addons.json_bodies import body_object, replace_body, upstream_object
+from tests.support.flows import answer, answered, asked
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (b'{"clear": true}', {"clear": True}),
+        (b"", {}),
+        (b"not JSON", {}),
+        (b"[1]", {}),
+        (b"null", {}),
+        (b"\xff\xfe", {}),
+        (b'{"a": NaN, "b": 1e999}', {"a": None, "b": None}),
+    ],
+)
+def test_a_request_holds_an_object_or_nothing(body: bytes, found: dict[str, Any]) -> None:
+    assert body_object(asked("POST", "/queue", body)) == found
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "found"),
+    [
+        (b'{"a": 1}', 200, {"a": 1}),
+        (b'{"a": NaN}', 200, {"a": None}),
+        (b'{"a": 1}', 500, None),
+        (b"[1]", 200, None),
+        (b"<html>", 200, None),
+        (b"", 200, None),
+    ],
+)
+def test_an_answer_is_read_when_it_is_a_good_object(body: bytes, status: int, found: dict[str, Any] | None) -> None:
+    assert upstream_object(answered(asked("GET", "/queue"), body, status)) == found
+
+
+def test_there_is_no_object_before_the_answer() -> None:
+    assert upstream_object(asked("GET", "/queue")) is None
+
+
+def test_a_compressed_answer_is_read_and_replaced_by_a_plain_one() -> None:
+    flow = answered(asked("GET", "/queue"), b'{"a": 1}', Content_Encoding="gzip")
+    assert flow.response is not None
+    assert flow.response.raw_content != b'{"a": 1}'
+    found = upstream_object(flow)
+    replace_body(flow, '{"a": 2}')
+
+    assert found == {"a": 1}
+    assert answer(flow) == (200, {"a": 2})
+    assert "Content-Encoding" not in flow.response.headers
+
+
+def test_without_an_answer_there_is_nothing_to_replace() -> None:
+    with pytest.raises(RuntimeError, match="no answer"):
+        replace_body(asked("GET", "/queue"), "{}")

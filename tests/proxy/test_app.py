@@ -1,0 +1,86 @@
+"""The whole proxy in this process, before a ComfyUI and an endpoint that are processes of their own."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from engine.ports import wait_until_listening
+from engine.settings import Settings, load_settings
+from proxy.addons.master import CannotListen
+from proxy.app import serve, version
+from tests.support.ports import free_port
+from tests.support.system_stats import serving
+
+
+def settings_of(tmp_path: Path, comfyui_url: str, **more: Any) -> Settings:
+    chosen = {"proxy_port": free_port(), "comfyui_url": comfyui_url, "comfy_runpod_home": tmp_path, **more}
+    return load_settings(env_file=None, **chosen)
+
+
+@asynccontextmanager
+async def served(settings: Settings) -> AsyncIterator[tuple[str, aiohttp.ClientSession]]:
+    """The proxy's address while it runs; it is ended by a signal, as people end it."""
+    sandbox = None if settings.endpoint_ids else "http://127.0.0.1:1/v2"
+    running = asyncio.create_task(serve(settings, sandbox_endpoint_url=sandbox))
+    try:
+        assert await wait_until_listening("127.0.0.1", settings.proxy_port, 20), running
+        async with aiohttp.ClientSession() as session:
+            yield f"http://127.0.0.1:{settings.proxy_port}", session
+    finally:
+        if not running.done():
+            os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(running, 20)
+
+
+async def test_everything_is_put_together_and_a_signal_ends_it(tmp_path: Path) -> None:
+    async with serving(200) as comfyui, served(settings_of(tmp_path, comfyui)) as (url, session):
+        status = await (await session.get(f"{url}/runpod/api/status")).json()
+        passed = await (await session.get(f"{url}/system_stats")).json()
+        queue = await session.get(f"{url}/queue")
+        refused = await session.post(f"{url}/prompt", json={}, headers={"Origin": "http://evil.example"})
+
+    assert status["version"] == version()
+    assert status["comfyui"] == {"url": comfyui, "reachable": True, "version": "unknown"}
+    assert status["endpoint"]["kind"] == "sandbox"
+    assert passed == {"system": {}}
+    assert queue.status == 404  # as ComfyUI has it
+    assert refused.status == 403
+    assert not await wait_until_listening("127.0.0.1", int(url.rpartition(":")[2]), 0.1)
+
+
+async def test_a_websocket_of_the_page_is_greeted_while_comfyui_is_down(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, f"http://127.0.0.1:{free_port()}")
+    async with served(settings) as (url, session), session.ws_connect(f"{url}/ws") as page:
+        greeting = await page.receive_json(timeout=5)
+
+    assert greeting["type"] == "status"
+    assert greeting["data"]["status"] == {"exec_info": {"queue_remaining": 0}}
+
+
+async def test_each_named_endpoint_is_asked(tmp_path: Path) -> None:
+    runpod = {
+        "runpod_api_key": "k",
+        "runpod_endpoint_id": "one,two",
+        "runpod_endpoint_base_url": "http://127.0.0.1:1/v2",
+    }
+    async with serving(200) as comfyui, served(settings_of(tmp_path, comfyui, **runpod)) as (url, session):
+        status = await (await session.get(f"{url}/runpod/api/status")).json()
+
+    assert (status["endpoint"]["kind"], status["endpoint"]["id"]) == ("runpod", "one,two")
+    assert status["endpoint"]["reachable"] is False
+
+
+async def test_a_port_that_is_taken_is_said_and_nothing_is_left_running(tmp_path: Path) -> None:
+    async with serving(200) as taken:
+        settings = settings_of(tmp_path, f"http://127.0.0.1:{free_port()}", proxy_port=int(taken.rpartition(":")[2]))
+        with pytest.raises(CannotListen, match="cannot listen"):
+            await serve(settings, sandbox_endpoint_url="http://127.0.0.1:1/v2")
+
+    assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
