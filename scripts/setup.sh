@@ -34,7 +34,7 @@ main() {
     }
     uv=$(find_uv) || uv=$(install_uv "$python")
     echo "setup: .venv with $("$python" --version), from uv.lock"
-    env -u VIRTUAL_ENV -u UV_PROJECT_ENVIRONMENT UV_PYTHON_DOWNLOADS=never "$uv" sync --locked --quiet --python "$python"
+    env -u VIRTUAL_ENV -u UV_PROJECT_ENVIRONMENT UV_PYTHON_DOWNLOADS=never "$uv" sync --locked --quiet --compile-bytecode --python "$python"
 }
 
 main

@@ -23,7 +23,7 @@ from worker.app import App  # noqa: E402
 from worker.settings import WorkerSettings  # noqa: E402
 
 WORKFLOW = {"1": {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 64, "batch_size": 1, "color": 0}}}
-BAD_INPUTS = {
+BAD_INPUTS: dict[str, Any] = {
     "no input at all": None,
     "no workflow": {"prompt": {}},
     "a workflow as text": {"workflow": "{}"},

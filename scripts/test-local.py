@@ -94,7 +94,7 @@ def main(comfyui_dir: str | None, comfyui_python: str | None, comfyui_args: str 
     usable = (own / ".venv").is_dir() or comfyui_python is not None
     home = Path(comfyui_dir) if comfyui_dir else own if usable else PROJECT / "sandbox" / "comfyui"
     asked = {"your workflow": {"workflow": json.load(workflow)}} if workflow else requests()
-    values = {
+    values: dict[str, Any] = {
         "comfyui_home": home.resolve(),
         "comfyui_python": Path(shutil.which(comfyui_python) or comfyui_python).absolute() if comfyui_python else None,
         "comfyui_args": comfyui_args if comfyui_args is not None else "" if shutil.which("nvidia-smi") else "--cpu",

@@ -1,1 +1,1 @@
-"""doctor.py: says what is wrong with the set-up."""
+"""doctor.py: finds out what is wrong with the set-up."""

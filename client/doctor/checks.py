@@ -1,4 +1,4 @@
-"""Checks of the set-up: each looks at one thing and says what it found. None of them changes or starts anything."""
+"""Checks of the set-up: each looks at one thing and reports what it found. None of them changes or starts anything."""
 
 import asyncio
 import shutil
@@ -9,38 +9,41 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
-from pydantic import SecretStr
 
 from client.doctor.finding import Finding, workers_finding
 from client.doctor.probe import ProbeFailed, worker_protocol
-from engine.comfyui import ComfyUI, comfyui_answers
+from engine.comfyui import ComfyUI, ComfyUIRejected, ComfyUIUnavailable, comfyui_answers
+from engine.comfyui_folders import Whereabouts
 from engine.errors import CannotStart
-from engine.files.object_store import S3Location, StorageRefused, StorageUnavailable
-from engine.files.s3 import Bucket
 from engine.files.s3_settings import NotSet, bucket, volume
 from engine.ports import require_free, wait_until_listening
 from engine.runpod.endpoint import Endpoint, EndpointRejected, EndpointUnavailable, JobGone
+from engine.runpod.endpoints import runpod_endpoints, sandbox_endpoints
 from engine.runpod.sandbox import SANDBOX_HOST, SANDBOX_ID, sandbox_url
 from engine.settings import PROJECT, Settings, is_loopback
+from storage.objects import S3Location, StorageRefused
+from storage.s3 import Bucket
+from wire.errors import Unavailable
+from wire.files import Folder
 from wire.limits import PROTOCOL
 
 _OLDEST_COMFYUI = (0, 3, 64)
+_FOLDERS: tuple[Folder, ...] = ("input", "output")
 _DISK_MIN = 2 * 1024**3
 _CLOCK_S = 300
-"""S3 storages refuse requests of a clock that is 15 minutes (RunPod's: an hour) off"""
+"""S3 servers refuse requests from a clock that is 15 minutes off; RunPod's allows an hour"""
 _PROBE_S = 240.0
 _ENDPOINT_ERRORS = (EndpointRejected, EndpointUnavailable, JobGone)
 
 
 async def examine(settings: Settings, *, ask_worker: bool) -> list[Finding]:
     """Everything that can be checked, in the order in which a person would look at it."""
-    connector = aiohttp.TCPConnector(force_close=True)
-    async with aiohttp.ClientSession() as session, aiohttp.ClientSession(connector=connector) as fresh:
+    async with aiohttp.ClientSession() as session:
         checks: list[Awaitable[Iterable[Finding]]] = [
             _one(check_python),
             _ports(settings, session),
             _comfyui(settings, session),
-            _endpoints(settings, session, fresh, ask_worker=ask_worker),
+            _endpoints(settings, ask_worker=ask_worker),
             asyncio.to_thread(_storage, "volume", lambda: _volume_place(settings)),
             asyncio.to_thread(_storage, "bucket", lambda: bucket(settings)),
             _one(lambda: check_disk(settings.comfy_runpod_home)),
@@ -68,7 +71,7 @@ def check_disk(home: Path) -> Finding:
     free = shutil.disk_usage(there).free
     detail = f"{free / 1024**3:.1f} GiB free for {home} (COMFY_RUNPOD_HOME)"
     if free < _DISK_MIN:
-        return Finding("disk", "wrong", detail, "make room: results that cannot be saved wait at RunPod for 30 minutes")
+        return Finding("disk", "wrong", detail, "free some space: RunPod keeps a result for 30 minutes only")
     return Finding("disk", "ok", detail)
 
 
@@ -115,19 +118,22 @@ async def _comfyui(settings: Settings, session: aiohttp.ClientSession) -> list[F
     try:
         answers = await comfyui_answers(url)
     except CannotStart as error:
-        return [Finding("comfyui", "wrong", str(error), "set COMFYUI_URL to where ComfyUI listens")]
+        return [Finding("comfyui", "wrong", str(error), "set COMFYUI_URL to the address of ComfyUI")]
     if answers:
-        return [_version(url, await ComfyUI(url, session).version())]
+        comfyui = ComfyUI(url, session, elsewhere=settings.comfyui_remote)
+        return [_version(url, await comfyui.version()), *await _folders(comfyui)]
     if not is_loopback(urlsplit(url).hostname or ""):
         return [Finding("comfyui", "wrong", f"{url} does not answer", "start it there, or change COMFYUI_URL")]
     starts = settings.comfyui_dir or PROJECT / "docker" / "ComfyUI"
-    what = str(starts) if (starts / "main.py").is_file() else "the sandbox; set COMFYUI_DIR for your own"
+    what = str(starts) if (starts / "main.py").is_file() else "the sandbox; set COMFYUI_DIR to use your own"
     return [Finding("comfyui", "skipped", f"nothing at {url}", f"'make proxy' starts {what}")]
 
 
 def _version(url: str, version: str | None) -> Finding:
     if version is None:
-        return Finding("comfyui", "wrong", f"{url} accepts connections and does not answer", "is it still starting?")
+        return Finding(
+            "comfyui", "wrong", f"{url} accepts connections but does not answer", "wait until it has started"
+        )
     if _numbers(version) < _OLDEST_COMFYUI:
         oldest = ".".join(map(str, _OLDEST_COMFYUI))
         return Finding("comfyui", "wrong", f"{version} at {url} is too old", f"update it to {oldest} or newer")
@@ -135,34 +141,52 @@ def _version(url: str, version: str | None) -> Finding:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """A version that is none counts as new."""
+    """A version that is not made of numbers counts as new."""
     parts = version.split(".")
     return tuple(int(part) for part in parts) if all(part.isdigit() for part in parts) else (sys.maxsize,)
+
+
+async def _folders(comfyui: ComfyUI) -> list[Finding]:
+    try:
+        found = [(folder, *await comfyui.find_folder(folder)) for folder in _FOLDERS]
+    except (ComfyUIUnavailable, ComfyUIRejected) as error:
+        return [Finding("folders", "wrong", str(error), "try again when ComfyUI has started")]
+    return [_folder(folder, whereabouts, path) for folder, whereabouts, path in found]
+
+
+def _folder(folder: Folder, whereabouts: Whereabouts, path: Path | None) -> Finding:
+    match whereabouts:
+        case Whereabouts.HERE:
+            return Finding("folders", "ok", f"{folder}: {path}")
+        case Whereabouts.ELSEWHERE:
+            detail = f"{folder}: not on this machine, so files go through ComfyUI, which takes up to --max-upload-size"
+            return Finding("folders", "ok", detail)
+        case Whereabouts.UNKNOWN:
+            mend = "set COMFYUI_REMOTE=1 if ComfyUI runs in a container or on another machine"
+            return Finding("folders", "wrong", f"{folder}: the folder that ComfyUI uses was not recognised", mend)
 
 
 # -- RunPod
 
 
-async def _endpoints(
-    settings: Settings, session: aiohttp.ClientSession, fresh: aiohttp.ClientSession, *, ask_worker: bool
-) -> list[Finding]:
-    key = settings.runpod_api_key or SecretStr("sandbox")
-    ids, base = settings.endpoint_ids, settings.runpod_endpoint_base_url
-    if not ids:
-        if not await wait_until_listening(SANDBOX_HOST, settings.sandbox_port, 0.3):
-            mend = "'make proxy' starts the sandbox; for a GPU, set RUNPOD_API_KEY and RUNPOD_ENDPOINT_ID"
-            return [Finding("endpoint", "skipped", "RunPod is not set up", mend)]
-        ids, base = (SANDBOX_ID,), sandbox_url(settings.sandbox_port)
-    endpoints = [Endpoint(base, endpoint_id, key, session, fresh) for endpoint_id in ids]
-    found = [finding for endpoint in endpoints for finding in await _endpoint(endpoint, ask_worker=ask_worker)]
-    return [*found, await _clock(endpoints[0])]
+async def _endpoints(settings: Settings, *, ask_worker: bool) -> list[Finding]:
+    if settings.endpoint_ids:
+        chosen = runpod_endpoints(settings)
+    elif await wait_until_listening(SANDBOX_HOST, settings.sandbox_port, 0.3):
+        chosen = sandbox_endpoints(sandbox_url(settings.sandbox_port))
+    else:
+        mend = "'make proxy' starts the sandbox; to use a GPU, set RUNPOD_API_KEY and RUNPOD_ENDPOINT_ID"
+        return [Finding("endpoint", "skipped", "RunPod is not set up", mend)]
+    async with chosen as endpoints:
+        found = [finding for endpoint in endpoints for finding in await _endpoint(endpoint, ask_worker=ask_worker)]
+        return [*found, await _clock(endpoints[0])]
 
 
 async def _endpoint(endpoint: Endpoint, *, ask_worker: bool) -> list[Finding]:
     try:
         health = await endpoint.health()
     except _ENDPOINT_ERRORS as error:
-        mend = "the key is shown once, when it is made: runpod.io, Settings, API keys; the id is on the endpoint's page"
+        mend = "RunPod shows a key once, when you create it (Settings, API keys); the id is on the endpoint's page"
         return [Finding("endpoint", "wrong", f"{endpoint.id}: {error}", mend)]
     jobs = ", ".join(f"{count} {state}" for state, count in health.jobs.items() if count) or "no jobs"
     reached = Finding("endpoint", "ok", f"{endpoint.id}: the key is accepted; {jobs}")
@@ -171,15 +195,15 @@ async def _endpoint(endpoint: Endpoint, *, ask_worker: bool) -> list[Finding]:
 
 async def _protocol(endpoint: Endpoint, *, ask: bool) -> Finding:
     if not ask:
-        mend = "--worker asks one; it may have to start for that, which RunPod bills"
-        return Finding("worker", "skipped", f"its protocol was not asked for; this proxy speaks {PROTOCOL}", mend)
+        mend = "run doctor.py --worker; that may start a worker, which costs money"
+        return Finding("worker", "skipped", f"not checked; this proxy uses protocol {PROTOCOL}", mend)
     try:
         spoken = await worker_protocol(endpoint, _PROBE_S)
     except ProbeFailed as error:
         return Finding(
             "worker", "wrong", str(error), "build and deploy the image of this version, with WORKER_STREAM=1"
         )
-    return Finding("worker", "ok", f"speaks protocol {spoken}, as this proxy does")
+    return Finding("worker", "ok", f"uses protocol {spoken}, like this proxy")
 
 
 async def _clock(endpoint: Endpoint) -> Finding:
@@ -188,10 +212,12 @@ async def _clock(endpoint: Endpoint) -> Finding:
     except _ENDPOINT_ERRORS:
         theirs = None
     if theirs is None:
-        return Finding("clock", "skipped", "the endpoint does not tell the time")
+        return Finding("clock", "skipped", "the endpoint's answer has no date")
     off_s = abs((datetime.now(UTC) - theirs.astimezone(UTC)).total_seconds())
     if off_s > _CLOCK_S:
-        return Finding("clock", "wrong", f"{off_s:.0f} s away from RunPod's", "set it: S3 refuses a wrong clock")
+        return Finding(
+            "clock", "wrong", f"{off_s:.0f} s off RunPod's", "correct it: S3 refuses requests with a wrong time"
+        )
     return Finding("clock", "ok", f"agrees with RunPod's within {max(off_s, 1):.0f} s")
 
 
@@ -211,8 +237,8 @@ def _storage(name: str, place: Callable[[], S3Location]) -> list[Finding]:
     except NotSet as error:
         return [Finding(name, "skipped", str(error))]
     except StorageRefused as error:
-        mend = "check its keys and its name; the S3 key is another than the API key, and a volume has one datacenter"
+        mend = "check its keys, its name and its datacenter; the S3 key is not the API key"
         return [Finding(name, "wrong", str(error), mend)]
-    except StorageUnavailable as error:
+    except Unavailable as error:
         return [Finding(name, "wrong", str(error), "check the address, or try again later")]
     return [Finding(name, "ok", f"{chosen.name} at {chosen.url}")]

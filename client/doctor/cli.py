@@ -12,12 +12,14 @@ from engine.settings import SettingsError, load_settings
 
 
 @click.command(context_settings={"max_content_width": 120})
-@click.option("--worker", is_flag=True, help="Ask a worker for its version too. It may start for that, which costs.")
-@click.option("--json", "for_machines", is_flag=True, help="One JSON object on standard output.")
+@click.option(
+    "--worker", is_flag=True, help="Also ask a worker for its version. This may start a worker, which costs money."
+)
+@click.option("--json", "for_machines", is_flag=True, help="Print one JSON object.")
 def main(*, worker: bool, for_machines: bool) -> None:
-    """Say what is wrong with this set-up, and how to mend it.
+    """Check this set-up, and say what is wrong and how to fix it.
 
-    Each line is ok, WRONG, or - for what is not set up. The exit status is 0 when nothing is wrong.
+    Each line begins with ok, WRONG, or - (not set up). The exit status is 0 when nothing is wrong.
     """
     findings = _findings(ask_worker=worker)
     report = as_json(findings)
@@ -33,6 +35,6 @@ def _findings(*, ask_worker: bool) -> list[Finding]:
     try:
         settings = load_settings()
     except SettingsError as error:
-        mend = "correct it in .env or the environment; README.md lists what each takes"
+        mend = "correct it in .env or the environment; README.md explains each setting"
         return [check_python(), *(Finding("settings", "wrong", line, mend) for line in error.lines)]
     return asyncio.run(examine(settings, ask_worker=ask_worker))

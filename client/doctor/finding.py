@@ -9,7 +9,7 @@ State = Literal["ok", "wrong", "skipped"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """*mend* says what to do when the state is wrong, or how to have it checked when it was skipped."""
+    """*mend* says how to fix what is wrong, or how to check what was skipped."""
 
     name: str
     state: State
@@ -36,13 +36,16 @@ _MARKS = {"ok": "ok", "wrong": "WRONG", "skipped": "-"}
 
 def workers_finding(name: str, workers: dict[str, int]) -> Finding:
     """What the counts of /health mean. Source: RunPod docs, endpoint operations; six keys since 2026-08."""
-    told = ", ".join(f"{count} {state}" for state, count in workers.items() if count) or "no worker"
+    counts = ", ".join(f"{count} {state}" for state, count in workers.items() if count) or "no worker"
     if workers.get("unhealthy"):
         return Finding(
-            name, "wrong", told, "look at the worker's logs in RunPod's console; usual causes: image, memory"
+            name,
+            "wrong",
+            counts,
+            "see the worker's logs in RunPod's console; the image or too little memory is the usual cause",
         )
     if workers.get("throttled") and not any(workers.get(state) for state in ("idle", "ready", "running")):
-        return Finding(name, "wrong", told, "RunPod has no free GPU of this kind: allow more kinds of GPU, or wait")
+        return Finding(name, "wrong", counts, "RunPod has no free GPU of this kind: allow more kinds of GPU, or wait")
     if not any(workers.values()):
-        return Finding(name, "ok", "no worker runs; the first job starts one, which takes a while")
-    return Finding(name, "ok", told)
+        return Finding(name, "ok", "no worker is running; the first job starts one, which takes a while")
+    return Finding(name, "ok", counts)

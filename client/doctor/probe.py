@@ -1,16 +1,10 @@
-"""Asks a worker which protocol it speaks, by a job that it must refuse at once. It starts a worker, which costs."""
+"""Asks a worker for its protocol, with a job that it must refuse at once. This may start a worker, which costs."""
 
 import asyncio
 import contextlib
 
-from engine.runpod.endpoint import (
-    TERMINAL,
-    Endpoint,
-    EndpointRejected,
-    EndpointUnavailable,
-    JobGone,
-    SubmissionUncertain,
-)
+from engine.runpod.endpoint import Endpoint, EndpointRejected, EndpointUnavailable, JobGone, SubmissionUncertain
+from engine.runpod.replies import TERMINAL
 from wire.errors import WireError
 from wire.events import decode_batch
 from wire.ids import RunPodJobId
@@ -24,7 +18,7 @@ class ProbeFailed(Exception):
 
 
 async def worker_protocol(endpoint: Endpoint, timeout_s: float) -> int:
-    """The protocol of the endpoint's worker, which is ours; raises ProbeFailed when it is not, or does not tell."""
+    """The protocol of the endpoint's worker. Raises ProbeFailed when it does not answer, or has another protocol."""
     try:
         job_id = await endpoint.run({"protocol": PROTOCOL, "workflow": {}})
     except (EndpointRejected, EndpointUnavailable, SubmissionUncertain) as error:
@@ -34,7 +28,9 @@ async def worker_protocol(endpoint: Endpoint, timeout_s: float) -> int:
             return await _answer(endpoint, job_id)
     except TimeoutError as error:
         raise ProbeFailed(f"no worker answered within {timeout_s:g} s") from error
-    except (EndpointUnavailable, JobGone, WireError) as error:
+    except JobGone as error:
+        raise ProbeFailed("RunPod does not know the job that it was just sent") from error
+    except (EndpointUnavailable, WireError) as error:
         raise ProbeFailed(str(error)) from error
     finally:
         with contextlib.suppress(EndpointUnavailable, EndpointRejected, JobGone):

@@ -27,26 +27,36 @@ def _seed(_: click.Context, __: click.Parameter, value: str | None) -> int | str
     if value is None or value == "random":
         return value
     if not value.isdigit():
-        raise click.BadParameter("is a number, or the word random")
+        raise click.BadParameter("must be a number or the word random")
     return int(value)
 
 
 @click.command(context_settings={"max_content_width": 120})
-@click.option("-w", "--workflow", type=_FILE, help="A workflow in API or page format.")
+@click.option("-w", "--workflow", type=_FILE, help="Workflow file, in API format or in the format of ComfyUI's page.")
 @click.option(
-    "-i", "--images", type=_FILE, multiple=True, help="Files that it reads, or a folder of them; may be repeated."
+    "-i",
+    "--images",
+    type=_FILE,
+    multiple=True,
+    help="Input file of the workflow, or a folder of them; may be repeated.",
 )
 @click.argument("more_images", type=_FILE, nargs=-1, metavar="[IMAGE]...")
-@click.option("--input", "inputs", type=_FILE, default=PROJECT / "input", help="Where else to look. [input/ here]")
-@click.option("-o", "--output", type=_FILE, default=PROJECT / "output", help="Where results go. [output/ here]")
+@click.option(
+    "--input", "inputs", type=_FILE, default=PROJECT / "input", help="Folder with further input files. [input/ here]"
+)
+@click.option("-o", "--output", type=_FILE, default=PROJECT / "output", help="Folder for the results. [output/ here]")
 @click.option("--endpoint", help="Id of the endpoint. [RUNPOD_ENDPOINT_ID]")
-@click.option("--set", "changes", multiple=True, metavar="NODE.INPUT=VALUE", help="Changes an input; may be repeated.")
-@click.option("--seed", callback=_seed, metavar="NUMBER|random", help="Sets every seed; the next of --count is one on.")
-@click.option("--count", type=click.IntRange(1, 1000), default=1, help="How many jobs. [1]")
-@click.option("--timeout", default=600.0, help="Seconds that a job may take before it is cancelled; 0: any. [600]")
-@click.option("--preview", type=_FILE, help="Keep the newest preview picture in this file.")
+@click.option("--set", "changes", multiple=True, metavar="NODE.INPUT=VALUE", help="Change an input; may be repeated.")
+@click.option(
+    "--seed", callback=_seed, metavar="NUMBER|random", help="Set every seed; with --count, one more for each job."
+)
+@click.option("--count", type=click.IntRange(1, 1000), default=1, help="Number of jobs. [1]")
+@click.option(
+    "--timeout", default=600.0, help="Seconds that a job may take before it is cancelled; 0 for no limit. [600]"
+)
+@click.option("--preview", type=_FILE, help="Write the newest preview picture into this file.")
 @click.option("--no-open", is_flag=True, help="Do not open the results.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a job on standard output; opens nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each job, and open nothing.")
 @click.option("--resume", metavar="ID", help="Follow a job that was submitted before.")
 def main(
     *, preview: Path | None, no_open: bool, as_json: bool, endpoint: str | None, seed: int | str | None, **chosen: Any
@@ -56,7 +66,7 @@ def main(
     Ctrl-C cancels the job. RUNPOD_API_KEY and RUNPOD_ENDPOINT_ID come from the environment or .env; without them the
     sandbox endpoint is used (make endpoint).
     """
-    logging.basicConfig(level=logging.CRITICAL)  # what goes wrong is told in sentences
+    logging.basicConfig(level=logging.CRITICAL)  # what goes wrong is printed as a sentence
     images = (*chosen.pop("images"), *chosen.pop("more_images"))
     number = seed if isinstance(seed, int) else None
     order = Order(

@@ -3,13 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import aiohttp
-from pydantic import SecretStr
-
 from engine.errors import CannotStart
 from engine.ports import wait_until_listening
 from engine.runpod.endpoint import Endpoint
-from engine.runpod.sandbox import SANDBOX_HOST, SANDBOX_ID, sandbox_url
+from engine.runpod.endpoints import runpod_endpoints, sandbox_endpoints
+from engine.runpod.sandbox import SANDBOX_HOST, sandbox_url
 from engine.settings import Settings
 
 _SANDBOX_S = 0.3
@@ -18,16 +16,14 @@ _SANDBOX_S = 0.3
 @asynccontextmanager
 async def opened_endpoints(settings: Settings) -> AsyncIterator[tuple[Endpoint, ...]]:
     """The endpoints while the block runs; raises CannotStart when there is none."""
-    connector = aiohttp.TCPConnector(force_close=True)
-    async with aiohttp.ClientSession() as session, aiohttp.ClientSession(connector=connector) as fresh:
-        if settings.endpoint_ids:
-            key = settings.runpod_api_key or SecretStr("")
-            base = settings.runpod_endpoint_base_url
-            yield tuple(Endpoint(base, endpoint_id, key, session, fresh) for endpoint_id in settings.endpoint_ids)
-        elif await wait_until_listening(SANDBOX_HOST, settings.sandbox_port, _SANDBOX_S):
-            yield (Endpoint(sandbox_url(settings.sandbox_port), SANDBOX_ID, SecretStr("sandbox"), session, fresh),)
-        else:
-            raise CannotStart(
-                "RUNPOD_ENDPOINT_ID: not set, nor RUNPOD_API_KEY, and no sandbox endpoint runs; "
-                "set both, or run 'make endpoint' in another terminal"
-            )
+    if settings.endpoint_ids:
+        chosen = runpod_endpoints(settings)
+    elif await wait_until_listening(SANDBOX_HOST, settings.sandbox_port, _SANDBOX_S):
+        chosen = sandbox_endpoints(sandbox_url(settings.sandbox_port))
+    else:
+        raise CannotStart(
+            "RUNPOD_ENDPOINT_ID and RUNPOD_API_KEY are not set, and no sandbox endpoint is running; "
+            "set both, or run 'make endpoint' in another terminal"
+        )
+    async with chosen as endpoints:
+        yield endpoints

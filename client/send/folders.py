@@ -1,17 +1,17 @@
 """Folders of this machine as FileSync's shelf: inputs from named files or from a folder, results into a folder."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from engine.comfyui import ComfyUI, ComfyUIRejected
-from engine.files.atomic_save import inside, place_all
-from engine.model.naming import local_names
-from engine.model.safe_path import confined
+from engine.files.atomic_save import place_all
 from engine.prompt.inputs import split_annotation
 from wire.files import Folder
+from wire.names import confined
 
 _PIECE = 256 * 1024
 _LOADERS = {
@@ -72,7 +72,7 @@ class LocalFolders:
             async with self._comfyui.view(subfolder, filename, folder) as pieces:
                 yield pieces
         else:
-            raise ComfyUIRejected(404, f"neither named nor in {self._inputs}")
+            raise ComfyUIRejected(404, f"not among --images, and not in {self._inputs}")
 
     def _find(self, subfolder: str, filename: str, folder: Folder) -> Path | None:
         name = confined(subfolder, filename)
@@ -86,6 +86,9 @@ class LocalFolders:
         await asyncio.to_thread(self._output.mkdir, parents=True, exist_ok=True)
         return self._output
 
+    async def on_windows(self) -> bool:
+        return os.name == "nt"
+
     async def has_file(self, subfolder: str, filename: str, folder: Folder) -> bool:
         """Of a result: names are given when it is placed."""
         return False
@@ -93,9 +96,8 @@ class LocalFolders:
     async def upload(self, source: Path, subfolder: str, filename: str, folder: Folder) -> tuple[str, str]:
         """Previews, which ComfyUI keeps in its temp folder, go into ``temp`` below the output folder."""
         root = self._output if folder == "output" else self._output / folder
-        target = await asyncio.to_thread(inside, root, subfolder)
-        placed = await asyncio.to_thread(place_all, [(filename, source)], target, local_names)
-        return subfolder, placed[filename]
+        (placed,) = await asyncio.to_thread(place_all, [(filename, source)], root, subfolder)
+        return placed
 
 
 async def _pieces(path: Path) -> AsyncIterator[bytes]:
@@ -113,7 +115,9 @@ def named_files(paths: tuple[Path, ...]) -> dict[str, Path]:
     for path in paths:
         for name, file in _files(path):
             if found.get(name, file) != file:
-                raise NoSuchImage(f"{file} and {found[name]} would both be {name!r}; put them into folders")
+                raise NoSuchImage(
+                    f"{file} and {found[name]} would both be sent as {name!r}; put them into different folders"
+                )
             found[name] = file
     return found
 

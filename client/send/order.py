@@ -86,7 +86,7 @@ async def carry_out(
         if order.resume is not None:
             return await _resume(order, order.resume, home, endpoints, terminal, settings.max_in_flight, large)
         for job_id in abandoned(home):
-            terminal.say(f"job {job_id} was left before its end; --resume {job_id} fetches its result")
+            terminal.say(f"an earlier command stopped before job {job_id} ended; --resume {job_id} fetches its result")
         async with _answering_comfyui(settings) as comfyui:
             workflow, prompt = await _prompt(order, comfyui)
             named = _named(order, prompt, terminal)
@@ -105,13 +105,13 @@ async def carry_out(
 @asynccontextmanager
 async def _answering_comfyui(settings: Settings) -> AsyncIterator[ComfyUI | None]:
     async with aiohttp.ClientSession() as session:
-        comfyui = ComfyUI(settings.comfyui_url, session)
+        comfyui = ComfyUI(settings.comfyui_url, session, elsewhere=settings.comfyui_remote)
         yield comfyui if await comfyui.version() is not None else None
 
 
 async def _prompt(order: Order, comfyui: ComfyUI | None) -> tuple[Workflow, dict[str, Any]]:
     if order.workflow is None:
-        raise OrderRefused("--workflow: name a workflow file, or a job with --resume")
+        raise OrderRefused("--workflow: give a workflow file, or follow a job with --resume")
     try:
         workflow = read_workflow(await asyncio.to_thread(order.workflow.read_text, encoding="utf-8"))
         prompt = workflow.prompt or await _converted(workflow.graph or {}, comfyui)
@@ -157,7 +157,7 @@ def _named(order: Order, prompt: Mapping[str, Any], terminal: Terminal) -> dict[
     except NoSuchImage as error:
         raise OrderRefused(f"--images: {error}") from error
     if unused := missing_inputs(named, prompt):
-        terminal.say(f"not sent, since no node of the workflow names it: {', '.join(unused)}")
+        terminal.say(f"not sent, because no node of the workflow uses it: {', '.join(unused)}")
     if order.count > 1 and order.seed is None and not order.random_seed:
         terminal.say(f"the {order.count} jobs are the same; --seed random makes them differ")
     return named
@@ -197,7 +197,7 @@ async def _endpoint_of(job_id: str, endpoints: tuple[Endpoint, ...]) -> Endpoint
         except (EndpointUnavailable, EndpointRejected) as error:
             raise OrderRefused(f"--resume {job_id}: {error}") from error
         return endpoint
-    raise OrderRefused(f"--resume {job_id}: RunPod knows no such job; it forgets jobs 30 minutes after their end")
+    raise OrderRefused(f"--resume {job_id}: RunPod does not know this job; it forgets a job 30 minutes after its end")
 
 
 async def _follow(
@@ -232,7 +232,7 @@ async def _wait(
         if done or now == 0:
             return
         if now == left:
-            terminal.say(f"{timeout_s:g} s are over (--timeout): cancelling")
+            terminal.say(f"no job ended within {timeout_s:g} s (--timeout): cancelling")
             followed.cancel()
             return
         left = now
@@ -244,7 +244,7 @@ def _runpod_id(session: SendSession, prompt_id: PromptId) -> str | None:
 
 def _outcome(session: SendSession, prompt_id: PromptId, output: Path, terminal: Terminal) -> JobOutcome:
     job = session.store.get(prompt_id)
-    files = saved_paths(session.store.names(prompt_id), output)
+    files = saved_paths(session.store.files.names(prompt_id), output)
     return JobOutcome(job, tuple(files), terminal.error(prompt_id) or job.error)
 
 
@@ -259,7 +259,7 @@ def _cancelling_on_signal(followed: Followed, following: "asyncio.Future[None]",
             following.cancel()
             return
         asked = True
-        terminal.say("cancelling at RunPod… (Ctrl-C again leaves at once, and the job may go on)")
+        terminal.say("cancelling at RunPod… (press Ctrl-C again to leave at once; the job may then continue)")
         followed.cancel()
 
     if sys.platform == "win32":

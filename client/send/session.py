@@ -13,18 +13,16 @@ from typing import Any
 from client.send.folders import LocalFolders
 from client.send.terminal import Terminal
 from engine.errors import CannotStart
-from engine.files.inputs import InputFiles
 from engine.files.large_files import LargeFiles
-from engine.files.results import ResultFiles
 from engine.instance_lock import instance_lock
 from engine.jobs.dispatcher import Dispatcher
-from engine.jobs.services import Services
+from engine.jobs.services import job_services
 from engine.model.job import Job, Submission
-from engine.model.naming import ItemKey
 from engine.model.states import JobState
 from engine.runpod.endpoint import Endpoint
 from engine.store.jobs import JobStore
 from wire.ids import PromptId, RunPodJobId
+from wire.outputs import ItemKey
 
 _BILL_S = 4.0
 _LOOK_S = 0.1
@@ -50,8 +48,8 @@ class SendSession:
     def adopt(self, runpod_id: str, endpoint_id: str) -> PromptId:
         """A job that was submitted elsewhere."""
         prompt_id = self.add({}, {})
-        self.store.move(prompt_id, JobState.SUBMITTING, endpoint_id=endpoint_id)
-        self.store.move(prompt_id, JobState.QUEUED, runpod_id=RunPodJobId(runpod_id))
+        number = self.store.begin_submission(prompt_id, endpoint_id, _now_ms())
+        self.store.accepted(prompt_id, number, RunPodJobId(runpod_id), _now_ms())
         return prompt_id
 
 
@@ -90,7 +88,7 @@ def _opened(folder: Path) -> Iterator[SendSession]:
         try:
             stack.enter_context(instance_lock(folder))
         except CannotStart as error:
-            raise CannotStart(f"{folder.name}: another command follows this job already") from error
+            raise CannotStart(f"{folder.name}: another command is already following this job") from error
         store = stack.enter_context(JobStore(folder / "jobs.sqlite"))
         try:
             yield SendSession(folder, store)
@@ -113,13 +111,11 @@ class Followed:
         max_in_flight: int,
         large: LargeFiles,
     ) -> None:
-        files = ResultFiles(folders, session.folder / "parts", session.store, large)
-        inputs = InputFiles(folders, session.folder / "spool", session.store.kept, large)
-        tools = Services(session.store, inputs, files, terminal, _now_ms, asyncio.sleep)
+        services = job_services(session.store, folders, session.folder, large, terminal)
         self._ids = ids
         self._store = session.store
         self._terminal = terminal
-        self._dispatcher = Dispatcher(endpoints, tools, max_in_flight)
+        self._dispatcher = Dispatcher(endpoints, services, max_in_flight)
 
     async def until_ended(self) -> None:
         """Submit and follow all jobs until the last one has ended."""

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from client.send.following import Following
 from engine.messages.translate import BrowserMessage
+from storage.atomic import atomic
 from wire.comfy import Message, PreviewFrame
 from wire.ids import ClientId, PromptId
 
@@ -88,10 +89,9 @@ class Terminal:
     def _show_preview(self, frame: PreviewFrame) -> None:
         if self._preview is None:
             return
-        waiting = self._preview.with_name(f".{self._preview.name}.part")
         try:
-            waiting.write_bytes(frame.image)
-            waiting.replace(self._preview)
+            with atomic(self._preview, part=self._preview.with_name(f".{self._preview.name}.part")) as part:
+                part.write_bytes(frame.image)
         except OSError as error:
             self.say(f"--preview {self._preview}: cannot be written: {error.strerror}")
             self._preview = None

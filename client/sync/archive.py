@@ -10,6 +10,7 @@ from pathlib import Path
 from client.sync import extract_models
 from client.sync.manifest import Content, Manifest, encode_manifest
 from client.sync.models import Model, is_unchanged
+from storage.atomic import atomic
 
 _PIECE = 4 * 1024 * 1024
 _OVERHEAD = 1024 * 1024
@@ -18,7 +19,7 @@ _OLDEST = (1980, 1, 1, 0, 0, 0)
 
 
 class ArchiveFailed(Exception):
-    """It could not be written; the text says why."""
+    """The archive could not be written; the text says why."""
 
 
 def write_archive(
@@ -26,24 +27,21 @@ def write_archive(
 ) -> Manifest:
     """Write the archive to *path*, whole or not at all; what is in it. Raises ArchiveFailed."""
     _require_room(path.absolute().parent, sum(model.size for model in models) + _OVERHEAD)
-    part = path.with_name(f".{path.name}.part")
     try:
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        part = path.with_name(f".{path.name}.part")
+        with atomic(path, part=part), zipfile.ZipFile(part, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
             manifest = {model.name: _added(archive, model, begin, advance) for model in models}
             archive.writestr(extract_models.MANIFEST, encode_manifest(manifest))
             archive.writestr(extract_models.THIS, extraction_script())
-        part.replace(path)
     except OSError as error:
         raise ArchiveFailed(f"{error.filename or path}: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)
     return manifest
 
 
 def _require_room(folder: Path, need: int) -> None:
     free = shutil.disk_usage(folder).free
     if need > free:
-        raise ArchiveFailed(f"{folder} has {free / 1e9:.1f} GB free, the archive needs {need / 1e9:.1f} GB")
+        raise ArchiveFailed(f"{folder} has {free / 1e9:.1f} GB free, but the archive needs {need / 1e9:.1f} GB")
 
 
 def _added(

@@ -15,21 +15,22 @@ from client.sync import extract_models
 from client.sync.archive import ArchiveFailed, extraction_script, write_archive
 from client.sync.digests import Digests
 from client.sync.instructions import instructions
-from client.sync.journal import Journal
+from client.sync.journal import SyncJournal
 from client.sync.manifest import ManifestUnreadable
 from client.sync.models import Model, ModelsUnreadable, find_models
 from client.sync.parts import MIB, PART_MAX
 from client.sync.runpodctl import RunpodctlMissing, TransferFailed, require_runpodctl, send
 from client.sync.transfer_display import TransferDisplay
-from client.sync.volume import Volume
+from client.sync.volume import ModelVolume
 from client.sync.volume_sync import Choices, VolumeSync
-from engine.files.object_store import StorageRefused, StorageUnavailable
-from engine.files.s3 import Bucket
 from engine.files.s3_settings import NotSet, volume
 from engine.settings import Settings, SettingsError, load_settings
+from storage.objects import StorageRefused
+from storage.s3 import Bucket
+from wire.errors import Unavailable
 
 _FAILURES = (
-    ModelsUnreadable, NotSet, ManifestUnreadable, StorageRefused, StorageUnavailable, ArchiveFailed, RunpodctlMissing,
+    ModelsUnreadable, NotSet, ManifestUnreadable, StorageRefused, Unavailable, ArchiveFailed, RunpodctlMissing,
     TransferFailed,
 )  # fmt: skip
 _WIDE = {"max_content_width": 120}
@@ -40,29 +41,33 @@ _PATTERN = {"multiple": True, "metavar": "PATTERN"}
 @click.command(context_settings=_WIDE)
 @click.argument("local_dir", type=_PATH)
 @click.argument("volume_id", required=False)
-@click.option("--method", type=click.Choice(["s3", "archive"]), help="[s3 when its keys are set, else archive]")
-@click.option("--include", help="Only files that match, such as 'loras/*'; may be repeated.", **_PATTERN)  # type: ignore[arg-type]
-@click.option("--exclude", help="Not files that match; may be repeated.", **_PATTERN)  # type: ignore[arg-type]
 @click.option(
-    "--extra-model-paths", "extra", type=_PATH, multiple=True, help="A file that names more folders, as ComfyUI's."
+    "--method", type=click.Choice(["s3", "archive"]), help="How to transfer. [s3 when its keys are set, else archive]"
 )
-@click.option("--delete", is_flag=True, help="s3: delete what this command sent before and is no longer here.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
-@click.option("--parallel", type=click.IntRange(1, 32), default=4, help="s3: how many transfers at once. [4]")
-@click.option("--part-size", type=click.IntRange(5, PART_MAX // MIB), default=64, help="s3: MiB a part. [64]")
+@click.option("--include", help="Send only files that match, such as 'loras/*'; may be repeated.", **_PATTERN)  # type: ignore[arg-type]
+@click.option("--exclude", help="Skip files that match; may be repeated.", **_PATTERN)  # type: ignore[arg-type]
+@click.option(
+    "--extra-model-paths", "extra", type=_PATH, multiple=True, help="An extra_model_paths.yaml with more folders."
+)
+@click.option("--delete", is_flag=True, help="s3: delete files that were sent earlier and are gone here.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--parallel", type=click.IntRange(1, 32), default=4, help="s3: number of transfers at once. [4]")
+@click.option(
+    "--part-size", type=click.IntRange(5, PART_MAX // MIB), default=64, help="s3: size of a part in MiB. [64]"
+)
 @click.option("--keep", is_flag=True, help="archive: keep models.zip afterwards.")
 def sync(
     *, local_dir: Path, volume_id: str | None, method: str | None, extra: tuple[Path, ...], keep: bool, **chosen: Any
 ) -> None:
-    """Bring the models of LOCAL_DIR, a ComfyUI or its models folder, to the network volume VOLUME_ID
-    (RUNPOD_VOLUME_ID unless given).
+    """Copy models to a network volume. LOCAL_DIR is a ComfyUI or its models folder; VOLUME_ID is RUNPOD_VOLUME_ID
+    unless given.
 
     \b
     Two methods:
-      s3       straight to the volume's S3 API; sends only what changed, goes on where it was stopped
-      archive  models.zip by 'runpodctl send', and extract-models.py for the other side
+      s3       over the volume's S3 API: sends only what changed, and continues where it was stopped
+      archive  as models.zip by 'runpodctl send', with extract-models.py for the other side
 
-    Besides: sync-models.py list VOLUME_ID · sync-models.py verify VOLUME_ID
+    Other commands: sync-models.py list VOLUME_ID · sync-models.py verify VOLUME_ID
     """
     with _failing_in_one_line():
         settings = load_settings(runpod_volume_id=volume_id)
@@ -71,7 +76,7 @@ def sync(
         for remark in found.remarks:
             click.echo(remark, err=True)
         if not found.models and not chosen["delete"]:
-            raise ModelsUnreadable(f"{local_dir}: no models there that match")
+            raise ModelsUnreadable(f"{local_dir}: no matching models there")
         if (method or ("s3" if settings.runpod_s3_access_key else "archive")) == "s3":
             chosen["part_size"] *= MIB
             sys.exit(0 if _synced(settings, there, found.models, Choices(**chosen)) else 1)
@@ -81,21 +86,23 @@ def sync(
 @click.command("list", context_settings=_WIDE)
 @click.argument("volume_id", required=False)
 def list_models(*, volume_id: str | None) -> None:
-    """List the models on a volume. Slow where there are many files: RunPod reads them for it."""
+    """List the models on a volume. This is slow for many files, because RunPod reads each of them."""
     with _failing_in_one_line():
         settings = load_settings(runpod_volume_id=volume_id)
         for item in _volume(settings, _volume_id(settings)).listed():
             size = "missing" if item.size is None else decimal(item.size)
             sent = item.content is not None
             mark = "" if sent and item.content and item.content.size == item.size else "not sent by this command"
-            click.echo(f"{size:>10}  {item.name}" + (f"  ({'not as it was sent' if sent else mark})" if mark else ""))
+            click.echo(
+                f"{size:>10}  {item.name}" + (f"  ({'changed since it was sent' if sent else mark})" if mark else "")
+            )
 
 
 @click.command(context_settings=_WIDE)
 @click.argument("volume_id", required=False)
-@click.option("--parallel", type=click.IntRange(1, 32), default=4, help="How many files at once. [4]")
+@click.option("--parallel", type=click.IntRange(1, 32), default=4, help="Number of files at once. [4]")
 def verify(*, volume_id: str | None, parallel: int) -> None:
-    """Read every model that was sent to a volume, and compare its SHA-256."""
+    """Read every model that was sent to a volume, and check its SHA-256."""
     with _failing_in_one_line():
         settings = load_settings(runpod_volume_id=volume_id)
         sys.exit(0 if _with_sync(settings, _volume_id(settings), Choices(parallel=parallel), VolumeSync.verify) else 1)
@@ -126,12 +133,12 @@ def _with_sync(settings: Settings, volume_id: str, choices: Choices, act: Callab
     home, there = settings.comfy_runpod_home / "sync", _volume(settings, volume_id)
     with TransferDisplay(Console(stderr=True)) as display:
         storage = f"{there.bucket.place.url} {volume_id}"
-        digests, journal = Digests(home / "digests.jsonl"), Journal(home / "uploads", storage)
+        digests, journal = Digests(home / "digests.jsonl"), SyncJournal(home / "uploads", storage)
         return act(VolumeSync(there, digests, journal, display, choices))
 
 
-def _volume(settings: Settings, volume_id: str) -> Volume:
-    return Volume(Bucket(volume(settings, volume_id)))
+def _volume(settings: Settings, volume_id: str) -> ModelVolume:
+    return ModelVolume(Bucket(volume(settings, volume_id)))
 
 
 def _send_archive(models: tuple[Model, ...], volume_id: str, *, dry_run: bool, keep: bool) -> None:
@@ -161,5 +168,5 @@ def _failing_in_one_line() -> Iterator[None]:
         click.echo(str(error), err=True)
         sys.exit(1)
     except KeyboardInterrupt:
-        click.echo("stopped; the same command goes on from here", err=True)
+        click.echo("stopped; run the same command again to continue", err=True)
         sys.exit(130)

@@ -1,6 +1,5 @@
 """SHA-256 of large files, remembered: a file is read again only when its size or its time has changed."""
 
-import hashlib
 import json
 import threading
 from collections.abc import Callable
@@ -8,8 +7,7 @@ from pathlib import Path
 
 from client.sync.manifest import Content
 from client.sync.models import Model
-
-_PIECE = 4 * 1024 * 1024
+from storage.digest import sha256_of
 
 
 class Digests:
@@ -24,12 +22,7 @@ class Digests:
         """Size and digest; *advance* is told how many bytes were read."""
         key = _key(model)
         if key not in self._known:
-            digest = hashlib.sha256()
-            with model.path.open("rb") as file:
-                while piece := file.read(_PIECE):
-                    digest.update(piece)
-                    advance(len(piece))
-            self._remember(key, digest.hexdigest())
+            self._remember(key, sha256_of(model.path, advance))
         return Content(model.size, self._known[key])
 
     def _remember(self, key: str, sha256: str) -> None:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Put the models of an archive, made by sync-models.py, where the workers look for them. Needs nothing but Python.
+"""Unpack an archive made by sync-models.py into the workers' models folder. Needs only Python.
 
 Nothing is unpacked unless the whole archive is what its manifest says: each name leads below the target, each file has
 its size. Each file's SHA-256 is checked before it takes its name, and the archive is deleted only when all are there.
@@ -12,11 +12,12 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import sys
 import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 TARGET = Path("/runpod-volume/comfyui/models/")
@@ -43,9 +44,9 @@ def main() -> int:
             chosen.archive.unlink()
     except (Refused, OSError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
         print(f"{THIS}: {error}", file=sys.stderr)
-        print(f"{chosen.archive} is kept; nothing unchecked was put in place", file=sys.stderr)
+        print(f"{chosen.archive} was kept; no unchecked file was put in place", file=sys.stderr)
         return 1
-    deleted = "" if chosen.keep else "; the archive is deleted"
+    deleted = "" if chosen.keep else "; the archive was deleted"
     print(f"{count} files are in {chosen.target}{deleted}")
     return 0
 
@@ -53,7 +54,7 @@ def main() -> int:
 def extract(archive: Path, target: Path) -> int:
     """Unpack all; how many files are there now. Raises Refused."""
     if not archive.is_file():
-        raise Refused(f"{archive}: no such file; is the transfer complete, and this the folder it went into?")
+        raise Refused(f"{archive}: no such file; check that the transfer is complete and went into this folder")
     with zipfile.ZipFile(archive) as source:
         files = checked_files(source)
         target.mkdir(parents=True, exist_ok=True)
@@ -61,7 +62,7 @@ def extract(archive: Path, target: Path) -> int:
         need = sum(files[name]["size"] for name in missing)
         free = shutil.disk_usage(str(target)).free
         if need > free:
-            raise Refused(f"{target} has {free / 1e9:.1f} GB free, the models need {need / 1e9:.1f} GB")
+            raise Refused(f"{target} has {free / 1e9:.1f} GB free, but the models need {need / 1e9:.1f} GB")
         for number, name in enumerate(missing, 1):
             size = files[name]["size"] / 1e9
             print(f"{number}/{len(missing)} {name} ({size:.2f} GB)", flush=True)
@@ -77,7 +78,7 @@ def checked_files(source: zipfile.ZipFile) -> dict[str, Any]:
         check_member(info)
     names = [info.filename[len(PREFIX) :] for info in members]
     if len(set(names)) != len(names):
-        raise Refused("the archive holds a file twice")
+        raise Refused("the archive has a file twice")
     try:
         manifest = json.loads(source.read(MANIFEST).decode("utf-8"))
         files = {str(name): {"size": int(item["size"]), "sha256": str(item["sha256"])}
@@ -88,20 +89,24 @@ def checked_files(source: zipfile.ZipFile) -> dict[str, Any]:
         raise Refused(f"the archive and its manifest differ: {sorted(set(files) ^ set(names))[:3]}")
     for info in members:
         if info.file_size != files[info.filename[len(PREFIX) :]]["size"]:
-            raise Refused(f"{info.filename} has another size than the manifest says")
+            raise Refused(f"{info.filename} does not have the size that the manifest says")
     return files
 
 
 def check_member(info: zipfile.ZipInfo) -> None:
-    """Raises Refused for a name that leads out of the target, and for what is no plain file."""
+    """Raises Refused for a name that leads out of the target, and for anything but a plain file."""
     name = info.filename
-    path = PurePosixPath(name)
-    odd = "\\" in name or ":" in name or any(ord(character) < 32 for character in name)
-    if not name.startswith(PREFIX) or odd or path.is_absolute() or {"..", "."} & set(name.split("/")):
+    if not name.startswith(PREFIX) or leads_out(name[len(PREFIX) :]):
         raise Refused(f"the archive names a file outside the models folder: {name!r}")
     plain = stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG)
-    if name.endswith("/") or "//" in name or info.flag_bits & 1 or not plain:
-        raise Refused(f"the archive holds something that is no plain file: {name!r}")
+    if info.flag_bits & 1 or not plain:
+        raise Refused(f"the archive holds something that is not a plain file: {name!r}")
+
+
+def leads_out(name: str) -> bool:
+    """Whether *name* is not a path inside a folder. The rule of comfy-runpod's wire/names.py, which is not here."""
+    odd = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]|^[A-Za-z]:")
+    return any(part.strip() in ("", ".", "..") or odd.search(part) for part in re.split(r"[/\\]", name))
 
 
 def is_there(path: Path, wanted: dict[str, Any]) -> bool:
@@ -132,7 +137,7 @@ def put(source: zipfile.ZipFile, name: str, wanted: dict[str, Any], target: Path
             file.flush()
             os.fsync(file.fileno())
         if digest.hexdigest() != wanted["sha256"]:
-            raise Refused(f"{name} is damaged: its SHA-256 is another than the manifest's; send the archive again")
+            raise Refused(f"{name} is damaged: its SHA-256 differs from the manifest; send the archive again")
         part.replace(path)
     finally:
         if part.exists():

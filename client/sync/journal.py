@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from client.sync.manifest import Content
+from storage.atomic import atomic
 
 
 @dataclass(slots=True)
@@ -21,7 +22,7 @@ class UploadEntry:
     tags: dict[int, str] = field(default_factory=dict)
 
 
-class Journal:
+class SyncJournal:
     """One file an upload, below *folder*; *storage* tells buckets apart."""
 
     def __init__(self, folder: Path, storage: str) -> None:
@@ -56,7 +57,6 @@ class Journal:
     def _write(self, key: str, entry: UploadEntry) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._path(key)
-        waiting = path.with_suffix(".part")
         body = {"key": key, "upload": entry.upload, "size": entry.size, "sha256": entry.sha256}
-        waiting.write_text(json.dumps({**body, "part_size": entry.part_size, "tags": entry.tags}), encoding="utf-8")
-        waiting.replace(path)
+        with atomic(path, part=path.with_suffix(".part")) as part:
+            part.write_text(json.dumps({**body, "part_size": entry.part_size, "tags": entry.tags}), encoding="utf-8")

@@ -18,7 +18,7 @@ _UNFINISHED = ("*.part", "*.partial", "*.tmp", "*.crdownload", "*.incomplete", "
 
 
 class LayoutUnreadable(ValueError):
-    """A file with extra model paths is none."""
+    """The file is not an extra_model_paths.yaml."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,10 @@ def extra_sources(value: Any) -> Iterator[ModelFolder]:
     if value is None:
         return
     if not isinstance(value, dict):
-        raise LayoutUnreadable("is no list of model folders")
+        raise LayoutUnreadable("is not a list of model folders")
     for section in value.values():
         if section is not None and not isinstance(section, dict):
-            raise LayoutUnreadable("is no list of model folders")
+            raise LayoutUnreadable("is not a list of model folders")
         yield from _of_section(section or {})
 
 

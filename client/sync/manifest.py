@@ -5,14 +5,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from engine.model.safe_path import NameRefused, confined_path
+from wire.names import NameRefused, confined_path
 
 _VERSION = 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class ManifestUnreadable(ValueError):
-    """It is none, or one of a newer version."""
+    """The text is not a manifest, or has a newer version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,11 @@ def decode_manifest(text: bytes) -> dict[str, Content]:
             raise ManifestUnreadable(f"the manifest has version {value['version']!r}, this program knows {_VERSION}")
         return {confined_path(name): _content(item) for name, item in value["files"].items()}
     except NameRefused as error:
-        raise ManifestUnreadable(f"the manifest names what is no model: {error}") from error
+        raise ManifestUnreadable(f"the manifest has an invalid file name: {error}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, ManifestUnreadable):
             raise
-        raise ManifestUnreadable(f"no manifest: {type(error).__name__} {error}") from error
+        raise ManifestUnreadable(f"not a manifest: {type(error).__name__} {error}") from error
 
 
 def _content(item: Mapping[str, object]) -> Content:

@@ -9,7 +9,7 @@ import yaml
 
 from client.sync.layout import LayoutUnreadable, ModelFolder, extra_sources, is_model, is_wanted
 from client.sync.manifest import Content
-from engine.model.safe_path import NameRefused, confined_path
+from wire.names import NameRefused, confined_path
 
 _EXTRA = "extra_model_paths.yaml"
 
@@ -45,7 +45,7 @@ class Hashed:
 
 
 def find_models(local: Path, extra: Iterable[Path], include: tuple[str, ...], exclude: tuple[str, ...]) -> Found:
-    """The models of a ComfyUI checkout or models folder, and those that the files *extra* name.
+    """The models of a ComfyUI checkout or models folder, and the ones that the files *extra* name.
 
     Raises ModelsUnreadable.
     """
@@ -54,14 +54,14 @@ def find_models(local: Path, extra: Iterable[Path], include: tuple[str, ...], ex
     for source in _sources(local, extra):
         folder = Path(source.folder)
         if not folder.is_dir():
-            remarks.append(f"left out: {folder} does not exist")
+            remarks.append(f"skipped: {folder} does not exist")
             continue
         for model in _files(folder, source.target, remarks):
             if not is_wanted(model.name, include, exclude):
                 continue
             first = found.setdefault(model.name, model)
             if first is not model and not first.path.samefile(model.path):
-                remarks.append(f"left out: {model.path}, since {first.path} is {model.name} already")
+                remarks.append(f"skipped: {model.path}, because {first.path} is sent as {model.name}")
     return Found(tuple(found[name] for name in sorted(found)), tuple(remarks))
 
 
@@ -107,10 +107,10 @@ def _model(path: Path, name: str, remarks: list[str]) -> Model | None:
         confined_path(name)
         status = path.stat()
     except NameRefused:
-        remarks.append(f"left out: {path}, whose name is not portable")
+        remarks.append(f"skipped: {path}, whose name does not work on every system")
         return None
     except FileNotFoundError:
-        remarks.append(f"left out: {path}, a link to nowhere")
+        remarks.append(f"skipped: {path}, a broken link")
         return None
     except OSError as error:
         raise ModelsUnreadable(f"{path}: {error.strerror}") from error

@@ -11,14 +11,14 @@ _TAIL = 5
 
 
 class RunpodctlMissing(Exception):
-    """It is not installed."""
+    """runpodctl is not installed."""
 
     def __init__(self) -> None:
         super().__init__("runpodctl is not installed: https://github.com/runpod/runpodctl/releases")
 
 
 class TransferFailed(Exception):
-    """It ended without having sent the file; the text is what it said."""
+    """runpodctl ended without sending the file; the text is what it printed."""
 
 
 def require_runpodctl() -> str:

@@ -11,6 +11,6 @@ _LINES = re.compile(rf"(?:runpodctl\s+receive\s+(?P<told>\S+)|code\s+is:\s*(?P<n
 
 
 def transfer_code(line: str) -> str | None:
-    """The code in a line of its output; None when there is none."""
+    """The code in a line of its output, if it has one."""
     match = _LINES.search(line.strip())
     return next(filter(None, match.groups()), None) if match else None

@@ -63,7 +63,7 @@ class TransferDisplay:
             bar, began, size = self._bars.pop(name)
             self._progress.remove_task(bar)
         took_s = max(time.monotonic() - began, 0.001)
-        before = f", {decimal(kept)} of it before" if kept else ""
+        before = f", {decimal(kept)} of it earlier" if kept else ""
         speed = f"  {decimal(int((size - kept) / took_s))}/s" if size - kept > _WORTH_A_SPEED else ""
         self.say(f"{done}  {name}  {decimal(size)}{before}{speed}")
 

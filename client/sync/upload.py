@@ -10,12 +10,14 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Self
 
-from client.sync.journal import Journal, UploadEntry
+from client.sync.journal import SyncJournal, UploadEntry
 from client.sync.manifest import Content
 from client.sync.models import Hashed, is_unchanged
 from client.sync.parts import FILE_MAX, Part, cut
-from engine.files.object_store import ObjectMissing, StorageUnavailable
-from engine.files.s3 import Bucket
+from storage.objects import ObjectMissing
+from storage.s3 import Bucket
+from wire.backoff import next_delay
+from wire.errors import Unavailable
 
 _LOOKS, _LOOK_S = 4, 1.0
 """RunPod has been seen to report success before the object was there, or without it (runpodctl#282)"""
@@ -34,7 +36,7 @@ class Uploader:
     """*advance* is told of every byte; *stop* ends all uploads at their next piece."""
 
     bucket: Bucket
-    journal: Journal
+    journal: SyncJournal
     parts: Executor
     part_size: int
     advance: Callable[[str, int], None]
@@ -45,14 +47,14 @@ class Uploader:
         """Store the file under *key*; how many bytes of it were there already. Raises UploadFailed, StorageRefused."""
         name, size = hashed.model.name, hashed.content.size
         if size > FILE_MAX:
-            raise UploadFailed(f"{name}: larger than the 4 TB that a volume takes for one file")
+            raise UploadFailed(f"{name}: larger than 4 TB, the most that a volume takes for one file")
         try:
             kept = self._transfer(key, hashed)
             if not is_unchanged(hashed.model):
                 self.bucket.delete(key)
                 raise UploadFailed(f"{name}: changed while it was read; run the command again")
             self._check(key, size)
-        except (StorageUnavailable, ObjectMissing) as error:
+        except (Unavailable, ObjectMissing) as error:
             raise UploadFailed(f"{name}: {error}") from error
         except OSError as error:
             raise UploadFailed(f"{name}: cannot be read: {error.strerror or error}") from error
@@ -101,10 +103,10 @@ class Uploader:
         self.journal.stored(key, entry, part.number, tag)
 
     def _complete(self, key: str, entry: UploadEntry, size: int) -> None:
-        """An answer that gets lost is no failure when the object is there."""
+        """A lost answer does not matter when the object is there."""
         try:
             self.bucket.complete(key, entry.upload, entry.tags)
-        except (StorageUnavailable, ObjectMissing):
+        except (Unavailable, ObjectMissing):
             if self.bucket.size(key) != size:
                 raise
         self.journal.forget(key)
@@ -112,7 +114,7 @@ class Uploader:
     def _check(self, key: str, size: int) -> None:
         for look in range(_LOOKS):
             if look:
-                self.sleep(_LOOK_S)
+                self.sleep(next_delay(look - 1, base_s=_LOOK_S))
             found = self.bucket.size(key)
             if found == size:
                 return

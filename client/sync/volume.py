@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from client.sync.layout import MANIFEST_ON_VOLUME, MODELS_ON_VOLUME
 from client.sync.manifest import Content, Manifest, decode_manifest, encode_manifest
-from engine.files.object_store import ObjectMissing
-from engine.files.s3 import Bucket
+from storage.objects import ObjectMissing
+from storage.s3 import Bucket
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ def key_of(name: str) -> str:
     return f"{MODELS_ON_VOLUME}/{name}"
 
 
-class Volume:
-    """Raises StorageRefused and StorageUnavailable from every method, ManifestUnreadable when it holds none of ours."""
+class ModelVolume:
+    """Raises StorageRefused and Unavailable from every method, ManifestUnreadable when it holds none of ours."""
 
     def __init__(self, bucket: Bucket) -> None:
         self.bucket = bucket
@@ -75,7 +75,7 @@ class Volume:
         for piece in self.bucket.read(key_of(name)):
             digest.update(piece)
             advance(len(piece))
-        return None if digest.hexdigest() == content.sha256 else "is damaged: its SHA-256 is another"
+        return None if digest.hexdigest() == content.sha256 else "is damaged: its SHA-256 is different"
 
 
 def total(manifest: Manifest) -> int:

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from client.sync.digests import Digests
-from client.sync.journal import Journal
+from client.sync.journal import SyncJournal
 from client.sync.manifest import Content
 from client.sync.models import Hashed, Model
 from client.sync.sync_plan import SyncPlan, plan, surplus
 from client.sync.transfer_display import TransferDisplay
 from client.sync.upload import Stopped, Uploader, UploadFailed
-from client.sync.volume import Volume, key_of, total
+from client.sync.volume import ModelVolume, key_of, total
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,10 @@ class Choices:
 
 
 class VolumeSync:
-    """Raises StorageRefused, StorageUnavailable and ManifestUnreadable where the whole cannot go on."""
+    """Raises StorageRefused, Unavailable and ManifestUnreadable where the whole cannot go on."""
 
     def __init__(
-        self, volume: Volume, digests: Digests, journal: Journal, display: TransferDisplay, choices: Choices
+        self, volume: ModelVolume, digests: Digests, journal: SyncJournal, display: TransferDisplay, choices: Choices
     ) -> None:
         self._volume, self._digests, self._journal = volume, digests, journal
         self._display, self._choices = display, choices
@@ -64,7 +64,7 @@ class VolumeSync:
         self._display.expect(total(manifest))
         with self._workers() as (files, _):
             faults = self._each(manifest, lambda name: self._verify(name, manifest[name]), files)
-        self._display.say(f"{len(manifest) - len(faults)} of {len(manifest)} files are as they were sent")
+        self._display.say(f"{len(manifest) - len(faults)} of {len(manifest)} files are intact")
         return not faults
 
     def _verify(self, name: str, content: Content) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 
 class WorkflowUnreadable(ValueError):
-    """The file is no workflow; the text says what it is instead."""
+    """The file is not a workflow; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ def read_workflow(text: str) -> Workflow:
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise WorkflowUnreadable(f"is no JSON: {error}") from error
+        raise WorkflowUnreadable(f"is not JSON: {error}") from error
     return _workflow(value)
 
 
@@ -39,7 +39,7 @@ def _workflow(value: Any) -> Workflow:
             return Workflow(_prompt(prompt), graph if isinstance(graph, dict) else None)
         case dict():
             return Workflow(_prompt(value), None)
-    raise WorkflowUnreadable("is no workflow: a JSON object is expected")
+    raise WorkflowUnreadable("is not a workflow: a JSON object was expected")
 
 
 def _prompt(value: dict[str, Any]) -> dict[str, Any]:
@@ -47,9 +47,9 @@ def _prompt(value: dict[str, Any]) -> dict[str, Any]:
         raise WorkflowUnreadable("is an empty workflow")
     for node_id, node in value.items():
         if not isinstance(node, dict) or not isinstance(node.get("class_type"), str):
-            raise WorkflowUnreadable(f"is no workflow: {node_id!r} is no node with a class_type")
+            raise WorkflowUnreadable(f"is not a workflow: {node_id!r} is not a node with a class_type")
         if not isinstance(node.get("inputs", {}), dict):
-            raise WorkflowUnreadable(f"is no workflow: the inputs of node {node_id} are no object")
+            raise WorkflowUnreadable(f"is not a workflow: the inputs of node {node_id} are not an object")
     return {node_id: {**node, "inputs": node.get("inputs", {})} for node_id, node in value.items()}
 
 

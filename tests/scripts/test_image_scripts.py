@@ -1,8 +1,10 @@
 """scripts/build.sh and push.sh: which commands they would run."""
 
 import os
+import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -116,3 +118,21 @@ def test_help_says_how(project: Path, script: str) -> None:
 
     assert done.returncode == 0
     assert done.stdout.startswith(f"Usage: scripts/{script}")
+
+
+def test_the_image_gets_all_that_the_worker_imports(tmp_path: Path) -> None:
+    dockerfile = (PROJECT / "docker" / "Dockerfile").read_text(encoding="utf-8")
+    rooms = re.findall(r"^COPY (\w+) /opt/worker/\1$", dockerfile, re.MULTILINE)
+    ignored = (PROJECT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    for room in rooms:
+        shutil.copytree(PROJECT / room, tmp_path / room)
+    code = (
+        "import importlib, pkgutil, worker\n"
+        "for module in pkgutil.walk_packages(worker.__path__, 'worker.'):\n"
+        "    if not module.name.endswith(('__main__', 'die_with_parent')):\n"  # these two start things
+        "        importlib.import_module(module.name)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert {f"!{room}/" for room in rooms} <= set(ignored)

@@ -12,14 +12,16 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from engine.files.object_store import S3Location
 from sandbox.endpoint.server import Running, running_endpoint
 from sandbox.endpoint.service import Options
 from sandbox.endpoint.workers import WorkerCommand
+from storage.objects import S3Location
 from tests.support.comfyui import SANDBOX
+from tests.support.files import fill
+from tests.support.ports import free_port
 from tests.support.s3 import ACCESS, SECRET
 from tests.support.scripts import environment, run_script
-from tests.support.stack import free_port
+from tests.support.told_comfyui import serving, told
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -85,7 +87,7 @@ async def test_people_read_a_line_a_check_and_what_to_do(variables: dict[str, st
         ({"RUNPOD_ENDPOINT_ID": "other"}, "endpoint", "RUNPOD_ENDPOINT_ID"),
         ({"RUNPOD_ENDPOINT_BASE_URL": "http://127.0.0.1:9/v2"}, "endpoint", "cannot be reached"),
         ({"RUNPOD_S3_SECRET_KEY": "rps_wrong"}, "volume", "refuses"),
-        ({"RUNPOD_VOLUME_ID": "another"}, "volume", "none of this name"),
+        ({"RUNPOD_VOLUME_ID": "another"}, "volume", "does not exist"),
         ({"COMFYUI_URL": "http://192.0.2.1:8188"}, "comfyui", "does not answer"),
         ({"PROXY_PORT": "abc"}, "settings", "PROXY_PORT=abc"),
     ],
@@ -138,7 +140,7 @@ async def test_a_foreign_worker_a_wrong_clock_and_crashing_workers_are_told(
 
     assert status == 1
     assert found["clock"][0]["state"] == "wrong"
-    assert "is the endpoint's worker comfy-runpod's?" in found["worker"][0]["detail"]
+    assert "check that the endpoint runs this project's image" in found["worker"][0]["detail"]
     assert found["workers"][0]["detail"] == "2 unhealthy"
 
 
@@ -158,3 +160,26 @@ async def test_old_comfyui_is_too_old(variables: dict[str, str], tmp_path: Path)
         await runner.cleanup()
 
     assert "too old" in found["comfyui"][0]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("named", "remote", "state", "says"),
+    [
+        ("program", "0", "ok", "output: {program}/output"),
+        ("program", "1", "ok", "output: not on this machine"),
+        ("copy", "0", "wrong", "output: the folder that ComfyUI uses was not recognised"),
+        ("nowhere", "0", "ok", "output: not on this machine"),
+    ],
+)
+async def test_which_of_comfyuis_folders_are_here_is_said(
+    variables: dict[str, str], tmp_path: Path, named: str, remote: str, state: str, says: str
+) -> None:
+    fill(tmp_path / "program", ["custom_nodes/x.py", "output/a.png"])
+    fill(tmp_path / "copy", ["custom_nodes/x.py", "output/other.png"])
+    async with serving(tmp_path / "program" / "output", told(tmp_path / named)) as url:
+        _, found = await examined(variables | {"COMFYUI_URL": url, "COMFYUI_REMOTE": remote}, tmp_path)
+    _, output = found["folders"]
+
+    assert output["state"] == state
+    assert says.format(program=tmp_path / "program") in output["detail"]
+    assert ("COMFYUI_REMOTE=1" in output["mend"]) == (state == "wrong")

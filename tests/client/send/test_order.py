@@ -188,7 +188,7 @@ async def test_a_job_of_another_program_can_be_followed_and_an_unknown_one_is_re
     unknown = await run_script(SCRIPT, "--resume", "nope", **common)  # type: ignore[arg-type]
 
     assert json.loads(followed.out)["files"] == [str(bed.output / "foreign_00001_.png")]
-    assert (unknown.status, "no such job" in unknown.err) == (1, True)
+    assert (unknown.status, "does not know this job" in unknown.err) == (1, True)
 
 
 async def test_the_results_are_opened_with_the_platforms_viewer(bed: Bed) -> None:

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from client.sync import extract_models
 from client.sync.archive import extraction_script, write_archive
 from client.sync.models import find_models
+from tests.support.names import NAMES, NameCase
 
 CONTENTS = {"checkpoints/a.safetensors": b"a" * 5000, "loras/b.pt": b"b" * 10}
 
@@ -100,7 +102,7 @@ def test_a_file_that_differs_from_the_manifest_is_refused_though_its_zip_is_soun
     done = extract(archive)
 
     assert done.returncode == 1
-    assert "its SHA-256 is another" in done.stderr
+    assert "its SHA-256 differs from the manifest" in done.stderr
     assert there(archive) == {}
     assert archive.exists()
 
@@ -134,6 +136,11 @@ def test_a_name_that_leads_out_is_refused_before_anything_is_written(archive: Pa
     assert not list(archive.parent.rglob("*evil*"))
 
 
+@pytest.mark.parametrize("case", NAMES, ids=lambda case: ascii(case.path[:30]))
+def test_the_script_accepts_the_names_that_the_project_accepts(case: NameCase) -> None:
+    assert extract_models.leads_out(case.path) is not case.accepted
+
+
 def test_a_link_in_the_archive_is_refused(archive: Path) -> None:
     rewritten(archive, named("models/link"))
     with zipfile.ZipFile(archive) as old:
@@ -146,7 +153,7 @@ def test_a_link_in_the_archive_is_refused(archive: Path) -> None:
     done = extract(archive)
 
     assert done.returncode == 1
-    assert "no plain file" in done.stderr
+    assert "not a plain file" in done.stderr
 
 
 def test_a_link_on_the_volume_is_no_way_out(archive: Path, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_a_checkout_is_its_models_folder_and_what_its_extra_file_names(tmp_path:
 
     assert names(checkout) == expected
     assert names(checkout / "models") == expected
-    assert find_models(checkout, (), (), ()).remarks == (f"left out: {other}/nowhere does not exist",)
+    assert find_models(checkout, (), (), ()).remarks == (f"skipped: {other}/nowhere does not exist",)
 
 
 def test_a_relative_base_path_is_relative_to_its_file(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_links_are_followed_and_circles_end(tmp_path: Path) -> None:
     found = find_models(models, (), (), ())
 
     assert [model.name for model in found.models] == ["checkpoints/linked/a.safetensors"]
-    assert found.remarks == (f"left out: {models}/checkpoints/dead.pt, a link to nowhere",)
+    assert found.remarks == (f"skipped: {models}/checkpoints/dead.pt, a broken link",)
 
 
 def test_of_two_files_of_one_name_the_first_is_sent_and_the_other_named(tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from client.sync.journal import Journal, UploadEntry
+from client.sync.journal import SyncJournal, UploadEntry
 from client.sync.layout import MANIFEST_ON_VOLUME, MODELS_ON_VOLUME
 from client.sync.parts import MIB
-from engine.files.object_store import S3Location
-from engine.files.s3 import Bucket
+from storage.objects import S3Location
+from storage.s3 import Bucket
 from tests.support.quirky_s3 import Quirks, quirky
 from tests.support.s3 import ACCESS, SECRET
 from tests.support.scripts import Finished, environment, finished, run_script, started
@@ -113,13 +113,13 @@ async def test_a_kill_in_the_middle_costs_only_the_parts_under_way(bed: Bed) -> 
     again = await bed.sync("--part-size", "5")
 
     assert again.status == 0, again.err
-    assert "of it before" in again.err
+    assert "of it earlier" in again.err
     assert b"".join(bed.bucket.read(f"{MODELS_ON_VOLUME}/checkpoints/big.safetensors")) == content
     assert entry_of(bed) is None
 
 
 def entry_of(bed: Bed) -> UploadEntry | None:
-    journal = Journal(bed.home / "sync" / "uploads", f"{bed.place.url} {bed.place.name}")
+    journal = SyncJournal(bed.home / "sync" / "uploads", f"{bed.place.url} {bed.place.name}")
     return journal.find(f"{MODELS_ON_VOLUME}/checkpoints/big.safetensors")
 
 
@@ -128,7 +128,7 @@ async def test_an_upload_of_another_content_is_not_gone_on_with(bed: Bed) -> Non
     key, journal = f"{MODELS_ON_VOLUME}/checkpoints/big.safetensors", bed.home / "sync" / "uploads"
     upload = bed.bucket.begin(key)
     tag = bed.bucket.put_part(key, upload, 1, b"0" * (5 * MIB))
-    written = Journal(journal, f"{bed.place.url} {bed.place.name}")
+    written = SyncJournal(journal, f"{bed.place.url} {bed.place.name}")
     (journal).mkdir(parents=True)
     written._path(key).write_text(
         json.dumps({"upload": upload, "size": 12 * MIB, "sha256": "0" * 64, "part_size": 5 * MIB, "tags": {"1": tag}})
@@ -152,7 +152,7 @@ async def test_ctrl_c_ends_soon_and_says_how_to_go_on(bed: Bed) -> None:
         done = await finished(process)
 
     assert done.status == 130, done.err
-    assert "the same command goes on from here" in done.err
+    assert "run the same command again to continue" in done.err
 
 
 async def test_a_damaged_and_a_missing_file_are_found_and_mended(bed: Bed) -> None:
@@ -169,7 +169,7 @@ async def test_a_damaged_and_a_missing_file_are_found_and_mended(bed: Bed) -> No
     assert broken.status == 1
     assert "vae/a.pt is damaged" in broken.err
     assert "vae/b.pt is not there" in broken.err
-    assert "1 of 3 files are as they were sent" in broken.err
+    assert "1 of 3 files are intact" in broken.err
     assert "sent  vae/b.pt" in mended.err
 
 

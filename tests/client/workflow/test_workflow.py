@@ -38,10 +38,10 @@ def test_a_posted_prompt_brings_its_graph_along() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("# a readme", "no JSON"),
+        ("# a readme", "is not JSON"),
         ("[]", "JSON object"),
         ("{}", "empty"),
-        ('{"name": "x"}', "'name' is no node"),
+        ('{"name": "x"}', "'name' is not a node"),
         ('{"1": {"class_type": "X", "inputs": []}}', "inputs of node 1"),
     ],
 )
