@@ -15,7 +15,8 @@ from bench.report import Limit, Row, percentile
 from engine.model.job import Entry, Submission
 from engine.model.states import JobState
 from engine.store.jobs import JobStore
-from tests.support.stack import PROJECT, Stack, free_port, running_stack
+from tests.support.ports import free_port
+from tests.support.stack import PROJECT, Stack, running_stack
 from wire.ids import PromptId
 
 _ENDED, _ACTIVE, _REQUESTS = 10_000, 1_000, 200

@@ -8,7 +8,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.stack import PROJECT, free_port
+from tests.support.ports import free_port
+from tests.support.stack import PROJECT
 from tests.support.until import until
 
 _START_S = 20.0
