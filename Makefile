@@ -1,8 +1,11 @@
 # Every target sets up what it needs. `make help` lists them.
 PYTHON_HERE := .venv/bin/python
+SIDE_BY_SIDE ?= 3
+# a run of the suite starts some hundred processes, each of which would compile a thousand modules again
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proxy endpoint test check bench pictures comfyui build push image-test
+.PHONY: help setup proxy endpoint test coverage chaos check bench pictures comfyui build push image-test
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-9s %s\n", $$1, $$2 }'
@@ -20,9 +23,18 @@ proxy: setup ## serve http://127.0.0.1:8189, and start what is missing behind it
 endpoint: setup ## the sandbox endpoint alone
 	@exec $(PYTHON_HERE) -m proxy --endpoint-only
 
-test: setup ## the whole suite; what is skipped is said with its reason. ARGS="-k name" chooses
+test: setup ## the whole suite; what is skipped is said with its reason. ARGS="-k name" chooses, SIDE_BY_SIDE=0 runs one after the other
 	@scripts/frontends.sh || echo "frontends: could not be fetched; their tests will be skipped"
-	@$(PYTHON_HERE) -m pytest $(ARGS)
+	@$(PYTHON_HERE) -m pytest --numprocesses $(SIDE_BY_SIDE) --dist loadscope --no-loadscope-reorder --durations 10 $(ARGS)
+
+coverage: setup ## how much of the engine the tests in this process reach; fails below what is promised
+	@$(PYTHON_HERE) -m coverage erase
+	@$(PYTHON_HERE) -m coverage run -m pytest --quiet tests/engine tests/wire $(ARGS)
+	@$(PYTHON_HERE) -m coverage report
+	@$(PYTHON_HERE) -m coverage report --include engine/jobs/machine.py --fail-under 100
+
+chaos: setup ## faults by a seed, and whether a result was lost or paid for twice: ARGS="--seed 7 --faults 500 --minutes 30"
+	@$(PYTHON_HERE) -m chaos $(ARGS)
 
 check: setup ## format, lint, types, arrows between the rooms, a test file for each module, shell scripts, Dockerfile
 	@$(PYTHON_HERE) -m ruff format --check --quiet .

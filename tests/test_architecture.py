@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
-ROOMS = ("wire", "engine", "proxy", "client", "worker", "sandbox", "scripts", "bench", "tests")
+ROOMS = ("wire", "storage", "engine", "proxy", "client", "worker", "sandbox", "scripts", "bench", "chaos", "tests")
 PURE = ("wire/*.py", "engine/model/*.py", "engine/prompt/*.py", "engine/messages/*.py", "engine/views/*.py",
-        "client/workflow/*.py", "worker/events/prompt_run.py", "sandbox/endpoint/state.py")  # fmt: skip
+        "engine/jobs/machine.py", "engine/jobs/results.py", "engine/jobs/result_queue.py", "engine/jobs/setbacks.py",
+        "engine/jobs/endings.py", "engine/jobs/events.py", "engine/jobs/commands.py", "engine/runpod/replies.py",
+        "engine/runpod/submission.py", "client/workflow/*.py",
+        "worker/events/prompt_run.py", "sandbox/endpoint/state.py")  # fmt: skip
 PROCESS_STARTERS = {
     "proxy": {"proxy/stack/machine.py", "proxy/stack/processes.py"},
-    "client": {"client/sync/runpodctl.py"},
+    "client": {"client/deploy.py", "client/sync/runpodctl.py"},
     "worker": {"worker/comfyui/process.py"},
     "sandbox": {"sandbox/endpoint/workers.py"},
 }
@@ -78,7 +81,7 @@ def test_processes_are_started_in_one_place_of_a_room(room: str) -> None:
 def test_the_environment_is_read_in_the_settings_only() -> None:
     readers = {
         relative(path)
-        for path in sources("wire", "engine", "proxy", "client", "worker")
+        for path in sources("wire", "storage", "engine", "proxy", "client", "worker")
         if names_used(path) & {"os.environ", "os.getenv"}
     }
 
@@ -87,7 +90,7 @@ def test_the_environment_is_read_in_the_settings_only() -> None:
 
 def test_every_module_has_a_test_file_of_its_name() -> None:
     """``proxy/addons/submit.py`` has ``tests/proxy/addons/test_submit.py``; the list of exceptions only shrinks."""
-    rooms = ("wire", "engine", "proxy", "client", "worker", "sandbox")
+    rooms = ("wire", "storage", "engine", "proxy", "client", "worker", "sandbox")
     modules = {relative(path) for path in sources(*rooms) if not path.name.startswith("__")}
     untested = {module for module in modules if not _test_file(module).exists()}
     listed = set((PROJECT / "tests" / "modules-without-tests.txt").read_text(encoding="utf-8").split())

@@ -5,8 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from engine.model.job import Brief
+from engine.model.states import PUBLIC_STATES, JobState
 from engine.settings import Settings
+from proxy.overview import shown_job
 from tests.support.help import written as written_help
+from wire.events import KINDS
+from wire.ids import PromptId
 from worker.settings import WorkerSettings
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -108,3 +113,17 @@ def test_the_newcomer_sees_the_two_commands_first() -> None:
 
     assert re.search(r"git clone .* make proxy", block)
     assert "make test" in block
+
+
+def test_every_state_and_member_of_a_job_is_documented() -> None:
+    page = (PROJECT / "docs" / "api.md").read_text(encoding="utf-8")
+    brief = Brief(PromptId("p"), 0, JobState.COMPLETED, 0)
+
+    assert all(f"`{state}`" in page for state in PUBLIC_STATES)
+    assert all(f"`{member}`" in page for member in shown_job(brief, {}))
+
+
+def test_every_kind_of_event_is_documented() -> None:
+    page = (PROJECT / "docs" / "wire.md").read_text(encoding="utf-8")
+
+    assert all(f"`{kind}`" in page for kind in KINDS)

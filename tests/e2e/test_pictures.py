@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from PIL import Image
+from playwright.async_api import Browser
 
-from tests.support.browser import chromium, opened_context, opened_frontend, running_browser
+from tests.support.browser import chromium, opened_context, opened_tab
 from tests.support.frontend import ARTIFACTS, Frontend
 from tests.support.prompts import Prompt, inverted_image
 from tests.support.stack import PROJECT, Stack, running_stack
@@ -58,25 +59,25 @@ async def fitted(frontend: Frontend) -> None:
     await frontend.page.evaluate(script)
 
 
-async def test_a_run_under_way_and_at_its_end(stack: Stack) -> None:
-    async with opened_frontend(stack.url) as frontend:
-        await frontend.load_prompt(with_middle(SLOW, steps=20, seconds_per_step=0.5))
-        await fitted(frontend)
-        await frontend.run()
-        moment = await frontend.shows(lambda shown: shown.progress.get("2", 0) > 0.4 and shown.previews["2"], 60)
-        running = small(await frontend.screenshot("running"))
-        await frontend.image_on_node("3")
-        await frontend.open_queue()
-        await frontend.queue_shows("sandboxslow_00001_.png")
-        done = small(await frontend.screenshot("run"))
+async def test_a_run_under_way_and_at_its_end(frontend: Frontend) -> None:
+    await frontend.load_prompt(with_middle(SLOW, steps=20, seconds_per_step=0.5))
+    await fitted(frontend)
+    await frontend.run()
+    moment = await frontend.shows(lambda shown: shown.progress.get("2", 0) > 0.4 and shown.previews["2"], 60)
+    running = small(await frontend.screenshot("running"))
+    await frontend.image_on_node("3")
+    await frontend.open_queue()
+    await frontend.queue_shows("sandboxslow_00001_.png")
+    done = small(await frontend.screenshot("run"))
 
     assert moment.outlined == ("2",)
     assert running.stat().st_size > 10_000
     assert done.stat().st_size > 10_000
 
 
-async def test_a_failure_names_its_node(stack: Stack) -> None:
-    async with opened_frontend(stack.url) as frontend:
+async def test_a_failure_names_its_node(stack: Stack, browser: Browser) -> None:
+    async with opened_context(browser) as context:
+        frontend = await opened_tab(context, stack.url)  # a used one shows the pictures of the last run
         await frontend.load_prompt(with_middle(FAIL, message="the model does not fit into the GPU's memory"))
         await fitted(frontend)
         await frontend.run()
@@ -86,13 +87,13 @@ async def test_a_failure_names_its_node(stack: Stack) -> None:
     assert failed.stat().st_size > 10_000
 
 
-async def test_the_jobs_page_shows_what_ran(stack: Stack) -> None:
-    async with running_browser() as browser, opened_context(browser) as context:
+async def test_the_jobs_page_shows_what_ran(stack: Stack, browser: Browser) -> None:
+    async with opened_context(browser) as context:
         page = await context.new_page()
         await page.goto(f"{stack.url}/runpod/")
         await page.get_by_text("completed").first.wait_for()
         ARTIFACTS.mkdir(exist_ok=True)
-        await page.screenshot(path=ARTIFACTS / "jobs.png", clip={"x": 200, "y": 0, "width": 1000, "height": 430})
+        await page.screenshot(path=ARTIFACTS / "jobs.png", clip={"x": 200, "y": 0, "width": 1000, "height": 480})
         jobs = small(ARTIFACTS / "jobs.png")
 
     assert jobs.stat().st_size > 5_000

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from engine.files.object_store import S3Location
-from engine.files.s3 import Bucket
 from sandbox.endpoint.__main__ import worker_environ
 from sandbox.endpoint.server import running_endpoint
 from sandbox.endpoint.service import Options
 from sandbox.endpoint.workers import WorkerCommand
+from storage.objects import S3Location
+from storage.s3 import Bucket
 from tests.e2e.test_files import film, sent, upload
 from tests.support.s3 import ACCESS, SECRET, s3_server, weed
 from tests.support.stack import Stack, running_stack

@@ -20,7 +20,7 @@ from sandbox.endpoint.server import Running, running_endpoint
 from sandbox.endpoint.service import Options
 from sandbox.endpoint.workers import sdk_environment
 from tests.support.job_client import JobClient, events
-from tests.support.stack import free_port
+from tests.support.ports import free_port
 
 IMAGE = os.environ.get("IMAGE_UNDER_TEST", "")
 START_S, STOP_S = 240.0, 3.0

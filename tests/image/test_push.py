@@ -10,7 +10,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.support.stack import PROJECT, free_port, stop
+from tests.support.ports import free_port
+from tests.support.stack import PROJECT, stop
 from tests.support.until import until
 
 REGISTRY = shutil.which("docker-registry")

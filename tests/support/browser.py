@@ -58,10 +58,3 @@ async def opened_tab(context: BrowserContext, url: str) -> Frontend:
     await page.goto(url)
     await frontend.ready()
     return frontend
-
-
-@asynccontextmanager
-async def opened_frontend(url: str) -> AsyncIterator[Frontend]:
-    """The page at *url*, ready, in a browser of its own."""
-    async with running_browser() as browser, opened_context(browser) as context:
-        yield await opened_tab(context, url)

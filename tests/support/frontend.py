@@ -143,6 +143,25 @@ class Frontend:
         await self.shows(note, timeout_s)
         return seen
 
+    async def record_whether_ended(self, prompt_id: str) -> None:
+        """From now on note every change of whether the page lists the prompt among those that have ended."""
+        script = """(id) => {
+            const stores = document.getElementById("vue-app").__vue_app__.config.globalProperties.$pinia._s;
+            const queue = stores.get("queue");
+            window.recorded = [];
+            const note = () => {
+                const listed = queue.historyTasks.some((task) => (task.promptId ?? task.jobId) === id);
+                if (listed !== (window.recorded.at(-1) ?? false)) window.recorded.push(listed);
+            };
+            queue.$subscribe(note, { flush: "sync" });
+        }"""
+        await self.page.evaluate(script, prompt_id)
+
+    async def recorded(self) -> list[bool]:
+        """What was noted since :meth:`record_whether_ended`."""
+        found: list[bool] = await self.page.evaluate("() => window.recorded")
+        return found
+
     async def idle(self, timeout_s: float = 30) -> Shown:
         return await self.shows(lambda moment: moment.idle, timeout_s)
 

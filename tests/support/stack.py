@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -14,18 +13,12 @@ from typing import Any
 import aiohttp
 import psutil
 
+from tests.support.ports import free_port
 from tests.support.until import until
 
 PROJECT = Path(__file__).resolve().parents[2]
 _START_S = 90.0
 _STOP_S = 30.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass
@@ -77,6 +70,12 @@ class Stack:
     def children(self) -> list[psutil.Process]:
         """ComfyUI, the endpoint and its workers, as far as the proxy has started them."""
         return psutil.Process(self.process.pid).children(recursive=True)
+
+    def workers(self) -> list[psutil.Process]:
+        return [child for child in self.children() if child.cmdline()[-2:] == ["-m", "worker"]]
+
+    def comfyuis_of_workers(self) -> list[psutil.Process]:
+        return [child for worker in self.workers() for child in worker.children() if "main.py" in child.cmdline()]
 
     async def kill(self) -> None:
         """As a crash would: no clean-up. What the proxy started goes on, until the stack ends."""

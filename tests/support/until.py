@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 async def until[T](
     condition: Callable[[], Awaitable[T]], timeout_s: float = 30.0, about: Callable[[], str] = lambda: ""
 ) -> T:
-    """The first true result of *condition*, asked every 20 ms; fails after *timeout_s* with what *about* says."""
+    """The first true result of *condition*, asked every 50 ms; fails after *timeout_s* with what *about* says."""
     deadline = time.monotonic() + timeout_s
     while True:
         found = await condition()
@@ -16,4 +16,4 @@ async def until[T](
             return found
         if time.monotonic() > deadline:
             raise AssertionError(f"nothing after {timeout_s} s; last: {found!r} {about()}")
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.05)

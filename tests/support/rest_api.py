@@ -1,0 +1,95 @@
+"""RunPod's REST API on loopback, as its published schemas describe it."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp import web
+from jsonschema import Draft202012Validator
+
+from tests.support.stack import PROJECT
+
+SPEC = json.loads((PROJECT / "tests" / "data" / "runpod-api-v2-schemas.json").read_text(encoding="utf-8"))
+KEY = "rpa_notakey"
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "templates": {"args": "", "disk": 20, "mounts": {}, "ports": [], "env": {}, "registry": None, "serverless": False,
+                  "public": False, "category": "NVIDIA", "startSsh": True, "startJupyter": True,
+                  "allowedCudaVersions": []},
+    "serverless": {"args": "", "ports": [], "env": {}, "registry": None, "dataCenterIds": [], "networkVolumes": [],
+                   "flashboot": "OFF", "timeout": 300000, "createdAt": "2026-11-24T00:00:00Z"},
+}  # fmt: skip
+NOUNS = {"templates": "Template", "serverless": "Endpoint"}
+
+
+def complaints(schema: str, body: Any) -> list[str]:
+    validator = Draft202012Validator({"$ref": f"#/components/schemas/{schema}", "components": SPEC["components"]})
+    return [error.message for error in validator.iter_errors(body)]
+
+
+class RestApiServer:
+    """Takes what RunPod's published schemas allow, and nothing else."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, list[dict[str, Any]]] = {"templates": [], "serverless": []}
+        self.writes: list[tuple[str, str, Any]] = []
+        self.url = ""
+
+    async def listed(self, request: web.Request) -> web.Response:
+        self._authorise(request)
+        kind = request.match_info["kind"]
+        key = "templates" if kind == "templates" else "endpoints"
+        assert not complaints(f"List{key.title()}Response", {key: self.kept[kind]})
+        return web.json_response({key: self.kept[kind]})
+
+    async def create(self, request: web.Request) -> web.Response:
+        self._authorise(request)
+        kind, body = request.match_info["kind"], await request.json()
+        self._check(f"Create{NOUNS[kind]}Request", body)
+        made = {**DEFAULTS[kind], **body, "id": f"{kind}-{len(self.kept[kind]) + 1}"}
+        if kind == "serverless":
+            made["gpu"] = {"allowedCudaVersions": [], **made["gpu"]}
+        self.kept[kind].append(made)
+        self.writes.append(("POST", kind, body))
+        return web.json_response(made, status=201)
+
+    async def change(self, request: web.Request) -> web.Response:
+        self._authorise(request)
+        kind, body = request.match_info["kind"], await request.json()
+        self._check(f"Update{NOUNS[kind]}Request", body)
+        (known,) = [item for item in self.kept[kind] if item["id"] == request.match_info["id"]]
+        known |= body
+        self.writes.append(("PATCH", kind, body))
+        return web.json_response(known)
+
+    def _authorise(self, request: web.Request) -> None:
+        if request.headers.get("Authorization") != f"Bearer {KEY}":
+            raise self._problem(web.HTTPUnauthorized, "Unauthorized", "invalid api key")
+
+    def _check(self, schema: str, body: Any) -> None:
+        if wrong := complaints(schema, body):
+            raise self._problem(web.HTTPUnprocessableEntity, "Unprocessable Entity", "validation failed", wrong)
+
+    def _problem(
+        self, kind: type[web.HTTPException], title: str, detail: str, errors: list[str] | None = None
+    ) -> Exception:
+        body = {"title": title, "status": kind.status_code, "detail": detail, "errors": errors or []}
+        assert not complaints("ErrorResponse", body)
+        return kind(text=json.dumps(body), content_type="application/problem+json")
+
+
+@asynccontextmanager
+async def rest_api_server() -> AsyncIterator[RestApiServer]:
+    api = RestApiServer()
+    app = web.Application()
+    app.add_routes([
+        web.get("/v2/{kind}", api.listed), web.post("/v2/{kind}", api.create), web.patch("/v2/{kind}/{id}", api.change),
+    ])  # fmt: skip
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    api.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v2"
+    try:
+        yield api
+    finally:
+        await runner.cleanup()
