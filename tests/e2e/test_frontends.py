@@ -331,7 +331,7 @@ async def test_a_cold_start_is_not_silent(site: Site, tmp_path: Path) -> None:
     settings = {"COMFYUI_URL": site.stack.comfyui_url, "SANDBOX_COLD_START_S": "4"}
     async with running_stack(tmp_path, **settings) as cold:
         frontend = await opened_tab(site.context, cold.url)
-        await frontend.load_prompt(inverted_image(color=10, prefix="cold"))
+        await frontend.load_prompt(slow_image(2, "cold", color=10))
         await frontend.run()
         waiting = await frontend.shows(
             lambda moment: moment.count == 1 and (moment.waiting or site.version == "1.27.10")
