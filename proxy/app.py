@@ -69,13 +69,19 @@ async def _serve(
     services = job_services(store, comfyui, settings.comfy_runpod_home, large, sockets)
     dispatcher = Dispatcher(endpoints, services, settings.max_in_flight)
     overview = Overview(
-        version=version(), kind=kind, comfyui=comfyui, endpoints=endpoints, store=store, clock=time.monotonic
+        version=version(),
+        kind=kind,
+        comfyui=comfyui,
+        endpoints=endpoints,
+        store=store,
+        clock=time.monotonic,
+        now_ms=_now_ms,
     )
     addons = [
         Guard(sockets, allow_remote=settings.proxy_allow_remote),
         Reroute(sockets, SECRET_HEADER),
         Streaming(),
-        Panel(overview.status, overview.jobs, JobActions(dispatcher, store, _new_id).act),
+        Panel(overview.status, overview.jobs, JobActions(dispatcher, store, _new_id, _now_ms).act),
         Submit(comfyui, dispatcher, store, _new_id, _now_ms),
         Queue(dispatcher, store),
         History(store),

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.jobs.dispatcher import Dispatcher
-from engine.model.job import Brief, Job
-from engine.model.states import ENDED, JobState
+from engine.model.job import Brief, Job, is_fetchable
+from engine.model.states import ENDED
 from engine.store.jobs import JobStore
 from wire.ids import PromptId
 
@@ -20,20 +20,20 @@ class NotNow(Exception):
     """The job is not in a state in which this can be done."""
 
 
-def possible_actions(job: Brief | Job) -> tuple[str, ...]:
+def possible_actions(job: Brief | Job, now_ms: int) -> tuple[str, ...]:
     """Which buttons the page shows beside the job."""
     if job.state not in ENDED:
         return (CANCEL, FETCH) if job.attention else (CANCEL,)
-    if job.state is JobState.FAILED and job.runpod_id is not None:
-        return (RETRY, FETCH)
-    return (RETRY,)
+    return (RETRY, FETCH) if is_fetchable(job, now_ms) else (RETRY,)
 
 
 class JobActions:
     """Answers POST /runpod/api/jobs/{id}/{action}; *new_id* makes the id of a new prompt."""
 
-    def __init__(self, dispatcher: Dispatcher, store: JobStore, new_id: Callable[[], PromptId]) -> None:
-        self._dispatcher, self._store, self._new_id = dispatcher, store, new_id
+    def __init__(
+        self, dispatcher: Dispatcher, store: JobStore, new_id: Callable[[], PromptId], now_ms: Callable[[], int]
+    ) -> None:
+        self._dispatcher, self._store, self._new_id, self._now_ms = dispatcher, store, new_id, now_ms
 
     def act(self, prompt_id: str, action: str, *, dry: bool = False) -> dict[str, Any]:
         """The body of the answer. *dry* only tells what would happen and what it would cost, None when nobody knows.
@@ -58,6 +58,9 @@ class JobActions:
         return None if again is None else again.prompt_id
 
     def _fetch(self, job: Job, *, dry: bool) -> bool:
-        if job.state in ENDED and (job.runpod_id is None or job.state is JobState.COMPLETED):
-            raise NotNow("There is nothing to fetch: RunPod never had this job, or its whole result is here.")
+        if job.state in ENDED and not is_fetchable(job, self._now_ms()):
+            raise NotNow(
+                "There is nothing to fetch: everything that came of this job is here, and RunPod keeps a result for "
+                "half an hour."
+            )
         return dry or self._dispatcher.fetch(job.prompt_id)

@@ -16,7 +16,7 @@ from wire.outputs import ItemKey
 
 
 class Overview:
-    """Answers both routes; *kind* is ``runpod`` or ``sandbox``, *clock* counts seconds."""
+    """Answers both routes; *kind* is ``runpod`` or ``sandbox``, *clock* counts seconds, *now_ms* since 1970."""
 
     def __init__(
         self,
@@ -27,6 +27,7 @@ class Overview:
         endpoints: Sequence[Endpoint],
         store: JobStore,
         clock: Callable[[], float],
+        now_ms: Callable[[], int],
     ) -> None:
         self._version = version
         self._kind = kind
@@ -34,6 +35,7 @@ class Overview:
         self._endpoints = endpoints
         self._store = store
         self._clock = clock
+        self._now_ms = now_ms
         self._started = clock()
 
     async def status(self) -> dict[str, Any]:
@@ -55,7 +57,8 @@ class Overview:
         if status == "attention":
             wanted = ACTIVE
         found = self._store.lists.newest(wanted, limit, attention=None if status is None else status == "attention")
-        return {"jobs": [shown_job(job, self._store.files.local(job.prompt_id)) for job in found]}
+        now_ms = self._now_ms()
+        return {"jobs": [shown_job(job, self._store.files.local(job.prompt_id), now_ms) for job in found]}
 
     async def _endpoint(self) -> dict[str, Any]:
         ids = ",".join(endpoint.id for endpoint in self._endpoints)
@@ -73,7 +76,7 @@ class Overview:
         return counts
 
 
-def shown_job(job: Brief, files: Mapping[ItemKey, bool]) -> dict[str, Any]:
+def shown_job(job: Brief, files: Mapping[ItemKey, bool], now_ms: int) -> dict[str, Any]:
     """A job in the body of GET /runpod/api/jobs; *files* are the saved ones, and whether they are gone."""
     return {
         "prompt_id": job.prompt_id,
@@ -85,7 +88,7 @@ def shown_job(job: Brief, files: Mapping[ItemKey, bool]) -> dict[str, Any]:
         "cost_usd": None,  # the price of the endpoint's GPU is not known to the proxy
         "files": [_file(*item, gone=gone) for item, gone in files.items()],
         "error": job.attention or job.error,
-        "actions": possible_actions(job),
+        "actions": possible_actions(job, now_ms),
     }
 
 

@@ -120,7 +120,7 @@ def test_every_state_and_member_of_a_job_is_documented() -> None:
     brief = Brief(PromptId("p"), 0, JobState.COMPLETED, 0)
 
     assert all(f"`{state}`" in page for state in PUBLIC_STATES)
-    assert all(f"`{member}`" in page for member in shown_job(brief, {}))
+    assert all(f"`{member}`" in page for member in shown_job(brief, {}, 0))
 
 
 def test_every_kind_of_event_is_documented() -> None:

@@ -29,6 +29,6 @@ def _seen(content: Content, sizes: Mapping[str, int | None], name: str) -> Conte
 
 
 def surplus(names: Iterable[str], there: Manifest, include: Sequence[str], exclude: Sequence[str]) -> list[str]:
-    """What --delete removes: files that this program sent and that are no longer here. Others are not ours."""
+    """What --delete removes: files that this program sent and that are no longer here; never anybody else's."""
     kept = set(names)
     return sorted(name for name in there if name not in kept and is_wanted(name, include, exclude))

@@ -124,7 +124,7 @@ class VolumeSync:
         return self._each(decided.upload, send, files)
 
     def _each(self, names: Iterable[str], act: Callable[[str], None], files: ThreadPoolExecutor) -> list[str]:
-        """*act* on each of *names*, several at once; those that failed, each told. What concerns all is raised."""
+        """*act* on each of *names*, several at once; the ones that failed. A fault of the storage itself is raised."""
 
         def attempt(name: str) -> str | None:
             try:

@@ -1,7 +1,7 @@
 """RemoteNames: ComfyUI's counter rule where its folder cannot be listed, by asking for single names.
 
-Numbers are taken to be without gaps, as savers leave them: so a dozen questions find the end of thousands. A name that
-was given all the same is no harm, for ComfyUI's upload never overwrites.
+Numbers are taken to be without gaps, as savers leave them: so a dozen questions find the end of thousands. If one
+is taken all the same, no harm is done: ComfyUI's upload never overwrites.
 """
 
 from collections.abc import Awaitable, Callable, Iterable

@@ -210,6 +210,8 @@ class End:
     error: str | None = None
     stop: bool = False
     """RunPod does not know of this end: it is asked to stop the job until it has"""
+    fetchable: bool = False
+    """RunPod may have more of the result than what came"""
 
 
 Question = Stage | SubmitJob | Follow | AskStatus | AskHealth | CancelAtRunPod

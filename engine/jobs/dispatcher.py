@@ -99,7 +99,7 @@ class Dispatcher:
             self._services.publisher.publish_status()
 
     def fetch(self, prompt_id: str) -> bool:
-        """One click: what a job waits for is tried at once, and an ended job whose result RunPod may still have is
+        """One click: what a job waits for is tried at once, and an ended job of whose result RunPod may have more is
         followed again. False when there is nothing to fetch.
         """
         job = self._store.find(prompt_id)
@@ -109,7 +109,10 @@ class Dispatcher:
             if prompt_id in self._runs:
                 self._runs[prompt_id][0].try_now()
             return True
-        if prompt_id in self._runs or (opened := self._store.reopen(job.prompt_id)) is None:
+        if prompt_id in self._runs:
+            return False
+        opened = self._store.reopen(job.prompt_id, self._services.now_ms())
+        if opened is None:
             return False
         logger.info("%s is fetched again", prompt_id)
         self._resume(opened)

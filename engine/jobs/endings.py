@@ -64,7 +64,8 @@ def ending_of(  # noqa: PLR0911  one exhaustive table
 def explained_end(reply: StatusReply, translator: MessageTranslator, *, now_ms: int) -> End:
     """The job ended at RunPod without the worker's last event."""
     error_type, text = explain_platform(reply.status, reply.error)
-    return _failed(translator, error_type, text, now_ms=now_ms)
+    end = _failed(translator, error_type, text, now_ms=now_ms)
+    return replace(end, fetchable=reply.status == "COMPLETED")
 
 
 def failed_end(
@@ -115,7 +116,7 @@ def _incomplete(
     gone = [one.item for one in lost]
     outputs = {node: without(output, gone) for node, output in entry.outputs.items()}
     told = translator.entry(completed=False)
-    return replace(end, entry=Entry(outputs=outputs, status=told.status, meta=entry.meta))
+    return replace(end, entry=Entry(outputs=outputs, status=told.status, meta=entry.meta), fetchable=True)
 
 
 def _entry(history: HistoryEntry, names: Names) -> Entry:

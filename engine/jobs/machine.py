@@ -372,7 +372,7 @@ class RunMachine:
     def _fail(self, error_type: str, text: str, *, node_id: str = "", stop: bool = False) -> None:
         translator = self._results.translator
         end = failed_end(translator, self._job, error_type, text, node_id=node_id, now_ms=self._now_ms)
-        self._end(end, stop=stop)
+        self._end(replace(end, fetchable=stop), stop=stop)  # what one version cannot read, another one may
 
     def _end(self, end: do.End, *, stop: bool = False) -> None:
         self._contact, self.ended = Contact.OVER, True

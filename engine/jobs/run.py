@@ -18,6 +18,7 @@ from engine.jobs.result_work import ResultWork
 from engine.jobs.retry import Retry, delay_s
 from engine.jobs.run_times import RunTimes
 from engine.jobs.services import Services
+from engine.jobs.setbacks import RETENTION_MS
 from engine.jobs.stopper import Stopper
 from engine.jobs.submissions import Submissions
 from engine.model.job import Entry, Job
@@ -366,7 +367,16 @@ class JobRun:
         """History first, then the messages that make the page fetch it."""
         entry = command.entry and self._without_gone(command.entry)
         now_ms = self._services.now_ms()
-        self._store.end(self.prompt_id, command.state, entry, now_ms, error=command.error, stop=command.stop)
+        until_ms = now_ms + RETENTION_MS if command.fetchable else None
+        self._store.end(
+            self.prompt_id,
+            command.state,
+            entry,
+            now_ms,
+            error=command.error,
+            stop=command.stop,
+            fetchable_until_ms=until_ms,
+        )
         logger.info("%s %s%s", self.prompt_id, command.state.value, f": {command.error}" if command.error else "")
         self._services.troubles.over(self.prompt_id)
         self._stopper.wake()

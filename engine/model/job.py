@@ -57,6 +57,7 @@ class Brief:
     execution_ms: int | None = None
     error: str | None = None
     attention: str | None = None
+    fetchable_until_ms: int | None = None
 
 
 class StoredJob(NamedTuple):
@@ -103,6 +104,8 @@ class Job:
     """why the job needs a look, as a sentence; None while all is well"""
     seen_ms: int | None = None
     """when RunPod last said anything about the job"""
+    fetchable_until_ms: int | None = None
+    """until then RunPod may have more of the result of an ended job than what came; None: it has no more"""
 
     def brief(self) -> Brief:
         return Brief(
@@ -116,7 +119,13 @@ class Job:
             execution_ms=self.execution_ms,
             error=self.error,
             attention=self.attention,
+            fetchable_until_ms=self.fetchable_until_ms,
         )
+
+
+def is_fetchable(job: Brief | Job, now_ms: int) -> bool:
+    """Whether it makes sense to follow an ended job once more."""
+    return job.fetchable_until_ms is not None and now_ms < job.fetchable_until_ms
 
 
 def workflow_id(extra_data: Mapping[str, Any]) -> str | None:

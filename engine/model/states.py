@@ -53,11 +53,6 @@ AT_ENDPOINT = ACTIVE - WAITING_HERE - {_S.SUBMITTING}
 """has a RunPod id and must be followed after a restart"""
 
 
-REOPENED = {_S.FAILED: _S.QUEUED, _S.CANCELLED: _S.QUEUED}
-"""an ended job whose result RunPod may still have is followed again when the person asks for it; not in the table,
-for nothing moves such a job by itself"""
-
-
 def require_transition(current: JobState, target: JobState) -> None:
     """Raises IllegalTransition when the table has no arrow from *current* to *target*."""
     if target not in TRANSITIONS[current]:

@@ -25,7 +25,7 @@ class StreamJson:
         self._opened = self._in_list = False
 
     def feed(self, piece: bytes) -> Iterator[Any]:
-        """The elements that *piece* completes. What is no such object never becomes whole; UnicodeDecodeError."""
+        """The elements that *piece* completes. Raises UnicodeDecodeError; any other text just never becomes whole."""
         self._text += self._bytes.decode(piece)
         if self._in_list and b"}" not in piece and b"]" not in piece:
             return  # base64 goes on

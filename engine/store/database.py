@@ -100,6 +100,10 @@ class Database:
                 f"COMFY_RUNPOD_HOME: {path} has format {version}, which this version no longer reads (it reads "
                 f"{OLDEST} to {VERSION}). Move the file away, or choose another COMFY_RUNPOD_HOME."
             )
-        scripts = [TABLES] if version == 0 else [UPGRADES[number] for number in range(version + 1, VERSION + 1)]
-        for script in scripts:
-            self._connection.executescript(f"BEGIN; {script} PRAGMA user_version = {VERSION}; COMMIT;")
+        scripts = (
+            {VERSION: TABLES}
+            if version == 0
+            else {number: UPGRADES[number] for number in range(version + 1, VERSION + 1)}
+        )
+        for number, script in scripts.items():
+            self._connection.executescript(f"BEGIN; {script} PRAGMA user_version = {number}; COMMIT;")

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from engine.model.job import Entry, Job, Submission, workflow_id
+from engine.model.job import Entry, Job, Submission, is_fetchable, workflow_id
 from engine.model.naming import without
-from engine.model.states import REOPENED, WAITING_HERE, JobState, require_transition
+from engine.model.states import WAITING_HERE, JobState, require_transition
 from engine.store.cached_inputs import CachedInputs
 from engine.store.completions import Completions
 from engine.store.database import Database
@@ -27,7 +27,7 @@ MAXIMUM_HISTORY = 10_000
 _FIELDS = (
     "number", "state", "prompt", "extra_data", "outputs_to_execute", "created_ms", "targets", "client_id",
     "endpoint_id", "runpod_id", "started_ms", "ended_ms", "seen_ms", "delay_ms", "execution_ms", "cancel_requested",
-    "error", "attention", "entry", "completion", "returns",
+    "error", "attention", "entry", "completion", "returns", "fetchable_until_ms",
 )  # fmt: skip
 _SELECT = f"SELECT prompt_id, {', '.join(_FIELDS)} FROM jobs JOIN documents USING (prompt_id)"  # noqa: S608
 _READ_AGAIN: dict[str, Any] = {"run": "", "run_started": 0, "next_seq": 0}
@@ -182,14 +182,16 @@ class JobStore:
         *,
         error: str | None = None,
         stop: bool = False,
+        fetchable_until_ms: int | None = None,
     ) -> Job:
         """The job has ended: keep its *entry* as the newest of the history (None: it leaves no history).
 
         *stop*: RunPod does not know that yet, so the jobs that are open there are to be cancelled.
+        *fetchable_until_ms*: until then RunPod may have more of the result than what came.
         """
         with self._database.transaction(durable=True):
             ended = {"ended_ms": now_ms, "hidden": int(entry is None), "attention": None, "error": error}
-            self._move(prompt_id, target, ended)
+            self._move(prompt_id, target, {**ended, "fetchable_until_ms": fetchable_until_ms})
             if not stop:
                 self.runpod_jobs.ended(prompt_id)
             self.runpod_jobs.stop(prompt_id)
@@ -212,12 +214,12 @@ class JobStore:
             )
             self._forget_oldest()
 
-    def reopen(self, prompt_id: PromptId) -> Job | None:
-        """An ended job whose result RunPod may still have is followed again, from its first event; None when RunPod
-        never had it.
+    def reopen(self, prompt_id: PromptId, now_ms: int) -> Job | None:
+        """An ended job of whose result RunPod may have more is followed again, from its first event; None when it
+        cannot.
         """
         job = self.get(prompt_id)
-        if job.state not in REOPENED or job.runpod_id is None:
+        if not is_fetchable(job, now_ms):
             return None
         with self._database.transaction():
             self._reopen(job, cancel_requested=0)
@@ -236,8 +238,8 @@ class JobStore:
         return self.get(prompt_id)
 
     def _reopen(self, job: Job, **columns: Any) -> None:
-        cleared = dict.fromkeys(("error", "attention", "completion", "ended_ms"))
-        self._set(job.prompt_id, {**_READ_AGAIN, **cleared, "state": REOPENED[job.state].value, "hidden": 0, **columns})
+        cleared = dict.fromkeys(("error", "attention", "completion", "ended_ms", "fetchable_until_ms"))
+        self._set(job.prompt_id, {**_READ_AGAIN, **cleared, "state": JobState.QUEUED.value, "hidden": 0, **columns})
         self.completions.forget(job.prompt_id)
         self._database.execute("UPDATE documents SET entry = NULL, view = NULL WHERE prompt_id = ?", (job.prompt_id,))
 

@@ -15,7 +15,7 @@ def states_text(states: frozenset[JobState]) -> str:
 ACTIVE_STATES, ENDED_STATES, SHOWN_STATES = states_text(ACTIVE), states_text(ENDED), states_text(SHOWN_ACTIVE)
 WAITING_STATES = states_text(WAITING_HERE)
 
-VERSION = 5
+VERSION = 6
 """``PRAGMA user_version``"""
 OLDEST = 4
 """the oldest format that is upgraded"""
@@ -53,6 +53,7 @@ TABLES = f"""
         seen_ms INTEGER,
         delay_ms INTEGER,
         execution_ms INTEGER,
+        fetchable_until_ms INTEGER,
         duration_ms REAL NOT NULL DEFAULT 0,
         cancel_requested INTEGER NOT NULL DEFAULT 0,
         returns INTEGER NOT NULL DEFAULT 0,
@@ -140,5 +141,6 @@ UPGRADES = {
         WHERE prompt_id IN (SELECT prompt_id FROM given_up);
     DROP TABLE given_up;
     """,  # noqa: S608  no input in it
+    6: "ALTER TABLE jobs ADD COLUMN fetchable_until_ms INTEGER;",
 }
 """by the format that each leads to"""

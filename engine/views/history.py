@@ -133,7 +133,7 @@ def _clean_prompts(items: Any) -> list[str]:
 
 
 def _clean_prompt(item: Any) -> list[Any] | None:
-    """A 5-tuple of ComfyUI's whose extra_data is an object without a null ``extra_pnginfo``; None when it is none."""
+    """A 5-tuple of ComfyUI's whose extra_data is an object without a null ``extra_pnginfo``; None for anything else."""
     match item:
         case [number, str(prompt_id), prompt, extra_data, outputs, *_]:
             known = extra_data if isinstance(extra_data, dict) else {}

@@ -8,23 +8,26 @@ from typing import Any
 import aiohttp
 import pytest
 
-from engine.model.states import JobState
+from engine.jobs.setbacks import RETENTION_MS
+from engine.model.states import ENDED, JobState
 from engine.runpod.endpoint import Endpoint
 from proxy.addons.guard import Guard
 from proxy.addons.panel import Panel
 from proxy.addons.streaming import Streaming
-from proxy.job_actions import JobActions
+from proxy.job_actions import JobActions, possible_actions
 from proxy.websocket.sockets import Sockets
 from tests.proxy.addons.conftest import running_front
 from tests.support.engine import Engine, engine
+from tests.support.playbook import finished
 from tests.support.runpod import CONTENT, RunPod, endpoint_of, pictures, serving
+from wire.events import HistoryEntry, PromptFailed
 from wire.ids import PromptId
 
 
 @asynccontextmanager
 async def page(one: Engine) -> AsyncIterator[str]:
     """Where the API of our page is served."""
-    actions = JobActions(one.dispatcher, one.store, lambda: PromptId("again"))
+    actions = JobActions(one.dispatcher, one.store, lambda: PromptId("again"), one.clock.now_ms)
 
     async def no_status() -> dict[str, Any]:
         return {}
@@ -107,7 +110,7 @@ async def test_fetch_gets_the_result_of_a_job_that_was_given_up(
     async with engine(tmp_path, []) as one, page(one) as url:
         await one.needs_attention(prompt_id)
         assert await post(session, f"{url}/{prompt_id}/fetch") == (200, {"fetching": True})
-        one.store.end(prompt_id, JobState.FAILED, None, 9)
+        one.store.end(prompt_id, JobState.FAILED, None, 9, fetchable_until_ms=2**53)
     runpod.finish()
     async with engine(tmp_path, [endpoint]) as one, page(one) as url:
         assert await post(session, f"{url}/{prompt_id}/fetch?dry=1") == (200, {"fetching": True})
@@ -118,6 +121,41 @@ async def test_fetch_gets_the_result_of_a_job_that_was_given_up(
 
     assert (job.state, one.saved()) == (JobState.COMPLETED, CONTENT)
     assert (nothing, body["error"]["message"]) == (409, "Cannot fetch")
+
+
+async def test_a_job_that_failed_in_a_node_has_nothing_to_fetch_and_keeps_its_error(
+    endpoint: Endpoint, session: aiohttp.ClientSession, runpod: RunPod, tmp_path: Path
+) -> None:
+    error = {"node_id": "1", "node_type": "SaveImage", "exception_message": "disk on fire"}
+    runpod.script = lambda _: [PromptFailed(error=error, history=HistoryEntry(outputs={}, status={}))]
+    runpod.finish()
+    async with engine(tmp_path, [endpoint]) as one, page(one) as url:
+        job = await one.ended(one.submit())
+        runpod.known = False
+        refused, _ = await post(session, f"{url}/{job.prompt_id}/fetch")
+        (listed,) = one.store.lists.newest(ENDED, 9)
+
+        assert possible_actions(listed, one.clock.now_ms()) == ("retry",)
+        assert (refused, one.store.get(job.prompt_id)) == (409, job)
+    assert job.error == "SaveImage #1: disk on fire"
+
+
+async def test_an_incomplete_result_can_be_fetched_for_as_long_as_runpod_keeps_it(
+    endpoint: Endpoint, session: aiohttp.ClientSession, runpod: RunPod, tmp_path: Path
+) -> None:
+    runpod.script = lambda _: [finished("never-sent.png")]
+    runpod.finish()
+    async with engine(tmp_path, [endpoint]) as one, page(one) as url:
+        job = await one.ended(one.submit())
+        actions = possible_actions(job, one.clock.now_ms())
+        one.clock.ahead_ms = RETENTION_MS
+        too_late, body = await post(session, f"{url}/{job.prompt_id}/fetch")
+        one.clock.ahead_ms = 0
+        in_time = await post(session, f"{url}/{job.prompt_id}/fetch?dry=1")
+
+    assert (job.state, actions) == (JobState.FAILED, ("retry", "fetch"))
+    assert (too_late, body["error"]["message"]) == (409, "Cannot fetch")
+    assert in_time == (200, {"fetching": True})
 
 
 async def test_what_is_no_action_of_a_job_is_refused(

@@ -112,7 +112,7 @@ async def test_run_again_is_a_new_job_with_the_same_prompt(runpod: RunPod, endpo
     assert len(runpod.jobs) == 2
 
 
-async def test_a_job_that_an_earlier_version_gave_up_is_fetched_by_one_click(
+async def test_an_ended_job_of_whose_result_runpod_has_more_is_fetched_by_one_click(
     runpod: RunPod, endpoint: Endpoint, tmp_path: Path
 ) -> None:
     async with engine(tmp_path, [endpoint]) as one:
@@ -120,7 +120,7 @@ async def test_a_job_that_an_earlier_version_gave_up_is_fetched_by_one_click(
         prompt_id = one.submit()
         await one.becomes(prompt_id, JobState.QUEUED)
     with JobStore(tmp_path / "jobs.sqlite") as store:
-        store.end(prompt_id, JobState.FAILED, None, 9, error="RunPod refused the key")
+        store.end(prompt_id, JobState.FAILED, None, 9, error="lost", fetchable_until_ms=2**53)
     runpod.finish()
     async with engine(tmp_path, [endpoint]) as one:
         assert one.dispatcher.fetch(prompt_id)

@@ -170,7 +170,7 @@ def test_without_the_workers_last_event_runpods_word_ends_the_job(name: str, err
 
     assert play.end.state is JobState.FAILED
     assert says in (play.end.error or "")
-    assert not play.end.stop
+    assert (play.end.stop, play.end.fetchable) == (False, name == "COMPLETED")
 
 
 def test_when_runpods_parts_contradict_each_other_it_is_asked_again() -> None:
@@ -261,7 +261,7 @@ def test_jobs_that_the_worker_knows_are_taken_up() -> None:
 def test_a_worker_that_cannot_be_understood_is_stopped() -> None:
     play = running() >> on.Unreadable("the worker speaks protocol 9") << do.End
 
-    assert (play.end.state, play.end.stop) == (JobState.FAILED, True)
+    assert (play.end.state, play.end.stop, play.end.fetchable) == (JobState.FAILED, True, True)
     assert play.end.error == "the worker speaks protocol 9"
 
 

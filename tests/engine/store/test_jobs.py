@@ -169,25 +169,18 @@ def test_a_job_that_was_given_up_is_followed_again_from_its_beginning(tmp_path: 
         job, never = added(store, "a"), added(store, "never-submitted")
         submitted(store, job)
         store.journal.received(job, Progress("run", 3, 4), [], restarted=False, seen_ms=8)
-        store.end(job, JobState.FAILED, Entry(), 9, error="lost")
+        store.end(job, JobState.FAILED, Entry(), 9, error="lost", fetchable_until_ms=20)
         store.end(never, JobState.FAILED, Entry(), 9, error="refused")
-        opened, other = store.reopen(job), store.reopen(never)
+        too_late, opened, other = store.reopen(job, 20), store.reopen(job, 19), store.reopen(never, 19)
 
-        assert other is None
+        assert (too_late, other) == (None, None)
         assert opened is not None
         assert (opened.state, opened.error, opened.completion) == (JobState.QUEUED, None, None)
         assert store.journal.progress(job) == Progress()
         assert history(store) == ["never-submitted"]
         store.end(job, JobState.COMPLETED, Entry(), 20)
+        assert store.reopen(job, 19) is None
         assert history(store) == ["a", "never-submitted"]
-
-
-def test_a_completed_job_is_not_followed_again(tmp_path: Path) -> None:
-    with JobStore(tmp_path / "jobs.sqlite") as store:
-        job = added(store, "a")
-        completed(store, job)
-
-        assert store.reopen(job) is None
 
 
 def test_counts_tell_jobs_that_need_a_look_apart(tmp_path: Path) -> None:
