@@ -32,6 +32,7 @@ from proxy.addons.reroute import Reroute
 from proxy.addons.streaming import Streaming
 from proxy.addons.submit import Submit
 from proxy.addons.upstream import Upstream
+from proxy.addons.viewed_files import ViewedFiles
 from proxy.job_actions import JobActions
 from proxy.overview import Overview
 from proxy.temp_files import TempFiles
@@ -81,6 +82,7 @@ async def _serve(
         Guard(sockets, allow_remote=settings.proxy_allow_remote),
         Reroute(sockets, SECRET_HEADER),
         Streaming(),
+        ViewedFiles(),
         Panel(overview.status, overview.jobs, JobActions(dispatcher, store, _new_id, _now_ms).act),
         Submit(comfyui, dispatcher, store, _new_id, _now_ms),
         Queue(dispatcher, store),

@@ -26,6 +26,7 @@ class Route(Enum):
     EXTENSIONS = auto()
     FEATURES = auto()
     UPLOAD = auto()
+    VIEW = auto()
     ASSET = auto()
     OURS = auto()
     OTHER = auto()
@@ -55,6 +56,7 @@ _TABLE: tuple[tuple[Route, frozenset[str], re.Pattern[str]], ...] = tuple(
         (Route.EXTENSIONS, "GET", f"{_API}/extensions"),
         (Route.FEATURES, "GET", f"{_API}/features"),
         (Route.UPLOAD, "POST", f"{_API}/upload/(image|mask)"),
+        (Route.VIEW, "GET HEAD", f"{_API}/view|/api/assets/([^/]+)/content"),
         # Vite names its chunks <name>-<8 characters of the content's hash>.<type>
         (Route.ASSET, "GET HEAD", r"/assets/[^?]*-[A-Za-z0-9_-]{8}\.[a-z0-9]+"),
         (Route.OURS, "GET HEAD POST", r"(?:/runpod(?:/.*)?|/extensions/comfy-runpod/.*)"),
