@@ -1,5 +1,6 @@
 """WorkerEvents become the websocket messages that ComfyUI would have sent, in ComfyUI's order."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, assert_never
@@ -44,6 +45,7 @@ class StatusDue:
 
 BrowserMessage = Message | PreviewFrame | TextFrame | StatusDue
 
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _STILL = (WorkerState, FileChunk, FilesKept, JobsFound, Omitted, Unknown)
 """events after which the person waits for the same as before"""
 
@@ -107,7 +109,7 @@ class MessageTranslator:
             case Preview():
                 yield self._preview(event)
             case NodeText():
-                yield TextFrame(node_id=event.node, text=event.text, prompt_id=self.prompt_id)
+                yield TextFrame(node_id=event.node, text=_never_html(event.text), prompt_id=self.prompt_id)
             case NodeOutput():
                 yield from self._output(event)
             case NodeBlocked():
@@ -214,3 +216,12 @@ class MessageTranslator:
         yield self._told(kind, data)
         yield StatusDue()
         yield self._message("executing", node=None)  # ComfyUI says the end twice; 1.27 hangs without it
+
+
+def _never_html(text: str) -> str:
+    """*text* as it was for a person, and not a tag for a page that reads it as HTML: an invisible sign, U+2060, follows
+    each ``<`` that could begin one (WHATWG HTML, 13.2.5.6, tag open state).
+
+    Frontends up to 1.35 show the progress text of a node as HTML, so that a worker's text could run as script.
+    """
+    return _TAG.sub("<\u2060", text)

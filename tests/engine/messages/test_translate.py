@@ -1,7 +1,11 @@
 """Worker events as browser messages."""
 
+import re
+
+import pytest
+
 from engine.messages.translate import MessageTranslator, StatusDue
-from wire.comfy import Message, PreviewFrame
+from wire.comfy import Message, PreviewFrame, TextFrame
 from wire.events import (
     HistoryEntry,
     NodeBlocked,
@@ -10,6 +14,7 @@ from wire.events import (
     NodesCached,
     NodesProgressed,
     NodeStarted,
+    NodeText,
     Preview,
     PromptFailed,
     PromptFinished,
@@ -168,3 +173,20 @@ def test_what_a_prompt_waits_for_is_said_once_and_taken_back_when_it_moves() -> 
     ]
     assert [type(message) for message in said[2:]] == [Message, Message]
     assert all(isinstance(message, Message) and message.type == "executing" for message in said[2:])
+
+
+@pytest.mark.parametrize("text", ["<b>bold</b>", "<img src=x onerror=alert()>", "</a>", "<!--", "<?x", "<<script>"])
+def test_progress_text_is_no_html_whoever_reads_it(text: str) -> None:
+    (frame,) = told(NodeText(node="2", text=text))
+
+    assert isinstance(frame, TextFrame)
+    assert frame.text.replace("\u2060", "") == text
+    assert not re.search("<[A-Za-z/!?]", frame.text)
+
+
+@pytest.mark.parametrize("text", ["a < b", "1<2", "[[label|https://a.example/?b=1&c=2]]", "5 %", "<3"])
+def test_progress_text_without_a_tag_is_as_it_was(text: str) -> None:
+    (frame,) = told(NodeText(node="2", text=text))
+
+    assert isinstance(frame, TextFrame)
+    assert frame.text == text
