@@ -252,7 +252,7 @@ class WorkerFailed(_Event):
 
 
 class Unknown(_Event):
-    """An event of a newer worker; skipped."""
+    """An event of a newer worker, or one that is only shown and cannot be read; skipped."""
 
     kind: Literal["unknown"] = "unknown"
     name: str
@@ -285,6 +285,8 @@ WorkerEvent = (
 _EVENT: TypeAdapter[WorkerEvent] = TypeAdapter(Annotated[WorkerEvent, Field(discriminator="kind")])
 KINDS = frozenset(model.model_fields["kind"].default for model in get_args(WorkerEvent) if model is not Unknown)
 """every kind of event that this version knows"""
+_RESULTS = frozenset(model.model_fields["kind"].default for model in (*get_args(Ending), NodeOutput, FileChunk))
+"""the others are only shown: one that cannot be read is left out, because the job is paid"""
 
 
 class NumberedEvent(BaseModel):
@@ -318,7 +320,8 @@ def encode_batch(run: str, started: int, events: Iterable[dict[str, Any]]) -> di
 
 
 def decode_batch(value: object) -> Batch:
-    """Inverse of :func:`encode_batch`; unknown fields are ignored, unknown kinds become Unknown, NaN becomes None.
+    """Inverse of :func:`encode_batch`; unknown fields are ignored, NaN becomes None. Unknown kinds become Unknown, and
+    so does what is only shown and cannot be read.
 
     Raises WireError for anything else that this version cannot read.
     """
@@ -337,6 +340,12 @@ def decode_batch(value: object) -> Batch:
 
 
 def _decode_event(item: dict[str, Any]) -> NumberedEvent:
-    if item["kind"] not in KINDS:
-        return NumberedEvent(seq=item["seq"], event=Unknown(name=str(item["kind"])))
-    return NumberedEvent(seq=item["seq"], event=_EVENT.validate_python(item))
+    kind, seq = item["kind"], item["seq"]
+    if kind not in KINDS:
+        return NumberedEvent(seq=seq, event=Unknown(name=str(kind)))
+    try:
+        return NumberedEvent(seq=seq, event=_EVENT.validate_python(item))
+    except ValidationError:
+        if kind in _RESULTS:
+            raise
+        return NumberedEvent(seq=seq, event=Unknown(name=kind))

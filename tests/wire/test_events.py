@@ -188,6 +188,33 @@ def test_what_is_no_batch_is_refused(value: object) -> None:
         decode_batch(value)
 
 
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"kind": "node_text", "node": "1", "text": 7},
+        {"kind": "node_started", "node": ["1"]},
+        {"kind": "worker_state"},
+        {"kind": "preview", "node": "1", "image_type": "image/png", "transfer": -1},
+        {"kind": "nodes_progressed", "nodes": {"1": 3}},
+        {"kind": "node_blocked", "error": "no"},
+        {"kind": "jobs_found", "jobs": [1]},
+        {"kind": "files_kept", "sha256": ["short"]},
+        {"kind": "prompt_started", "timestamp": "noon"},
+    ],
+    ids=lambda item: str(item["kind"]),
+)
+def test_what_is_only_shown_and_cannot_be_read_costs_no_result(item: dict[str, Any]) -> None:
+    batch = decode_batch(encode_batch("run", 7, [{"seq": 0, **item}, encode_event(1, NodeStarted(node="x"))]))
+
+    assert [numbered.event for numbered in batch.events] == [Unknown(name=item["kind"]), NodeStarted(node="x")]
+
+
+@pytest.mark.parametrize("kind", ["node_output", "file_chunk", "prompt_finished", "prompt_failed", "files_missing"])
+def test_a_result_that_cannot_be_read_is_refused(kind: str) -> None:
+    with pytest.raises(WireError):
+        decode_batch(encode_batch("run", 7, [{"seq": 0, "kind": kind}]))
+
+
 def test_what_cannot_be_read_is_not_repeated_where_it_may_be_kept() -> None:
     file = {**FILES[2].model_dump(mode="json"), "size": -1, "source": {"kind": "url", "url": "https://x/?secret"}}
     item = {"seq": 0, "kind": "node_output", "node": "1", "files": [file]}
