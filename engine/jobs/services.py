@@ -27,6 +27,10 @@ class Publisher(Protocol):
     def notice(self, severity: str, summary: str, detail: str) -> None: ...
 
 
+_KINDS_MAX, _NAME_MAX = 50, 80
+"""a worker may send any number of names, of any length"""
+
+
 class UnknownKinds:
     """Events that a newer worker sends and this version does not know: skipped, with one warning for each kind."""
 
@@ -34,9 +38,10 @@ class UnknownKinds:
         self._met = set[str]()
 
     def warn_once(self, name: str) -> None:
-        if name not in self._met:
+        name = name[:_NAME_MAX]
+        if name not in self._met and len(self._met) < _KINDS_MAX:
             self._met.add(name)
-            logger.warning("the worker reports %r, which this version does not know: it is older than the worker", name)
+            logger.warning("the worker reports %r in a form that this version cannot read; a newer one may", name)
 
 
 @dataclass(frozen=True, slots=True)
