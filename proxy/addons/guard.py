@@ -5,8 +5,8 @@ from typing import Protocol
 
 from mitmproxy import http
 
-from proxy.addons.origin import refusal
 from proxy.addons.responses import comfy_error
+from wire.origin import refusal
 
 logger = logging.getLogger(__name__)
 
@@ -36,16 +36,8 @@ class Guard:
             self._refuse(flow, reason)
 
     def _reason(self, request: http.Request) -> str | None:
-        headers = request.headers
-        return refusal(
-            method=request.method,
-            hosts=headers.get_all("Host"),
-            origins=headers.get_all("Origin"),
-            fetch_site=headers.get("Sec-Fetch-Site"),
-            fetch_mode=headers.get("Sec-Fetch-Mode"),
-            fetch_dest=headers.get("Sec-Fetch-Dest"),
-            allow_remote=self._allow_remote,
-        )
+        headers = request.headers.items(multi=True)
+        return refusal(request.method, headers, allow_remote=self._allow_remote)
 
     def _refuse(self, flow: http.HTTPFlow, reason: str) -> None:
         logger.warning("refused %s %s: %s", flow.request.method, flow.request.path, reason)

@@ -1,27 +1,16 @@
-"""Who may talk to the proxy."""
+"""Who may talk to a server of ours."""
 
 import pytest
 
-from proxy.addons.origin import refusal
+from wire.origin import refusal
 
 
-def asked(
-    host: str | list[str],
-    origin: str | None = None,
-    *,
-    site: str | None = None,
-    navigation: bool = False,
-    allow_remote: bool = False,
-) -> str | None:
-    return refusal(
-        method="GET",
-        hosts=[host] if isinstance(host, str) else host,
-        origins=[] if origin is None else [origin],
-        fetch_site=site,
-        fetch_mode="navigate" if navigation else "cors",
-        fetch_dest="document" if navigation else "empty",
-        allow_remote=allow_remote,
-    )
+def asked(host: str | list[str], origin: str | None = None, *, allow_remote: bool = False, **fetch: str) -> str | None:
+    """Whether a GET is refused; *fetch* are Sec-Fetch headers."""
+    hosts = [host] if isinstance(host, str) else host
+    headers = [("Host", value) for value in hosts] + ([] if origin is None else [("Origin", origin)])
+    headers += [(f"Sec-Fetch-{name}", value) for name, value in fetch.items()]
+    return refusal("GET", headers, allow_remote=allow_remote)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +21,8 @@ def asked(
         ("127.0.0.1:8189", "http://127.0.0.1:8189"),
         ("LOCALHOST:8189", "http://localhost:8189"),
         ("[::1]:8189", "http://[::1]:8189"),
-        ("localhost", "http://localhost:8189"),
+        ("localhost", "http://localhost"),
+        ("localhost:80", "http://localhost"),
         ("127.0.0.1", None),
     ],
 )
@@ -59,6 +49,10 @@ def test_the_persons_own_page_and_scripts_are_welcome(host: str, origin: str | N
         ("localhost:8189", "http://127.0.0.1:8189"),
         ("127.0.0.1:8189", "http://localhost:8189"),
         ("localhost:8189", "http://localhost:8188"),
+        ("localhost:8189", "http://localhost"),
+        ("localhost:8189", "https://localhost"),
+        ("localhost:8189", "https://localhost:8189"),
+        ("localhost", "http://localhost:8189"),
         ("localhost:8189", "http://localhost:3000"),
         ("localhost:8189", "null"),
         ("localhost:8189", ""),
@@ -78,8 +72,9 @@ def test_two_hosts_are_no_host() -> None:
 
 
 def test_a_link_on_another_site_may_open_the_page_but_fetch_nothing() -> None:
-    assert asked("localhost:8189", site="cross-site", navigation=True) is None
-    assert asked("localhost:8189", site="cross-site") is not None
+    assert asked("localhost:8189", site="cross-site", mode="navigate", dest="document") is None
+    assert asked("localhost:8189", site="cross-site", mode="navigate", dest="iframe") is not None
+    assert asked("localhost:8189", site="cross-site", mode="no-cors", dest="image") is not None
     assert asked("localhost:8189", site="same-origin") is None
 
 
