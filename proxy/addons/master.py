@@ -10,6 +10,8 @@ from mitmproxy.addonmanager import AddonManager, safecall
 from mitmproxy.addons import core, next_layer, proxyserver
 from mitmproxy.master import Master
 
+from proxy.addons.trailers import drop_trailers
+
 logger = logging.getLogger(__name__)
 
 _IDLE_S = 7 * 86_400
@@ -26,6 +28,7 @@ class ProxyMaster(Master):
 
     def __init__(self, opts: options.Options, addons: Sequence[object], listening: "Listening") -> None:
         super().__init__(opts)
+        drop_trailers()
         self._legacy_log_events.uninstall()  # it walks all addons for each log record, and hides Python's own warning
         self.addons = IndexedAddons(self)
         self.server = proxyserver.Proxyserver()
