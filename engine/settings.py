@@ -20,9 +20,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT = Path(__file__).resolve().parents[1]
 _SECRETS = frozenset({
-    "runpod_api_key", "runpod_s3_access_key", "runpod_s3_secret_key", "bucket_access_key_id", "bucket_secret_access_key"
+    "proxy_token", "runpod_api_key", "runpod_s3_access_key", "runpod_s3_secret_key", "bucket_access_key_id",
+    "bucket_secret_access_key",
 })  # fmt: skip
 
+_TOKEN_MIN = 16
+"""characters; the tokens of secrets.token_urlsafe() have 43"""
+_MAKE_A_TOKEN = "python3 -c 'import secrets; print(secrets.token_urlsafe())' prints a good one"  # noqa: S105
 _BOTH_OR_NEITHER = "set both to use RunPod, or neither to use the sandbox"
 
 
@@ -100,6 +104,22 @@ def _header_safe(key: SecretStr) -> SecretStr:
     return key
 
 
+def _token(token: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[\x21-\x7e]*", token.get_secret_value()):
+        raise ValueError("may have only letters, digits and signs of ASCII, and no blanks")
+    if len(token.get_secret_value()) < _TOKEN_MIN:
+        raise ValueError(f"is shorter than {_TOKEN_MIN} characters; {_MAKE_A_TOKEN}")
+    return token
+
+
+def _host_names(text: str) -> str:
+    """*text* in lower case, without blanks. A name may have its page's scheme before it, and nothing after it."""
+    names = [part.strip().lower() for part in text.split(",") if part.strip()]
+    if not names or not all(re.fullmatch(r"(https?://)?[a-z0-9_-]+(\.[a-z0-9_-]+)*", name) for name in names):
+        raise ValueError("needs names of hosts, without ports, separated by commas: box.lan, https://comfy.example")
+    return ",".join(names)
+
+
 def _stripped(value: object) -> object:
     return value.strip() if isinstance(value, str) else value
 
@@ -117,6 +137,7 @@ def _datacenter(text: str) -> str:
 
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+Token = Annotated[SecretStr, BeforeValidator(_stripped), AfterValidator(_token)]
 Secret = Annotated[SecretStr, BeforeValidator(_stripped), AfterValidator(_header_safe)]
 VolumeId = Annotated[str, BeforeValidator(_stripped), AfterValidator(_volume_id)]
 Datacenter = Annotated[str, BeforeValidator(_stripped), AfterValidator(_datacenter)]
@@ -134,7 +155,18 @@ class Settings(BaseSettings):
         "127.0.0.1", description="address that the proxy listens on"
     )
     proxy_port: Port = Field(8189, description="port that you open in the browser")
-    proxy_allow_remote: bool = Field(False, description="`1` allows a `PROXY_HOST` that other machines can reach")
+    proxy_allow_remote: bool = Field(
+        False, description="`1` allows a `PROXY_HOST` that other machines can reach; needs `PROXY_TOKEN`"
+    )
+    proxy_token: Token | None = Field(
+        None,
+        description="secret that every page and script must show; without one, every user of this machine can run jobs",
+    )
+    proxy_hosts: Annotated[str, AfterValidator(_host_names)] | None = Field(
+        None,
+        description="host names of the proxy, such as `box.lan`, or `https://box.example` for a tunnel with TLS; "
+        "needs `PROXY_TOKEN`",
+    )
     comfyui_url: Annotated[WebAddress, AfterValidator(_origin)] = Field(
         "http://127.0.0.1:8188", description="address of the local ComfyUI"
     )
@@ -193,6 +225,12 @@ class Settings(BaseSettings):
         return tuple(self.runpod_endpoint_id.split(",")) if self.runpod_endpoint_id else ()
 
     @property
+    def admitted_names(self) -> dict[str, str]:
+        """The names in ``PROXY_HOSTS``, each with the scheme of its page: http where none is given."""
+        split = [name.rpartition("://") for name in (self.proxy_hosts or "").split(",") if name]
+        return {name: scheme or "http" for scheme, _, name in split}
+
+    @property
     def volume_s3_url(self) -> str | None:
         """Where the S3 API of the network volume is; None when nothing tells. Source: RunPod docs, storage/s3-api."""
         if self.runpod_s3_endpoint_url or not self.runpod_datacenter:
@@ -209,8 +247,10 @@ class Settings(BaseSettings):
         if not is_loopback(self.proxy_host) and not self.proxy_allow_remote:
             yield (
                 f"PROXY_HOST={self.proxy_host}: other machines could spend your money through this address; "
-                "set PROXY_ALLOW_REMOTE=1 if you want that"
+                "set PROXY_ALLOW_REMOTE=1 and PROXY_TOKEN if you want that"
             )
+        elif self.proxy_token is None and (opened := self._opened_by()):
+            yield f"PROXY_TOKEN: not set, but {opened} lets other machines spend your money; {_MAKE_A_TOKEN}"
         if self.runpod_api_key and not self.runpod_endpoint_id:
             yield f"RUNPOD_ENDPOINT_ID: not set, but RUNPOD_API_KEY is; {_BOTH_OR_NEITHER}"
         if self.runpod_endpoint_id and not self.runpod_api_key:
@@ -222,6 +262,10 @@ class Settings(BaseSettings):
             yield f"COMFYUI_URL={self.comfyui_url}: is the proxy's own address; change it or PROXY_PORT"
         if self.sandbox_port == self.proxy_port:
             yield f"SANDBOX_PORT={self.sandbox_port}: is the proxy's own port; change it or PROXY_PORT"
+
+    def _opened_by(self) -> str:
+        """The settings by which other machines reach the proxy; empty when only this one does."""
+        return "PROXY_ALLOW_REMOTE=1" if self.proxy_allow_remote else "PROXY_HOSTS" if self.proxy_hosts else ""
 
     def _half_keys(self, *names: str) -> Iterator[str]:
         missing = [name.upper() for name in names if getattr(self, name) is None]

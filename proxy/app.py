@@ -21,6 +21,7 @@ from engine.runpod.endpoint import Endpoint
 from engine.runpod.endpoints import runpod_endpoints, sandbox_endpoints
 from engine.settings import PROJECT, Settings
 from engine.store.jobs import JobStore
+from proxy.addons.access import Access
 from proxy.addons.features import Features
 from proxy.addons.guard import Guard
 from proxy.addons.history import History
@@ -28,9 +29,11 @@ from proxy.addons.jobs import Jobs
 from proxy.addons.master import run_front
 from proxy.addons.panel import Panel
 from proxy.addons.queue import Queue
+from proxy.addons.refusing import Sink
 from proxy.addons.reroute import Reroute
 from proxy.addons.streaming import Streaming
 from proxy.addons.submit import Submit
+from proxy.addons.token import Token
 from proxy.addons.upstream import Upstream
 from proxy.addons.viewed_files import ViewedFiles
 from proxy.job_actions import JobActions
@@ -79,7 +82,7 @@ async def _serve(
         now_ms=_now_ms,
     )
     addons = [
-        Guard(sockets, allow_remote=settings.proxy_allow_remote),
+        *_guards(settings, sockets),
         Reroute(sockets, SECRET_HEADER),
         Streaming(),
         ViewedFiles(),
@@ -104,6 +107,16 @@ async def _serve(
             )
     finally:
         await sockets.stop()
+
+
+def _guards(settings: Settings, sink: Sink) -> list[object]:
+    """The addons that refuse. They come first: nothing else may see what they have not let in."""
+    names = settings.admitted_names
+    guards: list[object] = [Guard(sink, allow_remote=settings.proxy_allow_remote, names=names)]
+    if settings.proxy_token is not None:
+        access = Access(settings.proxy_token.get_secret_value(), settings.proxy_port)
+        guards.append(Token(sink, access, names))
+    return guards
 
 
 @contextlib.asynccontextmanager

@@ -6,7 +6,9 @@ import ipaddress
 import logging
 import signal
 import sys
+from collections.abc import Iterable
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 import click
 
@@ -14,6 +16,7 @@ from engine.errors import CannotStart
 from engine.instance_lock import instance_lock
 from engine.ports import wait_until_listening
 from engine.settings import Settings, SettingsError, environment_for_others, load_settings
+from proxy.addons.access import Access
 from proxy.stack.plan import StackPlan, client_variables
 from proxy.stack.processes import exec_command, prepare, prepare_endpoint, running
 from proxy.stack.readiness import wait_until_ready
@@ -40,6 +43,7 @@ def run(*, verbose: bool = False, endpoint_only: bool = False, open_page: bool =
     _log_for_people(logging.DEBUG if verbose else logging.INFO)
     try:
         settings = load_settings(**chosen)
+        _keep_out_of_the_log(settings)
         if endpoint_only:
             _exec_endpoint(settings)
         with contextlib.suppress(asyncio.CancelledError, KeyboardInterrupt):
@@ -91,11 +95,20 @@ async def _announce(settings: Settings, *, open_page: bool) -> None:
     url = f"http://{host}:{settings.proxy_port}"
     if not await wait_until_listening(host.strip("[]"), settings.proxy_port, _READY_TIMEOUT_S):
         return
-    click.echo(f"ComfyUI on RunPod: {url}")
-    if missing := await wait_until_ready(url, _READY_TIMEOUT_S):
+    token = settings.proxy_token.get_secret_value() if settings.proxy_token else None
+    click.echo(f"ComfyUI on RunPod: {page_link(url, token, is_terminal=sys.stdout.isatty())}")
+    if missing := await wait_until_ready(url, _READY_TIMEOUT_S, token):
         log.warning("not ready after %g s: %s; run scripts/doctor.py to find out why", _READY_TIMEOUT_S, missing)
     if open_page:
+        # without the token: other users of this machine see the arguments of the browser
         await asyncio.to_thread(click.launch, url)
+
+
+def page_link(url: str, token: str | None, *, is_terminal: bool) -> str:
+    """Where to open the page. Only a terminal gets the token: other output is often kept, in a log or a journal."""
+    if token is None:
+        return url
+    return f"{url}/?token={quote(token, safe='')}" if is_terminal else f"{url} (it asks for PROXY_TOKEN)"
 
 
 def browsable_host(host: str) -> str:
@@ -123,6 +136,31 @@ def _log_for_people(level: int) -> None:
     logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     for chatty in ("mitmproxy", "aiohttp", "asyncio"):
         logging.getLogger(chatty).setLevel(max(level, logging.INFO if level == logging.DEBUG else logging.WARNING))
+
+
+def _keep_out_of_the_log(settings: Settings) -> None:
+    """With --verbose, mitmproxy logs the bytes of a broken request, and a token may be among them."""
+    if settings.proxy_token is None:
+        return
+    token = settings.proxy_token.get_secret_value()
+    cookie = Access(token, settings.proxy_port).cookie_value
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Redacted((token, quote(token, safe=""), cookie)))
+
+
+class Redacted(logging.Filter):
+    """Replaces *secrets* in what is logged."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        super().__init__()
+        self._secrets = tuple(secrets)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        for secret in self._secrets:
+            text = text.replace(secret, "[secret]")
+        record.msg, record.args = text, ()
+        return True
 
 
 def _give_up(error: Exception, status: int) -> None:

@@ -87,7 +87,8 @@ async def _ports(settings: Settings, session: aiohttp.ClientSession) -> list[Fin
     found = [await _port("PROXY_PORT", settings.proxy_host, settings.proxy_port, _answers(session, proxy))]
     if not settings.endpoint_ids:
         url = f"{sandbox_url(settings.sandbox_port)}/{SANDBOX_ID}/health"
-        found.append(await _port("SANDBOX_PORT", SANDBOX_HOST, settings.sandbox_port, _answers(session, url)))
+        ours = _answers(session, url, Authorization="Bearer sandbox")
+        found.append(await _port("SANDBOX_PORT", SANDBOX_HOST, settings.sandbox_port, ours))
     return found
 
 
@@ -101,11 +102,13 @@ async def _port(variable: str, host: str, port: int, ours: Awaitable[bool]) -> F
     return Finding("port", "ok", f"{variable}={port}: free")
 
 
-async def _answers(session: aiohttp.ClientSession, url: str) -> bool:
-    headers = {"Authorization": "Bearer sandbox"}
+async def _answers(session: aiohttp.ClientSession, url: str, **headers: str) -> bool:
+    """Whether one of our servers is there. A proxy that asks for PROXY_TOKEN is one; it need not be told the token,
+    which a program of somebody else at this port would get as well.
+    """
     try:
         async with session.get(url, headers=headers, timeout=aiohttp.ClientTimeout(total=3)) as response:
-            return response.status == 200
+            return response.status == 200 or "comfy-runpod" in response.headers.get("WWW-Authenticate", "")
     except (aiohttp.ClientError, TimeoutError):
         return False
 

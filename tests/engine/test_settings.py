@@ -5,6 +5,8 @@ from pydantic import ValidationError
 
 from engine.settings import Settings, SettingsError, data_home, environment_for_others, is_loopback, load_settings
 
+GOOD_TOKEN = "Zq3x-7Kp_0aT9.uVw"
+
 
 @pytest.fixture(autouse=True)
 def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,6 +40,13 @@ def test_nothing_needs_to_be_set() -> None:
         ("PROXY_PORT", "0"),
         ("PROXY_PORT", "65536"),
         ("PROXY_ALLOW_REMOTE", "perhaps"),
+        ("PROXY_HOSTS", "box.lan:8189"),
+        ("PROXY_HOSTS", "http://box.lan/"),
+        ("PROXY_HOSTS", "*"),
+        ("PROXY_HOSTS", "[::1]"),
+        ("PROXY_HOSTS", "box..lan"),
+        ("PROXY_HOSTS", ","),
+        ("PROXY_HOSTS", "box.lan box.example"),
         ("COMFYUI_URL", "127.0.0.1:8188"),
         ("COMFYUI_URL", "ftp://127.0.0.1"),
         ("COMFYUI_URL", "http://"),
@@ -107,8 +116,62 @@ def test_a_key_is_not_in_the_text_of_the_settings(monkeypatch: pytest.MonkeyPatc
 def test_another_machine_may_be_let_in_on_purpose(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROXY_HOST", "0.0.0.0")
     monkeypatch.setenv("PROXY_ALLOW_REMOTE", "1")
+    monkeypatch.setenv("PROXY_TOKEN", GOOD_TOKEN)
 
     assert load_settings(None).proxy_host == "0.0.0.0"
+
+
+@pytest.mark.parametrize(
+    "opened",
+    [
+        {"PROXY_HOST": "0.0.0.0", "PROXY_ALLOW_REMOTE": "1"},
+        {"PROXY_ALLOW_REMOTE": "1"},
+        {"PROXY_HOSTS": "box.lan"},
+        {"PROXY_HOSTS": "https://box.example"},
+    ],
+    ids=str,
+)
+def test_other_machines_need_a_token(monkeypatch: pytest.MonkeyPatch, opened: dict[str, str]) -> None:
+    (line,) = complaints(monkeypatch, **opened)
+
+    assert line.startswith("PROXY_TOKEN: not set, but PROXY_")
+    assert next(name for name in reversed(opened)) in line
+    assert "token_urlsafe" in line
+
+
+@pytest.mark.parametrize(
+    ("token", "says"),
+    [
+        ("hunter2", "is shorter than 16 characters; python3 -c"),
+        ("123456789012345", "is shorter than 16 characters"),
+        ("with a blank in it", "no blanks"),
+        ("mit-Umlaut-äöü-drin", "ASCII"),
+    ],
+)
+def test_a_poor_token_is_refused_and_not_repeated(monkeypatch: pytest.MonkeyPatch, token: str, says: str) -> None:
+    (line,) = complaints(monkeypatch, PROXY_TOKEN=token)
+
+    assert line.startswith("PROXY_TOKEN: ")
+    assert says in line
+    assert token not in line
+
+
+def test_a_token_is_in_no_text_and_no_program_that_we_start_gets_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROXY_TOKEN", f" {GOOD_TOKEN} ")
+    settings = load_settings(None)
+
+    assert settings.proxy_token is not None
+    assert settings.proxy_token.get_secret_value() == GOOD_TOKEN
+    assert GOOD_TOKEN not in repr(settings)
+    assert GOOD_TOKEN not in str(environment_for_others())
+
+
+def test_a_name_has_the_scheme_of_its_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROXY_TOKEN", GOOD_TOKEN)
+    assert load_settings(None).admitted_names == {}
+
+    monkeypatch.setenv("PROXY_HOSTS", " Box.lan, https://box.example,http://my_box ,")
+    assert load_settings(None).admitted_names == {"box.lan": "http", "box.example": "https", "my_box": "http"}
 
 
 def test_the_environment_wins_over_the_file_and_empty_means_unset(

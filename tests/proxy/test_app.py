@@ -55,6 +55,22 @@ async def test_everything_is_put_together_and_a_signal_ends_it(tmp_path: Path) -
     assert not await wait_until_listening("127.0.0.1", int(url.rpartition(":")[2]), 0.1)
 
 
+async def test_a_token_is_asked_for_everything_and_comfyui_never_sees_it(tmp_path: Path) -> None:
+    token = "Zq3x-7Kp_0aT9.uVw"
+    chosen = {"proxy_token": token, "proxy_hosts": "box.lan"}
+    async with serving(200) as comfyui, served(settings_of(tmp_path, comfyui, **chosen)) as (url, session):
+        without = [
+            (await session.get(url + path)).status for path in ("/", "/system_stats", "/runpod/api/status", "/ws")
+        ]
+        shown = {"Authorization": f"Bearer {token}", "Host": "box.lan"}
+        status = await session.get(f"{url}/runpod/api/status", headers=shown)
+        passed = await session.get(f"{url}/system_stats", headers=shown)
+        other = await session.get(f"{url}/system_stats", headers=shown | {"Host": "other.lan"})
+
+    assert without == [401, 401, 401, 401]
+    assert (status.status, passed.status, other.status) == (200, 200, 403)
+
+
 async def test_a_websocket_of_the_page_is_greeted_while_comfyui_is_down(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, f"http://127.0.0.1:{free_port()}")
     async with served(settings) as (url, session), session.ws_connect(f"{url}/ws") as page:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from aiohttp import web
@@ -18,6 +19,7 @@ from proxy.cli import browsable_host
 from tests.support.ports import free_port
 
 DEADLINE_S = 30
+TOKEN = "a+token/with=signs&more"
 
 
 @pytest.fixture
@@ -48,14 +50,16 @@ def variables(tmp_path: Path, comfyui: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def proxy(variables: dict[str, str], *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def proxy(
+    variables: dict[str, str], *arguments: str, stdout: int = asyncio.subprocess.PIPE
+) -> AsyncIterator[asyncio.subprocess.Process]:
     ours = {name.upper() for name in Settings.model_fields}
     environ = {name: value for name, value in os.environ.items() if name not in ours}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "proxy", *arguments),
         cwd=PROJECT,
         env=environ | variables,
-        stdout=asyncio.subprocess.PIPE,
+        stdout=stdout,
         stderr=asyncio.subprocess.PIPE,
     )
     try:
@@ -115,6 +119,54 @@ async def test_it_says_what_it_uses_and_where_to_go_and_ends_cleanly(
     assert process.returncode == 0
     assert "Traceback" not in errors.decode()
     assert "rpa_secret" not in errors.decode()
+
+
+async def test_the_token_is_on_the_terminal_and_in_no_log(variables: dict[str, str]) -> None:
+    terminal, theirs = os.openpty()
+    async with proxy(variables | {"PROXY_TOKEN": TOKEN}, "--verbose", stdout=theirs) as process:
+        os.close(theirs)
+        link = await asyncio.to_thread(_line_of, terminal, "ComfyUI on RunPod: ")
+        await _break_off(variables["PROXY_PORT"], f"GET /?token={quote(TOKEN, safe='')} HTTP/1.1\r\nCookie: a".encode())
+        process.send_signal(signal.SIGTERM)
+        errors = (await process.stderr.read()).decode() if process.stderr else ""
+        await process.wait()
+    os.close(terminal)
+
+    assert link == f"ComfyUI on RunPod: http://127.0.0.1:{variables['PROXY_PORT']}/?token={quote(TOKEN, safe='')}"
+    assert "before completing request headers: b'GET /?token=[secret] HTTP/1.1" in errors
+    assert TOKEN not in errors
+    assert quote(TOKEN, safe="") not in errors
+
+
+async def test_output_that_may_be_kept_has_no_token(variables: dict[str, str]) -> None:
+    async with proxy(variables | {"PROXY_TOKEN": TOKEN}) as process:
+        lines = await lines_until(process, "ComfyUI on RunPod")
+
+    assert lines[-1] == f"ComfyUI on RunPod: http://127.0.0.1:{variables['PROXY_PORT']} (it asks for PROXY_TOKEN)"
+
+
+async def test_other_machines_are_not_let_in_without_a_token(variables: dict[str, str]) -> None:
+    async with proxy(variables | {"PROXY_HOST": "0.0.0.0", "PROXY_ALLOW_REMOTE": "1"}) as process:
+        _, errors = await process.communicate()
+
+    (line,) = errors.decode().splitlines()
+    assert process.returncode == 2
+    assert line.startswith("PROXY_TOKEN: not set, but PROXY_ALLOW_REMOTE=1 ")
+
+
+def _line_of(terminal: int, start: str) -> str:
+    """The first line with this *start* on a terminal."""
+    with os.fdopen(terminal, encoding="utf-8", closefd=False) as lines:
+        return next(line.strip() for line in lines if line.startswith(start))
+
+
+async def _break_off(port: str, head: bytes) -> None:
+    """Send half a head, and leave when the proxy has noticed."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(port))
+    writer.write(head)
+    writer.write_eof()
+    assert await reader.read() == b""
+    writer.close()
 
 
 async def test_two_proxies_do_not_share_a_home(variables: dict[str, str]) -> None:

@@ -11,6 +11,9 @@ from tests.support.ports import free_port
 from tests.support.scripts import environment, finished, line_with, started
 from tests.support.until import until
 
+TOKEN = "Zq3x-7Kp_0aT9.uVw"
+"""the page asks for it: other users of the machine can read with what arguments a browser is started"""
+
 
 async def test_one_command_starts_both_opens_the_page_and_one_ctrl_c_ends_it_all(tmp_path: Path) -> None:
     opened, browser, proxy = tmp_path / "opened", tmp_path / "bin" / "xdg-open", free_port()
@@ -20,6 +23,7 @@ async def test_one_command_starts_both_opens_the_page_and_one_ctrl_c_ends_it_all
     environ = environment(
         PATH=f"{browser.parent}:{os.environ['PATH']}",
         PROXY_PORT=str(proxy),
+        PROXY_TOKEN=TOKEN,
         COMFYUI_URL=f"http://127.0.0.1:{free_port()}",
         SANDBOX_PORT=str(free_port()),
         COMFY_RUNPOD_HOME=str(tmp_path / "home"),
@@ -31,13 +35,15 @@ async def test_one_command_starts_both_opens_the_page_and_one_ctrl_c_ends_it_all
             return opened.exists() and opened.read_text(encoding="utf-8") != ""
 
         await until(is_open, 60)
-        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{proxy}/system_stats") as answer:
-            status = answer.status
+        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}) as session:
+            status = (await session.get(f"http://127.0.0.1:{proxy}/system_stats")).status
         children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGINT)
         done = await finished(process)
 
     assert opened.read_text(encoding="utf-8").strip() == f"http://127.0.0.1:{proxy}"
+    assert "not ready" not in done.err
+    assert TOKEN not in done.out + done.err
     assert status == 200
     assert len(children) >= 3  # ComfyUI, the endpoint, its worker
     assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]

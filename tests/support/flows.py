@@ -1,12 +1,21 @@
 """A flow of mitmproxy, as the hooks of an addon get it: they are called by the tests as mitmproxy calls them."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from mitmproxy import http
 from mitmproxy.test import tflow, tutils
 
 _LOOPBACK = "127.0.0.1:8189"
+
+
+@dataclass
+class Sink:
+    """Where a long refused body would go."""
+
+    host: str = "127.0.0.1"
+    port: int = 4711
 
 
 def asked(method: str, path: str, body: object = None, **headers: str) -> http.HTTPFlow:

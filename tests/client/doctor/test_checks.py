@@ -11,13 +11,18 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from mitmproxy import http
 
+from proxy.addons.access import Access
+from proxy.addons.token import Token
 from sandbox.endpoint.server import Running, running_endpoint
 from sandbox.endpoint.service import Options
 from sandbox.endpoint.workers import WorkerCommand
 from storage.objects import S3Location
+from tests.proxy.addons.conftest import running_front
 from tests.support.comfyui import SANDBOX
 from tests.support.files import fill
+from tests.support.flows import Sink
 from tests.support.ports import free_port
 from tests.support.s3 import ACCESS, SECRET
 from tests.support.scripts import environment, run_script
@@ -110,6 +115,28 @@ async def test_a_taken_port_is_named_with_its_occupant(variables: dict[str, str]
 
     assert status == 1
     assert "(pid " in found["port"][0]["detail"]
+
+
+class Noting:
+    """An addon that notes what is sent as a token."""
+
+    def __init__(self) -> None:
+        self.sent = set[str | None]()
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        self.sent.add(flow.request.headers.get("Authorization"))
+
+
+async def test_a_proxy_that_asks_for_its_token_is_ours_and_need_not_get_it(
+    variables: dict[str, str], tmp_path: Path
+) -> None:
+    token, noting = "Zq3x-7Kp_0aT9.uVw", Noting()
+    async with running_front("http://127.0.0.1:1", [noting, Token(Sink(), Access(token, 8189))]) as url:
+        port = url.rpartition(":")[2]
+        _, found = await examined(variables | {"PROXY_PORT": port, "PROXY_TOKEN": token}, tmp_path)
+
+    assert found["port"][0]["detail"] == f"PROXY_PORT={port}: in use by this project"
+    assert noting.sent == {None}
 
 
 class Foreign:

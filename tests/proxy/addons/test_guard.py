@@ -1,18 +1,10 @@
 """The guard: what it refuses, and where it sends a long body that it refuses."""
 
-from dataclasses import dataclass
-
 import pytest
 from mitmproxy import http
 
 from proxy.addons.guard import Guard
-from tests.support.flows import answer, asked
-
-
-@dataclass
-class Sink:
-    host: str = "127.0.0.1"
-    port: int = 4711
+from tests.support.flows import Sink, answer, asked
 
 
 def guarded(flow: http.HTTPFlow, *, allow_remote: bool = False) -> http.HTTPFlow:

@@ -14,8 +14,11 @@ class Proxy:
     def __init__(self) -> None:
         self.url = ""
         self.statuses = [status()]
+        self.token: str | None = None
 
-    async def answer(self, _: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.Response:
+        if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
+            return web.json_response({"error": {}}, status=401)
         return web.json_response(self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0])
 
 
@@ -51,6 +54,13 @@ async def test_what_does_not_come_is_named(proxy: Proxy) -> None:
 
     proxy.statuses = [status(endpoint=False)]
     assert await wait_until_ready(proxy.url, 0.4) == "the endpoint ep does not answer: Check RUNPOD_API_KEY."
+
+
+async def test_a_proxy_with_a_token_is_asked_with_it(proxy: Proxy) -> None:
+    proxy.token = "Zq3x-7Kp_0aT9.uVw"
+
+    assert await wait_until_ready(proxy.url, 30, proxy.token) is None
+    assert await wait_until_ready(proxy.url, 0.4) == "the proxy does not answer"
 
 
 async def test_a_proxy_that_is_not_there_is_a_problem() -> None:
