@@ -7,6 +7,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from engine.errors import CannotStart
+from storage.private import private_folder
 
 
 @contextlib.contextmanager
@@ -15,8 +16,7 @@ def instance_lock(home: Path) -> Iterator[None]:
 
     The lock ends with the process, however it ends.
     """
-    home.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(home / "proxy.lock")
+    lock = FileLock(private_folder(home) / "proxy.lock", mode=0o600)
     try:
         lock.acquire(blocking=False)
     except Timeout:

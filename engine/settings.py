@@ -205,7 +205,7 @@ class Settings(BaseSettings):
     bucket_name: str | None = Field(None, description="name of the bucket")
     comfy_runpod_home: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] = Field(
         default_factory=data_home,
-        description="folder for the job database, caches and logs",
+        description="folder for the job database, caches and logs; only you can enter it",
     )
     max_in_flight: int = Field(
         10,

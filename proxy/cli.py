@@ -13,6 +13,7 @@ from urllib.parse import quote
 import click
 
 from engine.errors import CannotStart
+from engine.home import private_home
 from engine.instance_lock import instance_lock
 from engine.ports import wait_until_listening
 from engine.settings import Settings, SettingsError, environment_for_others, load_settings
@@ -44,6 +45,7 @@ def run(*, verbose: bool = False, endpoint_only: bool = False, open_page: bool =
     try:
         settings = load_settings(**chosen)
         _keep_out_of_the_log(settings)
+        _warn_of_other_users(settings)
         if endpoint_only:
             _exec_endpoint(settings)
         with contextlib.suppress(asyncio.CancelledError, KeyboardInterrupt):
@@ -52,6 +54,12 @@ def run(*, verbose: bool = False, endpoint_only: bool = False, open_page: bool =
         _give_up(error, status=2)
     except CannotStart as error:
         _give_up(error, status=1)
+
+
+def _warn_of_other_users(settings: Settings) -> None:
+    """Before anything is written; raises CannotStart."""
+    if problem := private_home(settings.comfy_runpod_home):
+        log.warning("%s", problem)
 
 
 def _exec_endpoint(settings: Settings) -> NoReturn:

@@ -20,6 +20,13 @@ PROCESS_STARTERS = {
     "sandbox": {"sandbox/endpoint/workers.py"},
 }
 
+FOLDERS_OF_THE_PERSON = {
+    "client/send/folders.py",  # results
+    "client/sync/extract_models.py",  # models, on the volume
+    "engine/files/atomic_save.py",  # results have the rights of an example
+    "engine/files/subfolders.py",  # results
+}
+
 
 def sources(*rooms: str) -> list[Path]:
     return sorted(path for room in rooms for path in (PROJECT / room).rglob("*.py"))
@@ -76,6 +83,14 @@ def test_processes_are_started_in_one_place_of_a_room(room: str) -> None:
     }
 
     assert starters <= PROCESS_STARTERS[room]
+
+
+def test_what_is_not_the_persons_own_is_made_private() -> None:
+    """By storage.private: other users of the machine must not read prompts and results that are on their way."""
+    making = {"mkdir", "makedirs", "mkdtemp", "mkstemp", "touch"}
+    makers = {relative(path) for path in sources("engine", "proxy", "client") if names_used(path) & making}
+
+    assert makers == FOLDERS_OF_THE_PERSON
 
 
 def test_the_environment_is_read_in_the_settings_only() -> None:

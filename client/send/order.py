@@ -24,6 +24,7 @@ from client.workflow.workflow import Workflow, WorkflowUnreadable, class_types, 
 from engine.comfyui import ComfyUI
 from engine.files.large_files import LargeFiles
 from engine.files.s3_settings import large_files
+from engine.home import private_home
 from engine.model.job import Job
 from engine.model.states import public_state
 from engine.runpod.endpoint import Endpoint, EndpointRejected, EndpointUnavailable, JobGone
@@ -80,6 +81,8 @@ async def carry_out(
     order: Order, settings: Settings, terminal: Terminal, random_seed: Callable[[], int]
 ) -> list[JobOutcome]:
     """The outcomes of *order*'s jobs. Raises OrderRefused, and CannotStart without an endpoint."""
+    if problem := private_home(settings.comfy_runpod_home):
+        terminal.say(problem)
     home = settings.comfy_runpod_home / "sessions"
     async with opened_endpoints(settings) as endpoints, aiohttp.ClientSession() as http:
         large = large_files(settings, http)

@@ -23,7 +23,9 @@ from client.sync.runpodctl import RunpodctlMissing, TransferFailed, require_runp
 from client.sync.transfer_display import TransferDisplay
 from client.sync.volume import ModelVolume
 from client.sync.volume_sync import Choices, VolumeSync
+from engine.errors import CannotStart
 from engine.files.s3_settings import NotSet, volume
+from engine.home import private_home
 from engine.settings import Settings, SettingsError, load_settings
 from storage.objects import StorageRefused
 from storage.s3 import Bucket
@@ -31,7 +33,7 @@ from wire.errors import Unavailable
 
 _FAILURES = (
     ModelsUnreadable, NotSet, ManifestUnreadable, StorageRefused, Unavailable, ArchiveFailed, RunpodctlMissing,
-    TransferFailed,
+    TransferFailed, CannotStart,
 )  # fmt: skip
 _WIDE = {"max_content_width": 120}
 _PATH = click.Path(path_type=Path)
@@ -130,6 +132,8 @@ def _synced(settings: Settings, volume_id: str, models: tuple[Model, ...], choic
 
 
 def _with_sync(settings: Settings, volume_id: str, choices: Choices, act: Callable[[VolumeSync], bool]) -> bool:
+    if problem := private_home(settings.comfy_runpod_home):
+        click.echo(problem, err=True)
     home, there = settings.comfy_runpod_home / "sync", _volume(settings, volume_id)
     with TransferDisplay(Console(stderr=True)) as display:
         storage = f"{there.bucket.place.url} {volume_id}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from client.sync.manifest import Content
 from client.sync.models import Model
 from storage.digest import sha256_of
+from storage.private import private_file, private_folder
 
 
 class Digests:
@@ -28,8 +29,8 @@ class Digests:
     def _remember(self, key: str, sha256: str) -> None:
         with self._lock:
             self._known[key] = sha256
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a", encoding="utf-8") as file:
+            private_folder(self._path.parent)
+            with private_file(self._path).open("a", encoding="utf-8") as file:
                 file.write(json.dumps([key, sha256]) + "\n")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from client.sync.manifest import Content
 from storage.atomic import atomic
+from storage.private import private_file, private_folder
 
 
 @dataclass(slots=True)
@@ -55,8 +56,9 @@ class SyncJournal:
         return self._folder / f"{hashlib.sha256(f'{self._storage} {key}'.encode()).hexdigest()}.json"
 
     def _write(self, key: str, entry: UploadEntry) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        private_folder(self._folder)
         path = self._path(key)
         body = {"key": key, "upload": entry.upload, "size": entry.size, "sha256": entry.sha256}
         with atomic(path, part=path.with_suffix(".part")) as part:
-            part.write_text(json.dumps({**body, "part_size": entry.part_size, "tags": entry.tags}), encoding="utf-8")
+            text = json.dumps({**body, "part_size": entry.part_size, "tags": entry.tags})
+            private_file(part).write_text(text, encoding="utf-8")

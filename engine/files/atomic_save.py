@@ -8,6 +8,7 @@ import errno
 import logging
 import os
 import shutil
+import stat
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -108,12 +109,29 @@ class _Placer:
 
 
 def _link_or_copy(part: Path, target: Path) -> None:
+    _share(part, target.parent)
     try:
         os.link(part, target)
     except OSError as error:
         if not _has_no_links(error):
             raise
         _copy(part, target)
+
+
+def _share(part: Path, folder: Path) -> None:
+    """Give *part*, which was ours alone, the rights of a file that this user saves in *folder*, as ComfyUI does."""
+    example = part_beside(part)
+    try:
+        example.touch()
+        mode = stat.S_IMODE(example.stat().st_mode)
+    finally:
+        example.unlink(missing_ok=True)
+    with suppress(OSError):  # a disk without rights
+        part.chmod(mode)
+    facts = folder.stat()
+    if facts.st_mode & stat.S_ISGID and os.name != "nt":  # a folder that several people share
+        with suppress(OSError):
+            os.chown(part, -1, facts.st_gid)
 
 
 def _has_no_links(error: OSError) -> bool:

@@ -22,6 +22,7 @@ from engine.prompt.admission import withheld_because
 from engine.prompt.inputs import WorkflowError, find_inputs, staged_prompt
 from engine.store.cached_inputs import CachedInputs
 from storage.disk import unavailable
+from storage.private import private_file, private_folder
 from wire.files import Cached, FileRef, Folder, Inline, Source
 
 logger = logging.getLogger(__name__)
@@ -95,7 +96,7 @@ class InputFiles:
                 return Inline.of(await asyncio.to_thread(path.read_bytes))
 
     async def _read_all(self, files: Iterable[InputFile], spool: Path) -> dict[Path, InputContent]:
-        await asyncio.to_thread(spool.mkdir, parents=True)
+        await asyncio.to_thread(private_folder, spool)
         contents: dict[Path, InputContent] = {}
         for number, file in enumerate(files):
             path = spool / str(number)
@@ -108,7 +109,7 @@ class InputFiles:
         subfolder, _, filename = file.path.rpartition("/")
         digest, size = hashlib.sha256(), 0
         try:
-            with await asyncio.to_thread(path.open, "wb") as spooled:
+            with await asyncio.to_thread(lambda: private_file(path).open("wb")) as spooled:
                 async with self._comfyui.view(subfolder, filename, file.folder) as pieces:
                     async for piece in pieces:
                         await asyncio.to_thread(_take, piece, spooled, digest)

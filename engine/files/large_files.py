@@ -10,6 +10,7 @@ import aiohttp
 
 from engine.files.transport import Transport
 from storage.objects import ObjectMissing, ObjectStore, StorageRefused
+from storage.private import private_file, private_folder
 from wire.errors import Unavailable
 from wire.files import FileRef, Url, Volume, input_key, output_key
 from wire.ids import PromptId
@@ -62,8 +63,8 @@ class LargeFiles:
 
         Raises LargeFileLost, StorageRefused, Unavailable, OSError when it cannot be written.
         """
-        await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
-        with await asyncio.to_thread(path.open, "ab") as part:
+        await asyncio.to_thread(private_folder, path.parent)
+        with await asyncio.to_thread(lambda: private_file(path).open("ab")) as part:
             start = part.tell()
             if start < file.size:
                 async for piece in self._pieces(prompt_id, file, start):

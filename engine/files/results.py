@@ -21,6 +21,7 @@ from storage.atomic import atomic
 from storage.digest import sha256_of
 from storage.disk import DiskUnavailable, writing
 from storage.objects import StorageRefused
+from storage.private import private_file, private_folder
 from wire.errors import Unavailable, WireError
 from wire.events import FileChunk, NodeOutput, Preview
 from wire.files import Cached, FileRef, Folder, Inline, Streamed, Url, Volume, decode_bytes, encode_bytes
@@ -336,10 +337,10 @@ def _place_locally(root: Path, subfolder: str, results: Sequence[_Result], known
 
 def _append(path: Path, offset: int, content: bytes) -> None:
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         if path.exists() and path.stat().st_nlink > 1:
             return  # it is stored already, and the person's file must not be written
-        with path.open("r+b" if path.exists() else "x+b") as part:
+        with private_file(path).open("r+b") as part:
             size = part.seek(0, 2)
             if offset > size:
                 logger.warning("%s: bytes %d to %d are missing", path.name, size, offset)
@@ -350,9 +351,9 @@ def _append(path: Path, offset: int, content: bytes) -> None:
 
 def _write(path: Path, content: bytes) -> None:
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         with atomic(path) as part:
-            part.write_bytes(content)
+            private_file(part).write_bytes(content)
 
 
 def _content(inline: Inline) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.errors import CannotStart
 from engine.store.schema import OLDEST, TABLES, UPGRADES, VERSION
+from storage.private import private_file, private_folder
 from wire.errors import Unavailable
 
 _PASSING = frozenset({
@@ -76,8 +77,9 @@ class Database:
                 self.execute("PRAGMA synchronous = NORMAL")
 
     def _open(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(path, isolation_level=None)
+        private_folder(path.parent)
+        # SQLite gives the files that it makes beside the database the rights of the database
+        self._connection = sqlite3.connect(private_file(path), isolation_level=None)
         try:
             self.execute("PRAGMA journal_mode = WAL")
             self.execute("PRAGMA synchronous = NORMAL")

@@ -21,6 +21,7 @@ from engine.runpod.sandbox import SANDBOX_HOST
 from engine.settings import PROJECT, Settings
 from proxy.stack.machine import find_checkout, has_gpu
 from proxy.stack.plan import Command, Situation, StackPlan, plan, sandbox_endpoint
+from storage.private import private_file, private_folder
 
 log = logging.getLogger(__name__)
 
@@ -141,12 +142,11 @@ class Child:
 def _make_room(command: Command, logs: Path) -> Path:
     """Makes the folders of *command*; the path of its empty log. That of the last run is kept beside it."""
     for folder in (*command.folders, logs):
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        private_folder(Path(folder))
     path = logs / f"{command.name}.log"
     if path.exists():
         path.replace(logs / f"{command.name}.log.1")
-    path.touch()
-    return path
+    return private_file(path)
 
 
 def _tail(path: Path) -> str:

@@ -111,7 +111,7 @@ class Workers:
     async def _start(self, worker_id: str) -> asyncio.subprocess.Process:
         folder = self._command.home.absolute() / worker_id  # the worker runs in a folder of its own
         for part in ("home", "cwd", "data"):
-            (folder / part).mkdir(parents=True, exist_ok=True)
+            _private_folder(folder / part)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("RUNPOD_")}
         environ = {
             **inherited,
@@ -125,6 +125,7 @@ class Workers:
         log_file = folder / "worker.log"
         logger.info("worker %s starts, log: %s", worker_id, log_file)
         # a file, not a pipe: the SDK's heartbeat process outlives a killed worker and would keep the pipe open
+        log_file.touch(0o600)
         with log_file.open("ab") as output:
             return await asyncio.create_subprocess_exec(
                 *self._command.argv,
@@ -135,3 +136,10 @@ class Workers:
                 stderr=asyncio.subprocess.STDOUT,
                 start_new_session=True,  # with its heartbeat process and its ComfyUI, so that all end together
             )
+
+
+def _private_folder(path: Path) -> None:
+    """Makes *path* and what is missing above it, so that other users of this machine see no prompts and results."""
+    for folder in (*reversed(path.parents), path):
+        if not folder.is_dir():
+            folder.mkdir(0o700, exist_ok=True)

@@ -53,3 +53,32 @@ def foreign_folder() -> Iterator[Path]:
     finally:
         os.seteuid(0)
         shutil.rmtree(root)
+
+
+@contextmanager
+def reachable_folder() -> Iterator[Path]:
+    """An empty folder that every user can enter; pytest's own are closed to others."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+_LOOK = (
+    'for path; do { if [ -d "$path" ]; then ls -- "$path"; else cat -- "$path"; fi; } >&2 && echo "$path"; done; exit 0'
+)
+
+
+def seen_by_another_user(top: Path) -> list[str]:
+    """What of *top* and everything below it another user, who knows all names, can list or read."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    paths = [str(path) for path in (top, *top.rglob("*")) if not path.is_symlink()]
+    looked = subprocess.run(
+        ["/bin/sh", "-c", _LOOK, "look", *paths],
+        user=_NOBODY, group=_NOBODY, extra_groups=(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        check=True,
+    )  # fmt: skip
+    return looked.stdout.splitlines()

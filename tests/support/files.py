@@ -1,6 +1,9 @@
 """Files for a test."""
 
-from collections.abc import Iterable
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -9,3 +12,18 @@ def fill(folder: Path, names: Iterable[str]) -> None:
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(name.encode())
+
+
+@contextmanager
+def umask(mask: int) -> Iterator[None]:
+    """What this process makes in the block lacks the rights in *mask*; 0 withholds nothing."""
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def mode(path: Path) -> int:
+    """The rights of a file or folder."""
+    return stat.S_IMODE(path.stat().st_mode)

@@ -1,14 +1,18 @@
 """Finished files get their names: whole, on the disk, and never over another file."""
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from engine.files.atomic_save import place_all, sweep
 from storage.disk import DiskUnavailable
+from storage.private import private_file, private_folder
 from tests.support.disks import foreign_folder, make_read_only, small_disk
+from tests.support.files import mode, umask
 
 
 def part(folder: Path, content: bytes = b"paid", name: str = "part") -> Path:
@@ -155,6 +159,38 @@ def test_a_folder_of_another_user_is_waited_for() -> None:
         source = part(folder.parent / "own")
         with pytest.raises(DiskUnavailable, match="Permission"):
             place_all([("x.png", source)], folder, "")
+
+
+@pytest.mark.parametrize("same_disk", [True, False])
+@pytest.mark.parametrize("mask", [0o022, 0o002, 0o027, 0o077], ids=oct)
+def test_a_result_has_the_rights_of_a_picture_that_is_saved_there(
+    tmp_path: Path, mask: int, *, same_disk: bool
+) -> None:
+    output = tmp_path / "output"
+    with small_disk(tmp_path / "disk") as disk, umask(mask):
+        source = private_file(private_folder(tmp_path / "parts" if same_disk else disk / "parts") / "part")
+        place_all([("ours.png", source)], output, "sub")
+        Image.new("RGB", (1, 1)).save(output / "sub" / "theirs.png")
+
+    assert mode(output / "sub" / "ours.png") == mode(output / "sub" / "theirs.png") == 0o666 & ~mask
+    assert mode(output / "sub") == 0o777 & ~mask
+    assert [path.name for path in source.parent.glob("*") if path != source] == []
+
+
+@pytest.mark.parametrize("same_disk", [True, False])
+def test_a_result_belongs_to_the_group_of_a_shared_folder(tmp_path: Path, *, same_disk: bool) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a folder to any group")
+    output = tmp_path / "output"
+    output.mkdir()
+    os.chown(output, -1, 65534)
+    output.chmod(0o2775)
+    with small_disk(tmp_path / "disk") as disk, umask(0o027):
+        source = private_file(private_folder(tmp_path / "parts" if same_disk else disk / "parts") / "part")
+        place_all([("ours.png", source)], output, "")
+
+    assert (output / "ours.png").stat().st_gid == 65534
+    assert mode(output / "ours.png") == 0o640
 
 
 def test_a_missing_part_is_not_waited_for(tmp_path: Path) -> None:
