@@ -16,7 +16,9 @@ from urllib.parse import urlsplit
 import platformdirs
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
+
+from storage.private import is_open_to_others
 
 PROJECT = Path(__file__).resolve().parents[1]
 _SECRETS = frozenset({
@@ -283,6 +285,14 @@ def load_settings(env_file: Path | None = PROJECT / ".env", **chosen: Any) -> Se
         return Settings(_env_file=env_file, **{name: value for name, value in chosen.items() if value is not None})
     except ValidationError as error:
         raise SettingsError(tuple(_line(details) for details in error.errors())) from None
+
+
+def readable_secret(env_file: Path = PROJECT / ".env") -> str | None:
+    """The name of a secret in *env_file* that other users of this machine can read; None when there is none."""
+    if not env_file.is_file() or not is_open_to_others(env_file):
+        return None
+    values = DotEnvSettingsSource(Settings, env_file=env_file, env_file_encoding="utf-8").env_vars
+    return next((name.upper() for name, value in values.items() if value and name.lower() in _SECRETS), None)
 
 
 def environment_for_others() -> dict[str, str]:

@@ -16,7 +16,14 @@ from engine.errors import CannotStart
 from engine.home import private_home
 from engine.instance_lock import instance_lock
 from engine.ports import wait_until_listening
-from engine.settings import Settings, SettingsError, environment_for_others, load_settings
+from engine.settings import (
+    PROJECT,
+    Settings,
+    SettingsError,
+    environment_for_others,
+    load_settings,
+    readable_secret,
+)
 from proxy.addons.access import Access
 from proxy.stack.plan import StackPlan, client_variables
 from proxy.stack.processes import exec_command, prepare, prepare_endpoint, running
@@ -60,6 +67,9 @@ def _warn_of_other_users(settings: Settings) -> None:
     """Before anything is written; raises CannotStart."""
     if problem := private_home(settings.comfy_runpod_home):
         log.warning("%s", problem)
+    if name := readable_secret():
+        env_file = PROJECT / ".env"
+        log.warning("other users of this machine can read %s in %s; run: chmod 600 %s", name, env_file, env_file)
 
 
 def _exec_endpoint(settings: Settings) -> NoReturn:

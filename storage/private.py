@@ -47,3 +47,8 @@ def _holds_home(folder: Path) -> bool:
         return Path.home().is_relative_to(folder.resolve())
     except RuntimeError:  # a user without a home
         return False
+
+
+def is_open_to_others(path: Path) -> bool:
+    """Whether other users of this machine may read the file *path*; False on Windows, where its mode does not tell."""
+    return os.name != "nt" and bool(path.stat().st_mode & _OTHERS)

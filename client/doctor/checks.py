@@ -20,7 +20,7 @@ from engine.ports import require_free, wait_until_listening
 from engine.runpod.endpoint import Endpoint, EndpointRejected, EndpointUnavailable, JobGone
 from engine.runpod.endpoints import runpod_endpoints, sandbox_endpoints
 from engine.runpod.sandbox import SANDBOX_HOST, SANDBOX_ID, sandbox_url
-from engine.settings import PROJECT, Settings, is_loopback
+from engine.settings import PROJECT, Settings, is_loopback, readable_secret
 from storage.objects import S3Location, StorageRefused
 from storage.s3 import Bucket
 from wire.errors import Unavailable
@@ -48,6 +48,7 @@ async def examine(settings: Settings, *, ask_worker: bool) -> list[Finding]:
             asyncio.to_thread(_storage, "bucket", lambda: bucket(settings)),
             _one(lambda: check_disk(settings.comfy_runpod_home)),
             _one(check_runpodctl),
+            _one(lambda: check_env_file(PROJECT / ".env")),
         ]
         return [finding for found in await asyncio.gather(*checks) for finding in found]
 
@@ -73,6 +74,13 @@ def check_disk(home: Path) -> Finding:
     if free < _DISK_MIN:
         return Finding("disk", "wrong", detail, "free some space: RunPod keeps a result for 30 minutes only")
     return Finding("disk", "ok", detail)
+
+
+def check_env_file(path: Path) -> Finding:
+    if name := readable_secret(path):
+        detail = f"other users of this machine can read {name} in {path}"
+        return Finding("secrets", "wrong", detail, f"run: chmod 600 {path}")
+    return Finding("secrets", "ok", f"nobody else can read a key in {path}")
 
 
 def check_runpodctl() -> Finding:

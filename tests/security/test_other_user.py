@@ -2,6 +2,9 @@
 
 import contextlib
 import os
+import shutil
+import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -32,7 +35,8 @@ from tests.support.disks import reachable_folder, seen_by_another_user
 from tests.support.file_bed import output, reference
 from tests.support.files import mode, umask
 from tests.support.prompts import inverted_image
-from tests.support.stack import running_stack
+from tests.support.scripts import environment
+from tests.support.stack import PROJECT, running_stack
 from tests.support.until import until
 from wire.events import FileChunk
 from wire.files import Folder, Volume, encode_bytes, output_key
@@ -226,3 +230,35 @@ async def test_another_user_reads_nothing_of_a_running_stack_and_results_have_th
     assert seen == []
     assert results == {"local": 0o644, "remote": 0o644}
     assert masks == {"Umask:\t0022"}
+
+
+ROOMS = ("engine", "proxy", "storage", "wire")
+
+
+@pytest.mark.parametrize(
+    ("text", "bits", "warned"),
+    [
+        ("RUNPOD_API_KEY=rpa_secret\nRUNPOD_ENDPOINT_ID=abc\n", 0o644, True),
+        ("RUNPOD_API_KEY=rpa_secret\nRUNPOD_ENDPOINT_ID=abc\n", 0o640, True),
+        ("RUNPOD_API_KEY=rpa_secret\nRUNPOD_ENDPOINT_ID=abc\n", 0o600, False),
+        ("export BUCKET_ACCESS_KEY_ID='id'\nBUCKET_SECRET_ACCESS_KEY='key'\n", 0o644, True),
+        ("#RUNPOD_API_KEY=rpa_secret\nRUNPOD_API_KEY=\nMAX_IN_FLIGHT=3\n", 0o644, False),
+    ],
+    ids=["readable by all", "readable by the group", "narrow", "key of the bucket", "without a key"],
+)
+def test_the_start_warns_of_a_key_that_others_can_read(tmp_path: Path, text: str, bits: int, *, warned: bool) -> None:
+    for room in ROOMS:
+        shutil.copytree(PROJECT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
+    env_file = tmp_path / ".env"
+    env_file.write_text(text)
+    env_file.chmod(bits)
+    with socket.create_server(("127.0.0.1", 0)) as taken:  # so that it ends soon
+        environ = environment(
+            PROXY_PORT=str(taken.getsockname()[1]), COMFY_RUNPOD_HOME=str(tmp_path / "home"), PYTHONPATH=str(tmp_path)
+        )
+        command = [sys.executable, "-m", "proxy"]
+        done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.count(f"run: chmod 600 {env_file}") == warned
+    assert "rpa_secret" not in done.stderr + done.stdout

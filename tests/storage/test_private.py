@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.private import narrow, private_file, private_folder
+from storage.private import is_open_to_others, narrow, private_file, private_folder
 from tests.support.files import mode, umask
 
 
@@ -58,3 +58,11 @@ def test_a_folder_in_which_the_persons_home_is_stays_as_it_is(
 
     assert not narrow(tmp_path / above)
     assert mode(tmp_path / above) == 0o777
+
+
+@pytest.mark.parametrize(("bits", "is_open"), [(0o600, False), (0o400, False), (0o640, True), (0o604, True)], ids=oct)
+def test_whether_others_can_read_a_file(tmp_path: Path, bits: int, is_open: bool) -> None:
+    (tmp_path / "x").touch()
+    (tmp_path / "x").chmod(bits)
+
+    assert is_open_to_others(tmp_path / "x") == is_open

@@ -13,6 +13,7 @@ import pytest_asyncio
 from aiohttp import web
 from mitmproxy import http
 
+from client.doctor.checks import check_env_file
 from proxy.addons.access import Access
 from proxy.addons.token import Token
 from sandbox.endpoint.server import Running, running_endpoint
@@ -137,6 +138,18 @@ async def test_a_proxy_that_asks_for_its_token_is_ours_and_need_not_get_it(
 
     assert found["port"][0]["detail"] == f"PROXY_PORT={port}: in use by this project"
     assert noting.sent == {None}
+
+
+@pytest.mark.parametrize(("bits", "state"), [(0o644, "wrong"), (0o600, "ok")])
+async def test_a_key_that_other_users_can_read_is_said(tmp_path: Path, bits: int, state: str) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text("RUNPOD_API_KEY=rpa_secret\n")
+    env_file.chmod(bits)
+    finding = check_env_file(env_file)
+
+    assert finding.state == state
+    assert finding.mend == ("" if state == "ok" else f"run: chmod 600 {env_file}")
+    assert "rpa_secret" not in finding.detail
 
 
 class Foreign:
