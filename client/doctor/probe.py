@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from typing import Any
 
 from engine.runpod.endpoint import Endpoint, EndpointRejected, EndpointUnavailable, JobGone, SubmissionUncertain
 from engine.runpod.replies import TERMINAL
@@ -38,11 +39,17 @@ async def worker_protocol(endpoint: Endpoint, timeout_s: float) -> int:
 
 
 async def _answer(endpoint: Endpoint, job_id: RunPodJobId) -> int:
+    answered = False
+
+    async def take(output: Any) -> None:
+        nonlocal answered
+        decode_batch(output)
+        answered = True
+
     while True:
-        reply = await endpoint.stream(job_id, _WAIT_MS)
-        for output in reply.outputs:
-            decode_batch(output)
+        status = await endpoint.follow(job_id, _WAIT_MS, take)
+        if answered:
             return PROTOCOL
-        if reply.status in TERMINAL:
+        if status in TERMINAL:
             ended = await endpoint.status(job_id)
-            raise ProbeFailed(f"the worker answers otherwise ({reply.status}): {ended.error or ended.output}"[:300])
+            raise ProbeFailed(f"the worker answers otherwise ({status}): {ended.error or ended.output}"[:300])

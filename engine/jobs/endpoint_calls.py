@@ -48,16 +48,8 @@ class EndpointCalls:
     async def follow(self, receive: Receive) -> RunEvent:
         """Read one answer of the stream."""
 
-        async def take(output: object) -> None:
-            try:
-                batch = decode_batch(output)
-            except WireError as error:
-                await receive(Unreadable(str(error)))
-            else:
-                await receive(Received(batch))
-
         async def ask() -> RunEvent:
-            return StreamEnded(await self.endpoint.follow(self._runpod_id(), _STREAM_WAIT_MS, take))
+            return StreamEnded(await self.endpoint.follow(self._runpod_id(), _STREAM_WAIT_MS, _received_by(receive)))
 
         return await self._asked(Wait.FOLLOW, ask)
 
@@ -65,14 +57,9 @@ class EndpointCalls:
         """The job's status, and its output, which repeats what the stream had."""
 
         async def ask() -> RunEvent:
-            reply = await self.endpoint.status(self._runpod_id())
+            reply = await self.endpoint.result(self._runpod_id(), _received_by(receive))
             self._times.note(reply)
-            try:
-                batches = decode_result(reply.output)
-            except WireError as error:
-                return Unreadable(str(error))
-            for batch in batches:
-                await receive(Received(batch))
+            decode_result(reply.output)  # a list has been taken by now, and anything else is refused
             return StatusSeen(reply)
 
         return await self._asked(Wait.FOLLOW, ask)
@@ -109,8 +96,22 @@ class EndpointCalls:
             return CannotNow(wait, str(error), Fault.REJECTED)
         except JobGone as error:
             return CannotNow(wait, f"RunPod does not know the job: {error}", Fault.GONE)
+        except WireError as error:
+            return Unreadable(str(error))
 
     def _runpod_id(self) -> RunPodJobId:
         if self.job.runpod_id is None:
             raise RuntimeError(f"{self.job.prompt_id} is followed without a RunPod id")
         return self.job.runpod_id
+
+
+def _received_by(receive: Receive) -> Callable[[object], Awaitable[None]]:
+    async def take(output: object) -> None:
+        try:
+            batch = decode_batch(output)
+        except WireError as error:
+            await receive(Unreadable(str(error)))
+        else:
+            await receive(Received(batch))
+
+    return take

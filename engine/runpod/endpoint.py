@@ -4,45 +4,42 @@ Source: RunPod docs, serverless/endpoints/operation-reference and send-requests.
 Authorization header, nowhere else.
 """
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 from pydantic import SecretStr
 
-from engine.runpod.replies import Health, StatusReply, StreamReply, health, status_reply
-from engine.runpod.stream_json import StreamJson
+from engine.runpod.answer import Answer, EndpointRejected, EndpointUnavailable, JobGone
+from engine.runpod.replies import Health, StatusReply, health, status_reply
+from engine.runpod.stream_json import NotJson, StreamJson
 from engine.runpod.submission import Accepted, Busy, Denied, Uncertain, verdict
-from wire.errors import Unavailable
 from wire.ids import RunPodJobId
-from wire.limits import RUN_BODY_MAX
+from wire.limits import MIB, RUN_BODY_MAX
+
+__all__ = ["Endpoint", "EndpointRejected", "EndpointUnavailable", "JobGone", "SubmissionUncertain"]
 
 _CONNECT_S = 10.0
 _ANSWER_S = 30.0
-_RETRY_AFTER_MAX_S = 60.0
-"""a longer wait would be somebody's mistake"""
-_PIECE = 256 * 1024
+_PIECE = 16 * 1024
+"""bytes that are looked at in one go, which takes a few milliseconds whatever they are"""
+_STREAM_MAX = 4096 * MIB
+"""bytes, after they were decompressed: what a job yields in the half hour for which RunPod keeps it"""
+_STATUS_MAX = 128 * MIB
+"""RunPod keeps at most 20 MB of a job's output, which may be escaped"""
+_EMPTY_MAX = 1_000
+"""elements of a stream without an output in one answer; RunPod sends a few at most"""
 
-
-class EndpointUnavailable(Unavailable):
-    """RunPod cannot be reached, or cannot answer now; of a submission: it was certainly not accepted."""
-
-
-class EndpointRejected(Exception):
-    """Our request or our settings are at fault; the same request will fail again until they change."""
+Take = Callable[[Any], Awaitable[None]]
 
 
 class SubmissionUncertain(Exception):
     """POST /run got no usable answer: the job may have been accepted, so it must not be sent again by itself."""
-
-
-class JobGone(Exception):
-    """The endpoint does not know the job: it expired, or never was."""
 
 
 class Endpoint:
@@ -90,47 +87,71 @@ class Endpoint:
             case Uncertain(reason=reason):
                 raise SubmissionUncertain(reason)
 
-    async def stream(self, job_id: RunPodJobId, wait_ms: int) -> StreamReply:
-        """What the job yielded since the last call; waits up to *wait_ms* for it. A chunk is handed out once."""
-        outputs: list[Any] = []
+    async def follow(self, job_id: RunPodJobId, wait_ms: int, take: Take) -> str:
+        """What the job yielded since the last call: each chunk is given to *take* while the rest still arrives; the
+        job's status. Waits up to *wait_ms* for the first one. A chunk is handed out once.
 
-        async def take(output: Any) -> None:
-            outputs.append(output)
-
-        return StreamReply(await self.follow(job_id, wait_ms, take), tuple(outputs))
-
-    async def follow(self, job_id: RunPodJobId, wait_ms: int, take: Callable[[Any], Awaitable[None]]) -> str:
-        """The same, each chunk given to *take* while the rest still arrives; the job's status.
-
-        When the answer breaks off, what came of it was taken, and EndpointUnavailable is raised.
+        When the answer breaks off, what came of it was taken, and EndpointUnavailable is raised. Raises WireError for
+        a chunk that no worker of this project sends.
         """
+        empty = 0
+
+        async def take_output(item: Any) -> None:
+            nonlocal empty
+            if isinstance(item, dict) and "output" in item:
+                await take(item["output"])
+                return
+            empty += 1
+            if empty > _EMPTY_MAX:
+                raise EndpointUnavailable("RunPod's answer has nothing in its chunks")
+
         path, timeout_s = f"/stream/{job_id}?wait={wait_ms}", wait_ms / 1000 + _ANSWER_S
-        text, pieces = StreamJson(), self._pieces("GET", path, timeout_s)
+        members = await self._read("stream", self._pieces(path, timeout_s, _STREAM_MAX), take_output)
+        return str(members.get("status", ""))
+
+    async def status(self, job_id: RunPodJobId) -> StatusReply:
+        """RunPod's word about the job; a large output is left out."""
+        return status_reply(await self._read("", self._pieces(f"/status/{job_id}", _ANSWER_S, _STATUS_MAX), _nothing))
+
+    async def result(self, job_id: RunPodJobId, take: Take) -> StatusReply:
+        """The same; each element of the job's output is given to *take*, and an output that is no list is in the reply.
+
+        Raises WireError for an output that no worker of this project has.
+        """
+        pieces = self._pieces(f"/status/{job_id}", _ANSWER_S, _STATUS_MAX)
+        return status_reply(await self._read("output", pieces, take))
+
+    async def _read(self, name: str, pieces: AsyncGenerator[bytes, None], take: Take) -> dict[str, Any]:
+        """The members of an answer, but for the list *name*, whose elements are given to *take*."""
+        text = StreamJson(name)
         async with contextlib.aclosing(pieces):
-            async for piece in pieces:
-                for item in _elements(text, piece):
-                    if isinstance(item, dict) and "output" in item:
-                        await take(item["output"])
+            try:
+                async for piece in pieces:
+                    for item in text.feed(piece):
+                        await take(item)
+                    await asyncio.sleep(0)  # what has arrived already must not keep all others waiting
+            except NotJson as error:
+                raise EndpointUnavailable(f"RunPod's answer is not JSON: {error}") from error
         if not text.whole:
             raise EndpointUnavailable("RunPod's answer is not JSON, or broke off")
-        return str(text.members.get("status", ""))
+        return text.members
 
-    async def _pieces(self, method: str, path: str, timeout_s: float) -> AsyncGenerator[bytes, None]:
+    async def _pieces(self, path: str, timeout_s: float, size_max: int) -> AsyncGenerator[bytes, None]:
         """The body of an answer as it arrives; the time in which it is worked on does not count."""
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=timeout_s)
+        timeout, size = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=timeout_s), 0
         try:
-            async with self._session.request(
-                method, self._url + path, headers=self._headers(), timeout=timeout, allow_redirects=False
+            async with self._session.get(
+                self._url + path, headers=self._headers(), timeout=timeout, allow_redirects=False
             ) as response:
                 if response.status >= 300:
-                    (await _Answer.of(response)).raise_for_failure()
+                    (await Answer.of(response)).raise_for_failure()
                 async for piece in response.content.iter_chunked(_PIECE):
+                    size += len(piece)
+                    if size > size_max:
+                        raise EndpointUnavailable(f"RunPod's answer is longer than {size_max // MIB} MiB")
                     yield piece
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise EndpointUnavailable(f"RunPod cannot be reached: {error or type(error).__name__}") from error
-
-    async def status(self, job_id: RunPodJobId) -> StatusReply:
-        return status_reply((await self._ask("GET", f"/status/{job_id}")).json())
 
     async def cancel(self, job_id: RunPodJobId) -> None:
         """Ask RunPod to stop the job; idempotent."""
@@ -146,7 +167,7 @@ class Endpoint:
             return parsedate_to_datetime(answer.headers["Date"]) if "Date" in answer.headers else None
         return None
 
-    async def _ask(self, method: str, path: str, timeout_s: float = _ANSWER_S) -> "_Answer":
+    async def _ask(self, method: str, path: str, timeout_s: float = _ANSWER_S) -> Answer:
         try:
             answer = await self._call(self._session, method, path, timeout_s=timeout_s)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -162,78 +183,16 @@ class Endpoint:
         *,
         data: bytes | None = None,
         timeout_s: float = _ANSWER_S,
-    ) -> "_Answer":
+    ) -> Answer:
         timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=_CONNECT_S)
         async with session.request(
             method, self._url + path, data=data, headers=self._headers(), timeout=timeout, allow_redirects=False
         ) as response:
-            return await _Answer.of(response)
+            return await Answer.of(response)
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._key.get_secret_value()}", "Content-Type": "application/json"}
 
 
-def _elements(text: StreamJson, piece: bytes) -> list[Any]:
-    try:
-        return list(text.feed(piece))
-    except UnicodeDecodeError as error:
-        raise EndpointUnavailable("RunPod's answer is not JSON") from error
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    body: bytes
-    headers: Mapping[str, str]
-
-    @classmethod
-    async def of(cls, response: aiohttp.ClientResponse) -> Self:
-        return cls(response.status, await response.read(), response.headers)
-
-    def json(self) -> dict[str, Any]:
-        try:
-            value = json.loads(self.body)
-        except ValueError as error:
-            raise EndpointUnavailable(f"RunPod's answer is not JSON: {self.body[:80]!r}") from error
-        if not isinstance(value, dict):
-            raise EndpointUnavailable(f"RunPod's answer is not an object: {self.body[:80]!r}")
-        return value
-
-    def reason(self) -> str:
-        return self.body[:200].decode(errors="replace")
-
-    def raise_for_failure(self) -> None:
-        """Of a question about a job that RunPod has accepted, or about the endpoint."""
-        if self.status < 300:
-            return
-        if self.status == 404 and self._says_not_found():
-            raise self.rejection() if b"endpoint" in self.body.lower() else JobGone(self.reason())
-        if 400 <= self.status < 500 and self.status not in (404, 408, 429):
-            raise self.rejection()
-        raise EndpointUnavailable(f"RunPod answered {self.status}: {self.reason()}", self.retry_after_s())
-
-    def _says_not_found(self) -> bool:
-        """Whether a 404 is RunPod's own: whatever stands in between answers with a page."""
-        return b"not found" in self.body.lower() and b"<" not in self.body
-
-    def rejection(self) -> EndpointRejected:
-        """What to look at for a refused request."""
-        if self.status in (401, 403):
-            return EndpointRejected(f"RunPod refused the key (HTTP {self.status}). Check RUNPOD_API_KEY.")
-        if self.status == 404:
-            return EndpointRejected(
-                "RunPod does not know the endpoint (HTTP 404). Check RUNPOD_ENDPOINT_ID and RUNPOD_API_KEY."
-            )
-        return EndpointRejected(f"RunPod refused the request (HTTP {self.status}): {self.reason()}")
-
-    def retry_after_s(self) -> float | None:
-        """Seconds, at most _RETRY_AFTER_MAX_S; the header holds seconds or a date (RFC 9110, 10.2.3)."""
-        told = self.headers.get("Retry-After", "")
-        with contextlib.suppress(ValueError, OverflowError):
-            seconds = float(told) if told[:1].isdigit() else _seconds_until(told)
-            return min(max(seconds, 0.0), _RETRY_AFTER_MAX_S)
-        return None
-
-
-def _seconds_until(date: str) -> float:
-    return (parsedate_to_datetime(date).astimezone(UTC) - datetime.now(UTC)).total_seconds()
+async def _nothing(_: Any) -> None:
+    """For an answer that has no list to be looked at."""

@@ -13,14 +13,6 @@ TERMINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"})
 
 
 @dataclass(frozen=True, slots=True)
-class StreamReply:
-    """One answer of ``/stream/{id}``."""
-
-    status: str
-    outputs: tuple[Any, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class StatusReply:
     """An answer of ``/status/{id}``; times in milliseconds."""
 

@@ -16,7 +16,7 @@ from engine.runpod.endpoint import (
     JobGone,
     SubmissionUncertain,
 )
-from engine.runpod.replies import StatusReply, StreamReply
+from engine.runpod.replies import StatusReply
 from wire.ids import RunPodJobId
 from wire.limits import RUN_BODY_MAX
 
@@ -39,6 +39,16 @@ class Platform:
             assert request.transport is not None
             request.transport.close()
         return web.json_response(self.body, status=self.status or 200, headers=self.headers)
+
+
+class Taken:
+    """What was handed out."""
+
+    def __init__(self) -> None:
+        self.outputs: list[object] = []
+
+    async def take(self, output: object) -> None:
+        self.outputs.append(output)
 
 
 @pytest.fixture
@@ -131,9 +141,11 @@ async def test_the_time_to_wait_is_heard_and_capped(
 
 
 async def test_the_stream_is_unwrapped(endpoint: Endpoint, platform: Platform) -> None:
+    taken = Taken()
     platform.body = {"status": "IN_PROGRESS", "stream": [{"output": {"a": 1}}, {"metrics": {}}]}
 
-    assert await endpoint.stream(JOB, 2000) == StreamReply("IN_PROGRESS", ({"a": 1},))
+    assert await endpoint.follow(JOB, 2000, taken.take) == "IN_PROGRESS"
+    assert taken.outputs == [{"a": 1}]
     assert platform.requests[0][1] == "/v2/ep/stream/job-u1?wait=2000"
 
 
@@ -141,6 +153,20 @@ async def test_status_keeps_times_and_error(endpoint: Endpoint, platform: Platfo
     platform.body = {"status": "FAILED", "error": "boom", "delayTime": 5, "executionTime": 6, "workerId": "w"}
 
     assert await endpoint.status(JOB) == StatusReply("FAILED", None, "boom", 5, 6, "w")
+
+
+async def test_the_result_is_handed_out_piece_by_piece(endpoint: Endpoint, platform: Platform) -> None:
+    taken = Taken()
+    platform.body = {"status": "COMPLETED", "output": [{"a": 1}, {"b": 2}], "executionTime": 6}
+
+    assert await endpoint.result(JOB, taken.take) == StatusReply("COMPLETED", execution_ms=6)
+    assert taken.outputs == [{"a": 1}, {"b": 2}]
+
+
+async def test_a_result_that_is_no_list_is_in_the_reply(endpoint: Endpoint, platform: Platform) -> None:
+    platform.body = {"status": "COMPLETED", "output": {"images": []}}
+
+    assert (await endpoint.result(JOB, Taken().take)).output == {"images": []}
 
 
 async def test_an_expired_job_is_gone_and_a_missing_endpoint_is_not(endpoint: Endpoint, platform: Platform) -> None:
@@ -164,7 +190,13 @@ async def test_a_page_that_something_in_between_answers_with_is_not_runpods_word
 @pytest.mark.parametrize("status", [0, 302, 408, 500, 502, 429, 520])
 async def test_following_is_retried_whatever_happened(endpoint: Endpoint, platform: Platform, status: int) -> None:
     platform.status = status
-    for call in (endpoint.stream(JOB, 1000), endpoint.status(JOB), endpoint.cancel(JOB), endpoint.health()):
+    for call in (
+        endpoint.follow(JOB, 1000, Taken().take),
+        endpoint.result(JOB, Taken().take),
+        endpoint.status(JOB),
+        endpoint.cancel(JOB),
+        endpoint.health(),
+    ):
         with pytest.raises(EndpointUnavailable):
             await asyncio.wait_for(call, 10)
 
@@ -172,4 +204,6 @@ async def test_following_is_retried_whatever_happened(endpoint: Endpoint, platfo
 async def test_an_html_error_page_is_no_crash(endpoint: Endpoint, platform: Platform) -> None:
     platform.body = ["not an object"]
     with pytest.raises(EndpointUnavailable, match="not an object"):
+        await endpoint.health()
+    with pytest.raises(EndpointUnavailable, match="not JSON"):
         await endpoint.status(JOB)

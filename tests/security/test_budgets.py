@@ -1,0 +1,141 @@
+"""Bytes without a budget: whatever comes from outside is read up to a budget, with little memory and in short steps.
+
+Promise: memory for any of it stays within 64 MB, nothing keeps the event loop longer than 50 ms, and a paid result is
+not lost by it.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from pydantic import SecretStr
+
+from engine.runpod.endpoint import Endpoint
+from tests.support.bombs import gzip_bomb
+from tests.support.measured import cost_of, needs_proc
+from wire.ids import RunPodJobId
+
+MB = 1_000_000
+GZIP = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Of an answer, in pieces that are made while it is sent."""
+
+    pieces: Callable[[], Iterable[bytes]]
+    headers: dict[str, str]
+    status: int = 200
+
+
+def plain(head: bytes, filling: bytes, size: int, tail: bytes = b"", status: int = 200) -> Body:
+    def pieces() -> Iterable[bytes]:
+        yield head
+        whole = filling * (MB // len(filling))
+        for _ in range(size // len(whole)):
+            yield whole
+        yield tail
+
+    return Body(pieces, {"Content-Type": "application/json"}, status)
+
+
+def bomb(head: bytes, filling: bytes, size: int, status: int = 200) -> Body:
+    return Body(lambda: gzip_bomb(head, filling, size), GZIP, status)
+
+
+@asynccontextmanager
+async def answering(body: Body) -> AsyncIterator[str]:
+    """The address of a server that answers everything with *body*."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        response = web.StreamResponse(status=body.status, headers=body.headers)
+        await response.prepare(request)
+        for piece in body.pieces():
+            await response.write(piece)
+        return response
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+# -- RunPod's answers
+
+
+async def ask_runpod(url: str, question: str) -> list[Any]:
+    """What came of a question: the kind of error, or the answer; and how many chunks were taken."""
+    taken = 0
+
+    async def take(_: Any) -> None:
+        nonlocal taken
+        taken += 1
+
+    async with aiohttp.ClientSession() as session:
+        endpoint, job = Endpoint(url, "ep", SecretStr("key"), session, session), RunPodJobId("job")
+        asks: dict[str, Callable[[], Any]] = {
+            "run": lambda: endpoint.run({}),
+            "stream": lambda: endpoint.follow(job, 1000, take),
+            "status": lambda: endpoint.status(job),
+            "result": lambda: endpoint.result(job, take),
+            "cancel": lambda: endpoint.cancel(job),
+            "health": endpoint.health,
+        }
+        try:
+            answer = await asks[question]()
+        except Exception as error:  # noqa: BLE001  the test compares its name
+            return [type(error).__name__, taken]
+    return [str(answer), taken]
+
+
+_STREAM, _OUTPUT = b'{"status": "COMPLETED", "stream": [', b'{"status": "COMPLETED", "output": ['
+_CHUNK = b'{"output":1},'
+_LATER, _WRONG, _DOUBT = "EndpointUnavailable", "ElementRefused", "SubmissionUncertain"
+ANSWERS = {
+    "a bomb of blanks": ("stream", bomb(_STREAM, b" ", 160 * MB), _LATER, 0),
+    "a bomb of blanks in a chunk": ("stream", bomb(_STREAM + b'{"output": ', b" ", 160 * MB), _WRONG, 0),
+    "a bomb of empty chunks": ("stream", bomb(_STREAM, b"{},", 40 * MB), _LATER, 0),
+    "a bomb of names": ("stream", bomb(b"{", b'"a":1,', 40 * MB), _LATER, 0),
+    "a bomb of brackets": ("stream", bomb(_STREAM, b"[", 40 * MB), _WRONG, 0),
+    "a chunk without end": ("stream", plain(_STREAM + b'{"output": "', b"x", 100 * MB), _WRONG, 0),
+    "a chunk without end, of brackets in a text": ("stream", plain(_STREAM + b'{"a": "', b"}", 100 * MB), _WRONG, 0),
+    "a chunk of a million objects": ("stream", plain(_STREAM + b'{"output": [', b"{},", 3 * MB), _WRONG, 0),
+    "many chunks are no fault": ("stream", plain(_STREAM, _CHUNK * 77, MB, b"{}]}"), "COMPLETED", 76_923),
+    "no JSON": ("stream", plain(b"<html>", b" ", 100 * MB), _LATER, 0),
+    "a bomb in a status": ("status", bomb(_OUTPUT, b" ", 160 * MB), _LATER, 0),
+    "a bomb in a result": ("result", bomb(_OUTPUT, b" ", 160 * MB), _LATER, 0),
+    "an endless output": ("result", plain(b'{"output": "', b"x", 100 * MB), _WRONG, 0),
+    "a bomb in an answer to a submission": ("run", bomb(b'{"id": "job"', b" ", 160 * MB), _DOUBT, 0),
+    "a bomb that refuses a submission": ("run", bomb(b"", b" ", 160 * MB, 400), "EndpointRejected", 0),
+    "a bomb in an answer to a cancellation": ("cancel", bomb(b"{", b" ", 160 * MB, 500), _LATER, 0),
+    "a bomb in the health": ("health", bomb(b"{", b" ", 160 * MB), _LATER, 0),
+    "brackets in the health": ("health", plain(b"", b"[", 900_000), _LATER, 0),
+}
+
+
+@needs_proc
+@pytest.mark.parametrize(("question", "body", "outcome", "taken"), ANSWERS.values(), ids=ANSWERS)
+async def test_an_answer_of_runpods_has_a_budget(question: str, body: Body, outcome: str, taken: int) -> None:
+    async with answering(body) as url:
+        cost = await cost_of(ask_runpod, url, question)
+
+    assert cost.outcome == [outcome, taken]
+    cost.require()
+
+
+async def test_an_error_too_long_to_be_shown_does_not_hide_that_the_job_has_ended() -> None:
+    async with answering(plain(b'{"status": "FAILED", "error": "', b"x", 8 * MB, b'"}')) as url:
+        assert await ask_runpod(url, "status") == [
+            "StatusReply(status='FAILED', output=None, error=None, delay_ms=None, execution_ms=None, worker_id=None)",
+            0,
+        ]
