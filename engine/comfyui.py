@@ -78,7 +78,12 @@ class ComfyUI:
     async def node_info(self, class_type: str) -> dict[str, Any] | None:
         """``/object_info`` of one class, kept until :meth:`forget`; None for a class that it does not know."""
         if class_type not in self._infos:
-            body = await self._json(f"/object_info/{quote(class_type, safe='', errors='replace')}", dict)
+            try:
+                body = await self._json(f"/object_info/{quote(class_type, safe='', errors='replace')}", dict)
+            except ComfyUIRejected as refusal:
+                if refusal.status != 404:
+                    raise
+                body = {}  # a name with braces, which its router does not take
             self._infos[class_type] = body.get(class_type)
         return self._infos[class_type]
 

@@ -1,9 +1,34 @@
-"""A prompt in ComfyUI's API format as a graph: what is a link, and which nodes an output needs."""
+"""A prompt in ComfyUI's API format as a graph: its classes, its links and values, and which nodes an output needs."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 Prompt = Mapping[str, Mapping[str, Any]]
+
+_WRAPPER = "__value__"
+_CLASS_NAME = re.compile(r"(?!\.{1,2}\Z)[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,200}")
+
+
+def is_class_name(value: object) -> TypeGuard[str]:
+    """Whether *value* can be the name of a node's class: short, without control characters and halves of characters.
+
+    ``.`` and ``..`` cannot, since an address (``/object_info/..``) with them leads elsewhere.
+    """
+    return isinstance(value, str) and _CLASS_NAME.fullmatch(value) is not None
+
+
+def unwrapped(value: Any) -> Any:
+    """*value* as its node gets it: ComfyUI takes whatever is in ``{"__value__": …}`` out of it, once.
+
+    Source: ComfyUI 0.3.64 to 0.33.0, execution.py ``validate_inputs``.
+    """
+    return value[_WRAPPER] if isinstance(value, dict) and _WRAPPER in value else value
+
+
+def wrapped(value: Any) -> Any:
+    """*value* as it is written in a prompt, where a bare list would be a link."""
+    return {_WRAPPER: value} if isinstance(value, list) else value
 
 
 def is_link(value: object) -> bool:

@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from wire.errors import WireError
 from wire.events import Batch, decode_batch
 from wire.files import FileRef, Inline, Streamed, Wanted
-from wire.limits import PROTOCOL, PROTOCOL_SOURCES
+from wire.limits import PROTOCOL, PROTOCOL_SOURCES, REQUEST_NESTING_MAX
 from wire.models import ModelRef, decode_models
+from wire.plain_json import is_deeper
 
 
 class JobRequest(BaseModel):
@@ -57,6 +58,8 @@ def decode_request(value: object) -> JobRequest:
         raise WireError("`input` must be an object")
     if not isinstance(value.get("workflow"), dict) or not (value["workflow"] or value.get("collect")):
         raise WireError("`input.workflow` must be a prompt in ComfyUI's API format")
+    if is_deeper(value, REQUEST_NESTING_MAX):
+        raise WireError(f"`input` is nested more than {REQUEST_NESTING_MAX} levels deep")
     if value.get("protocol", PROTOCOL) not in (PROTOCOL, PROTOCOL_SOURCES):
         raise WireError(f"the request speaks protocol {value['protocol']!r}, this worker {PROTOCOL_SOURCES}")
     models = decode_models(value.get("models"))

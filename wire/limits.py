@@ -38,5 +38,11 @@ STORED_OUTPUT_MIN = 8 * MIB
 PREVIEW_MAX = 100 * 1024
 """Raw bytes of one preview image; a larger one is dropped, the next one may be smaller."""
 
+NESTING_MAX = 200
+"""Levels of lists and objects in a prompt with all that belongs to it. pydantic writes 254, ComfyUI copies some 500."""
+
+REQUEST_NESTING_MAX = NESTING_MAX + 20
+"""The same of a job's ``input``, which wraps both."""
+
 STREAM_WAIT_MIN_MS, STREAM_WAIT_MAX_MS = 1_000, 300_000
 """Accepted range of ``/stream/{id}?wait=``."""

@@ -47,6 +47,12 @@ def confined_path(path: str) -> str:
     return path
 
 
+def leads_out(path: str) -> bool:
+    """Whether *path* may mean a file elsewhere: it is absolute, begins with a drive, or has a part ``..``."""
+    first, *rest = _SEPARATORS.split(path)
+    return bool(rest and not first) or bool(_DRIVE.match(first)) or ".." in (part.strip() for part in (first, *rest))
+
+
 def _is_refused(part: str) -> bool:
     return part.strip() in ("", ".", "..") or bool(_DRIVE.match(part) or _REFUSED.search(part))
 

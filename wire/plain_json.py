@@ -35,6 +35,15 @@ def portable(value: Any) -> Any:
     return _replaced(value, lambda text: text if text.isascii() else text.encode("utf-8", "replace").decode())
 
 
+def is_deeper(value: Any, levels: int) -> bool:
+    """Whether *value* has lists and objects inside each other on more than *levels* levels."""
+    level = [value] if isinstance(value, dict | list) else []
+    while level and levels > 0:
+        items = (item for found in level for item in (found.values() if isinstance(found, dict) else found))
+        level, levels = [item for item in items if isinstance(item, dict | list)], levels - 1
+    return bool(level)
+
+
 def _replaced(value: Any, replaced: Callable[[str], str]) -> Any:
     match value:
         case float():

@@ -33,6 +33,7 @@ from worker.comfyui.client import ComfyClient, ComfyUnreachable, PromptRefused
 from worker.comfyui.diagnostics import Diagnostics
 from worker.comfyui.execution import Execution, PromptVanished, Waits
 from worker.comfyui.fatal_gpu_errors import fatal_gpu_error
+from worker.comfyui.named_files import check_named_files
 from worker.comfyui.process import ComfyUIDied
 from worker.comfyui.turns import Turns
 from worker.comfyui.watchdog import HangWatchdog
@@ -203,6 +204,7 @@ class Session:
         store = services.large_outputs.store_for(self._prompt_id, request.fetches)
         self._outputs = OutputStaging(services.folders, store)
         await self._wait_for_comfy(comfy)
+        await check_named_files(request.workflow, comfy)
         if request.files:
             await self._write_inputs(request)
         self._execution = Execution(

@@ -76,9 +76,9 @@ def main(
         settings = load_settings(runpod_endpoint_id=endpoint)
         outcomes = _run(order, settings, preview)
     except SettingsError as error:
-        _give_up(error, 2)
+        _give_up(str(error), 2)
     except (OrderRefused, CannotStart) as error:
-        _give_up(error, 1)
+        _give_up(_one_line(str(error)), 1)
     if not as_json:
         for path in dict.fromkeys(path for outcome in outcomes for path in outcome.files):
             click.echo(path)
@@ -112,6 +112,11 @@ def _open(outcomes: list[JobOutcome]) -> None:
                 click.launch(str(path))
 
 
-def _give_up(error: Exception, status: int) -> None:
-    click.echo(str(error), err=True)
+def _one_line(text: str) -> str:
+    """*text*, which may repeat a workflow's words, without what ends a line or steers a terminal."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+
+
+def _give_up(text: str, status: int) -> None:
+    click.echo(text, err=True)
     sys.exit(status)

@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.comfyui import ComfyUI, ComfyUIRejected
 from engine.files.atomic_save import place_all
-from engine.prompt.inputs import split_annotation
+from wire.file_inputs import split_annotation, texts
 from wire.files import Folder
 from wire.names import confined
 
@@ -60,8 +60,8 @@ class LocalFolders:
             yield _LOADERS[class_type]
         for node in self._prompt.values():
             if node["class_type"] == class_type:
-                texts = ((name, value) for name, value in node["inputs"].items() if isinstance(value, str))
-                yield from (name for name, value in texts if split_annotation(value)[0] in self._named)
+                named = ((name, text) for name, value in node["inputs"].items() for text in texts(value))
+                yield from (name for name, text in named if split_annotation(text)[0] in self._named)
 
     @asynccontextmanager
     async def view(self, subfolder: str, filename: str, folder: Folder) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -134,6 +134,6 @@ def _files(path: Path) -> Iterator[tuple[str, Path]]:
 
 def missing_inputs(found: Mapping[str, Path], prompt: Mapping[str, Any]) -> list[str]:
     """The names among *found* that no node of *prompt* mentions."""
-    texts = {value for node in prompt.values() for value in node["inputs"].values() if isinstance(value, str)}
-    used = {split_annotation(text)[0] for text in texts}
+    values = (value for node in prompt.values() for value in node["inputs"].values())
+    used = {split_annotation(text)[0] for value in values for text in texts(value)}
     return sorted(name for name in found if name not in used)

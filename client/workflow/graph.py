@@ -5,6 +5,7 @@ Source: ComfyUI_frontend src/utils/executionUtil.ts ``graphToPrompt`` and src/li
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from client.workflow.widgets import GraphUnconvertible, widget_values
@@ -13,6 +14,8 @@ _MUTED, _BYPASSED = 2, 4
 _NEVER_RUN = frozenset({"Note", "MarkdownNote"})
 _INPUTS_OF_SUBGRAPH, _OUTPUTS_OF_SUBGRAPH = -10, -20
 _DEEPEST = 200
+_NODES_MAX = 50_000
+"""thirty subgraphs, each of which uses the next one twice, would be a billion"""
 
 Infos = Mapping[str, Mapping[str, Any] | None]
 
@@ -59,7 +62,9 @@ def to_prompt(graph: Mapping[str, Any], infos: Infos) -> dict[str, Any]:
     """*graph* in API format; *infos* is ``/object_info`` of its node types. Raises GraphUnconvertible."""
     try:
         return _Conversion(graph, infos).prompt()
-    except (KeyError, TypeError, IndexError, AttributeError) as error:
+    except GraphUnconvertible:
+        raise
+    except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
         raise GraphUnconvertible(f"the graph is broken: {type(error).__name__} {error}") from error
 
 
@@ -79,7 +84,9 @@ class _Conversion:
         self._subgraphs: dict[str, Mapping[str, Any]] = {part["id"]: part for part in subgraphs}
 
     def prompt(self) -> dict[str, Any]:
-        whole = dict(self._nodes(_Scope(self._graph)))
+        whole = dict(islice(self._nodes(_Scope(self._graph)), _NODES_MAX + 1))
+        if len(whole) > _NODES_MAX:
+            raise GraphUnconvertible(f"the graph has more than {_NODES_MAX} nodes")
         if not whole:
             raise GraphUnconvertible("no node of the graph would run")
         return whole

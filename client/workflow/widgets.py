@@ -7,6 +7,8 @@ file that can be uploaded by its button.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from wire.graph import wrapped
+
 _TYPED = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"})
 _AFTER_A_RUN = frozenset({"fixed", "increment", "decrement", "randomize", "increment-wrap"})
 _SEEDS = frozenset({"seed", "noise_seed"})
@@ -24,7 +26,7 @@ def widget_values(node: Mapping[str, Any], info: Mapping[str, Any], node_id: str
     saved = node.get("widgets_values")
     widgets = list(_widgets(node, info))
     if isinstance(saved, dict):
-        return {name: _wrapped(saved[name]) for name, _ in widgets if name in saved}
+        return {name: wrapped(saved[name]) for name, _ in widgets if name in saved}
     return _in_order(list(saved or ()), widgets, f"{node['type']} #{node_id}")
 
 
@@ -41,7 +43,7 @@ def _in_order(values: list[Any], widgets: list[tuple[str, Any]], where: str) -> 
             continue
         if not _fits(value, spec):
             raise GraphUnconvertible(f"{where}: {value!r} is saved where its {name} should be")
-        found[name] = _wrapped(value)
+        found[name] = wrapped(value)
         if surplus > 0 and values and _is_of_the_page(values[0], name, spec):
             values.pop(0)
             surplus -= 1
@@ -93,8 +95,3 @@ def _default(name: str, spec: Any) -> dict[str, Any]:
     if "default" in options:
         return {name: options["default"]}
     return {name: choices[0]} if choices else {}
-
-
-def _wrapped(value: Any) -> Any:
-    """A list would read as a link."""
-    return {"__value__": value} if isinstance(value, list) else value

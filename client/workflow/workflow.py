@@ -1,8 +1,13 @@
 """A workflow file as people have them: ComfyUI's page format, its API format, or the body of a request."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
+
+from wire import plain_json
+from wire.graph import is_class_name
+from wire.limits import NESTING_MAX
+
+_SHOWN = 200
 
 
 class WorkflowUnreadable(ValueError):
@@ -22,9 +27,11 @@ class Workflow:
 def read_workflow(text: str) -> Workflow:
     """The workflow in *text*; raises WorkflowUnreadable."""
     try:
-        value = json.loads(text)
+        value = plain_json.loads(text)
     except ValueError as error:
         raise WorkflowUnreadable(f"is not JSON: {error}") from error
+    if plain_json.is_deeper(value, NESTING_MAX):
+        raise WorkflowUnreadable(f"is not a workflow: it is nested more than {NESTING_MAX} levels deep")
     return _workflow(value)
 
 
@@ -35,25 +42,42 @@ def _workflow(value: Any) -> Workflow:
         case {"input": {"workflow": inner}} | {"workflow": inner}:  # RunPod's body, the worker's input
             return _workflow(inner)
         case {"prompt": dict(prompt)}:  # POST /prompt
-            graph = value.get("extra_data", {}).get("extra_pnginfo", {}).get("workflow")
-            return Workflow(_prompt(prompt), graph if isinstance(graph, dict) else None)
+            return Workflow(_prompt(prompt), _posted_graph(value))
         case dict():
             return Workflow(_prompt(value), None)
     raise WorkflowUnreadable("is not a workflow: a JSON object was expected")
+
+
+def _posted_graph(body: dict[str, Any]) -> dict[str, Any] | None:
+    match body:
+        case {"extra_data": {"extra_pnginfo": {"workflow": dict(graph)}}}:
+            return graph
+    return None
 
 
 def _prompt(value: dict[str, Any]) -> dict[str, Any]:
     if not value:
         raise WorkflowUnreadable("is an empty workflow")
     for node_id, node in value.items():
-        if not isinstance(node, dict) or not isinstance(node.get("class_type"), str):
-            raise WorkflowUnreadable(f"is not a workflow: {node_id!r} is not a node with a class_type")
+        shown = node_id[:_SHOWN]
+        if not isinstance(node, dict) or not is_class_name(node.get("class_type")):
+            raise WorkflowUnreadable(f"is not a workflow: {shown!r} is not a node with a class_type")
         if not isinstance(node.get("inputs", {}), dict):
-            raise WorkflowUnreadable(f"is not a workflow: the inputs of node {node_id} are not an object")
+            raise WorkflowUnreadable(f"is not a workflow: the inputs of node {shown!r} are not an object")
     return {node_id: {**node, "inputs": node.get("inputs", {})} for node_id, node in value.items()}
 
 
 def class_types(graph: dict[str, Any]) -> set[str]:
-    """Every node type in *graph*, those inside its subgraphs included."""
-    inner = graph.get("definitions", {}).get("subgraphs", [])
-    return {str(node["type"]) for part in (graph, *inner) for node in part["nodes"]}
+    """Every node type in *graph*, those inside its subgraphs included. Raises WorkflowUnreadable."""
+    match graph:
+        case {"definitions": {"subgraphs": [*inner]}}:
+            parts = (graph, *inner)
+        case _:
+            parts = (graph,)
+    try:
+        types = {node["type"] for part in parts for node in part["nodes"]}
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise WorkflowUnreadable("is not a workflow: one of its nodes has no type") from error
+    if not all(map(is_class_name, types)):
+        raise WorkflowUnreadable("is not a workflow: the type of one of its nodes is not a name")
+    return types

@@ -23,7 +23,9 @@ from engine.prompt.inputs import WorkflowError, find_inputs, staged_prompt
 from engine.store.cached_inputs import CachedInputs
 from storage.disk import unavailable
 from storage.private import private_file, private_folder
+from wire.file_inputs import refusals
 from wire.files import Cached, FileRef, Folder, Inline, Source
+from wire.graph import Prompt
 
 logger = logging.getLogger(__name__)
 
@@ -53,11 +55,10 @@ class InputFiles:
     async def stage(self, job: Job, endpoint_id: str) -> tuple[dict[str, Any], tuple[FileRef, ...]]:
         """The prompt for the worker, and the files that it needs; what is too large for the job is uploaded first.
 
-        Raises WorkflowError when a file is missing or all together are too large, ComfyUIUnavailable, DiskUnavailable,
-        Unavailable, StorageRefused.
+        Raises WorkflowError when a file is missing or outside ComfyUI's folders or all together are too large,
+        ComfyUIUnavailable, DiskUnavailable, Unavailable, StorageRefused.
         """
-        kinds = {node["class_type"] for node in job.prompt.values()}
-        found = find_inputs(job.prompt, {kind: await self._comfyui.node_info(kind) for kind in kinds})
+        found = await self._find(job.prompt)
         if not found:
             return staged_prompt(job.prompt, ()), ()
         spool = self._spool / uuid.uuid4().hex
@@ -69,6 +70,13 @@ class InputFiles:
         finally:
             await asyncio.to_thread(shutil.rmtree, spool, ignore_errors=True)
         return prompt, files
+
+    async def _find(self, prompt: Prompt) -> tuple[InputFile, ...]:
+        kinds = {node["class_type"] for node in prompt.values()}
+        infos = {kind: await self._comfyui.node_info(kind) for kind in kinds}
+        for node_id, refused in refusals(prompt, infos).items():
+            raise WorkflowError(refused["errors"][0]["details"], node_id)
+        return find_inputs(prompt, infos)
 
     async def _send(
         self, job: Job, endpoint_id: str, room: int, spooled: Mapping[Path, InputContent]

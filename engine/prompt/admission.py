@@ -8,10 +8,11 @@ from typing import Any
 
 from engine.model.input_file import InputFile, Presence
 from engine.model.job import Submission
-from engine.prompt.inputs import Infos, find_inputs, own_check, refusals, refuse
+from engine.prompt.inputs import find_inputs
 from engine.prompt.submission import invalid, judged, submission
-from engine.prompt.validation import Error
+from wire.file_inputs import Infos, refusals
 from wire.ids import PromptId
+from wire.node_errors import Error, own_check, refuse
 
 _REASONS = {
     Presence.LINKED_OUT: (

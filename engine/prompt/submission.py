@@ -10,12 +10,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.model.job import Submission
-from engine.prompt.validation import Error, judge
+from engine.prompt.validation import judge
 from wire import plain_json
+from wire.graph import is_class_name
 from wire.ids import ClientId, PromptId
+from wire.limits import NESTING_MAX
+from wire.node_errors import Error
 
 SECRETS = ("auth_token_comfy_org", "api_key_comfy_org")
 """keys of extra_data that are never stored, shown or sent (execution.py, SENSITIVE_EXTRA_DATA_KEYS)"""
+
+_SHOWN = 200
 
 
 @dataclass(eq=False)
@@ -41,13 +46,19 @@ def invalid(details: str, node_errors: Mapping[str, Any]) -> SubmissionRefused:
 
 
 def parse(raw: bytes) -> dict[str, Any]:
-    """The JSON object of the request, with None for NaN and infinite numbers; raises SubmissionRefused."""
+    """The JSON object of the request, with None for NaN and infinite numbers; raises SubmissionRefused.
+
+    Beyond NESTING_MAX ComfyUI would take it too, and then fail to show its own queue.
+    """
     try:
         body = plain_json.loads(raw)
     except ValueError as error:
         raise SubmissionRefused("invalid_json", "The request is not JSON", str(error)) from error
     if not isinstance(body, dict):
         raise SubmissionRefused("invalid_json", "The request is not a JSON object")
+    if plain_json.is_deeper(body, NESTING_MAX):
+        details = f"Lists and objects lie inside each other on more than {NESTING_MAX} levels"
+        raise SubmissionRefused("invalid_prompt", "The prompt is nested too deeply", details)
     return body
 
 
@@ -64,10 +75,13 @@ def classes(body: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _class_of(node_id: str, node: Any) -> str:
+    where = f"Node ID '#{node_id[:_SHOWN]}'"
     kind = node.get("class_type") if isinstance(node, dict) else None
     if not isinstance(kind, str) or not isinstance(node.get("inputs", {}), dict):
         message = "Cannot execute because a node is missing the class_type property."
-        raise SubmissionRefused("invalid_prompt", message, f"Node ID '#{node_id}'")
+        raise SubmissionRefused("invalid_prompt", message, where)
+    if not is_class_name(kind):
+        raise SubmissionRefused("invalid_prompt", f"Cannot execute because node {kind[:_SHOWN]} does not exist.", where)
     return kind
 
 

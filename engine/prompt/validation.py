@@ -10,11 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from wire.graph import Prompt, is_link, needed
+from wire.graph import Prompt, is_link, needed, unwrapped
+from wire.node_errors import Error, error
 
 Infos = Mapping[str, Mapping[str, Any]]
-Error = dict[str, Any]
-"""ComfyUI's: type, message, details, extra_info"""
 
 _CONVERT: Mapping[str, Callable[[Any], Any]] = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}
 _SHOWN_OPTIONS = 20
@@ -164,8 +163,7 @@ def _union(kind: str) -> set[str]:
 
 
 def _value(name: str, spec: Sequence[Any], value: Any, *, limited: bool) -> Error | None:
-    if isinstance(value, dict) and "__value__" in value:
-        value = value["__value__"]
+    value = unwrapped(value)
     extra = {"input_config": _config(spec), "received_value": value}
     if isinstance(spec[0], str) and spec[0] in _CONVERT:
         try:
@@ -204,8 +202,3 @@ def _is_open(name: str, values: list[Any], options: Mapping[str, Any], value: An
 def _config(spec: Sequence[Any]) -> list[Any]:
     options = spec[1] if len(spec) > 1 and isinstance(spec[1], dict) else {}
     return [spec[0], options]
-
-
-def error(kind: str, message: str, details: str, input_name: str, **extra: Any) -> Error:
-    """One error of a node, in ComfyUI's shape."""
-    return {"type": kind, "message": message, "details": details, "extra_info": {"input_name": input_name, **extra}}

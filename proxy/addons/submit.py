@@ -10,13 +10,13 @@ from engine.jobs.dispatcher import Dispatcher
 from engine.model.input_file import InputFile, Presence
 from engine.model.states import ACTIVE
 from engine.prompt.admission import admission, admit
-from engine.prompt.inputs import Infos
 from engine.prompt.submission import SubmissionRefused, classes, parse
 from engine.store.jobs import JobStore
 from engine.views.job import shown_number
 from proxy.addons.fail_closed import fail_closed
 from proxy.addons.responses import comfy_error, json_response
 from proxy.addons.routes import Route, route
+from wire.file_inputs import Infos
 from wire.ids import PromptId
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from sandbox.comfyui.folders import ComfyFolders
 from sandbox.comfyui.graph import Classes
 from sandbox.comfyui.node import NodeClass
-from wire.graph import Prompt, needed
+from wire.graph import Prompt, needed, unwrapped
 
 _CONVERT = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}
 _SHOWN_OPTIONS = 20
@@ -158,9 +158,7 @@ def _value(name: str, spec: list[Any], inputs: dict[str, Any], *, own_check: boo
     """Converts the value in place, as ComfyUI does; its error, if any."""
     if name not in inputs:
         return _error("required_input_missing", "Required input is missing", name, name)
-    value = inputs[name]
-    if isinstance(value, dict) and "__value__" in value:
-        value = inputs[name] = value["__value__"]
+    value = inputs[name] = unwrapped(inputs[name])
     extra = {"input_config": _config(spec), "received_value": value}
     if not isinstance(spec[0], list) and spec[0] in _CONVERT:
         try:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wire.graph import is_link, needed, sources
+from wire.graph import is_class_name, is_link, needed, sources, unwrapped, wrapped
 
 
 def prompt_of(**links: list[Any]) -> dict[str, dict[str, Any]]:
@@ -76,3 +76,24 @@ def test_without_circles_every_source_comes_first(links: dict[int, list[int]]) -
 
     for node in found:
         assert all(found.index(source) < found.index(node) for source in sources(prompt[node]) if source in prompt)
+
+
+@pytest.mark.parametrize(
+    ("name", "can_be"),
+    [("LoadImage", True), ("Wildcard / Encode 💬", True), ("n" * 200, True), ("...", True), ("n" * 201, False),
+     ("", False), (".", False), ("..", False), ("a\nb", False), ("\ud800", False), (5, False), (None, False)],
+    ids=lambda value: ascii(value)[:20],
+)  # fmt: skip
+def test_a_class_has_a_name_that_can_be_asked_for(name: object, can_be: bool) -> None:
+    assert is_class_name(name) is can_be
+
+
+@pytest.mark.parametrize("value", ["a.png", 5, None, {"image": "a.png"}, [], ["a", 0], [["a"]]], ids=str)
+def test_a_value_comes_out_of_its_wrapper_as_it_went_in(value: Any) -> None:
+    assert unwrapped(wrapped(value)) == value
+    assert unwrapped({"__value__": value}) == value
+    assert not is_link(wrapped(value))
+
+
+def test_a_wrapper_is_taken_off_once() -> None:
+    assert unwrapped({"__value__": {"__value__": 1}, "other": 2}) == {"__value__": 1}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.names import ACCEPTED, NAMES, REFUSED, NameCase
-from wire.names import NameRefused, confined, confined_path, plain_name, stored_name
+from wire.names import NameRefused, confined, confined_path, leads_out, plain_name, stored_name
 
 ODD = st.text(st.sampled_from('ab.C:/\\ \t\0é漢\ud800\u202e_01*"¹') | st.characters(), max_size=20)
 LONG = st.builds(lambda text, times, end: text * times + end, ODD, st.integers(1, 60), ODD)
@@ -37,6 +37,20 @@ def test_an_honest_path_passes_unchanged(path: str) -> None:
 def test_a_filename_is_not_a_path_and_a_subfolder_stays_below(subfolder: str, filename: str) -> None:
     with pytest.raises(NameRefused):
         confined(subfolder, filename)
+
+
+@pytest.mark.parametrize(
+    "path", ["/x", "//x", "\\\\x\\y", "C:/x", "c:x", "../x", "a/..", "a\\..\\x", "a/ .. /x", "/", ".."]
+)
+def test_a_path_that_leads_out_is_told_from_one_that_no_file_can_have(path: str) -> None:
+    assert leads_out(path)
+    with pytest.raises(NameRefused):
+        confined_path(path)
+
+
+@pytest.mark.parametrize("path", [*ACCEPTED, "", "a//b", "./a", "a/", "x\n"], ids=ascii)
+def test_other_paths_do_not_lead_out(path: str) -> None:
+    assert not leads_out(path)
 
 
 @given(PATHS)

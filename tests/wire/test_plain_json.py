@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.strict_json import ANY_JSON, strictly_parsed
-from wire.plain_json import dumps, finite, loads, portable
+from wire.plain_json import dumps, finite, is_deeper, loads, portable
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -79,3 +79,10 @@ def test_json_that_is_strict_stays_as_it_is(value: Any) -> None:
 )
 def test_what_json_does_not_have_is_replaced(value: Any, strict: Any) -> None:
     assert portable(value) == strict
+
+
+@pytest.mark.parametrize(
+    ("value", "levels"), [(1, 0), ("x", 0), ([], 1), ({}, 1), ([1, [2]], 2), ({"a": [{"b": 1}], "c": 2}, 3)], ids=str
+)
+def test_levels_of_lists_and_objects_are_counted(value: Any, levels: int) -> None:
+    assert [limit for limit in range(5) if not is_deeper(value, limit)] == list(range(levels, 5))

@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 
@@ -72,6 +73,14 @@ class ComfyClient:
     async def node_definitions(self) -> dict[str, Any]:
         """ComfyUI's ``/object_info``: megabytes."""
         return await self._json("GET", "/object_info")
+
+    async def node_definition(self, class_type: str) -> dict[str, Any] | None:
+        """``/object_info`` of one class; None for a class that ComfyUI does not have."""
+        if "{" in class_type or "}" in class_type:  # ComfyUI's router does not take them
+            found = (await self.node_definitions()).get(class_type)
+        else:
+            found = (await self._json("GET", f"/object_info/{quote(class_type, safe='')}")).get(class_type)
+        return found if isinstance(found, dict) else None
 
     async def submit(self, request: JobRequest, prompt_id: str, client_id: str) -> dict[str, Any]:
         """Queues the prompt; returns ``node_errors`` of the outputs that ComfyUI refused while it accepted others.

@@ -12,9 +12,10 @@ from aiohttp import web
 
 from client.send.folders import LocalFolders, NoSuchImage, missing_inputs, named_files
 from engine.comfyui import ComfyUI, ComfyUIRejected
-from engine.prompt.inputs import find_inputs, split_annotation
+from engine.prompt.inputs import find_inputs
 from tests.support.names import REFUSED
 from tests.support.prompts import inverted_file
+from wire.file_inputs import split_annotation
 from wire.files import Folder
 from wire.names import NameRefused
 

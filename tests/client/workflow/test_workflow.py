@@ -42,7 +42,9 @@ def test_a_posted_prompt_brings_its_graph_along() -> None:
         ("[]", "JSON object"),
         ("{}", "empty"),
         ('{"name": "x"}', "'name' is not a node"),
-        ('{"1": {"class_type": "X", "inputs": []}}', "inputs of node 1"),
+        ('{"1": {"class_type": "a\\nb", "inputs": {}}}', "'1' is not a node with a class_type"),
+        ("[" * 300 + "]" * 300, "nested more than"),
+        ('{"1": {"class_type": "X", "inputs": []}}', "inputs of node '1'"),
     ],
 )
 def test_anything_else_is_refused_with_what_it_is(text: str, says: str) -> None:

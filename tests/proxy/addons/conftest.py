@@ -125,9 +125,15 @@ class Desk:
                 self.store.move(name, state)
 
 
-@pytest.fixture
-async def desk(tmp_path: Path, session: aiohttp.ClientSession) -> AsyncIterator[Desk]:
+@asynccontextmanager
+async def desk_in(folder: Path, session: aiohttp.ClientSession) -> AsyncIterator[Desk]:
     pages, comfyui = Pages(), ComfyUI("http://127.0.0.1:1", session)
     large = LargeFiles(session, bucket=None, volume=None)
-    with JobStore(tmp_path / "jobs.sqlite") as store:
-        yield Desk(store, Dispatcher([], job_services(store, comfyui, tmp_path, large, pages), 1), pages)
+    with JobStore(folder / "jobs.sqlite") as store:
+        yield Desk(store, Dispatcher([], job_services(store, comfyui, folder, large, pages), 1), pages)
+
+
+@pytest.fixture
+async def desk(tmp_path: Path, session: aiohttp.ClientSession) -> AsyncIterator[Desk]:
+    async with desk_in(tmp_path, session) as opened:
+        yield opened

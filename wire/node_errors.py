@@ -1,0 +1,31 @@
+"""What is wrong with a node's input, in ComfyUI's words and in the shape of its ``node_errors``.
+
+Source: ComfyUI 0.3.64 to 0.33.0, execution.py ``validate_inputs`` and ``validate_prompt``.
+"""
+
+from typing import Any
+
+from wire.graph import Prompt
+
+Error = dict[str, Any]
+"""ComfyUI's: type, message, details, extra_info"""
+
+
+def error(kind: str, message: str, details: str, input_name: str, **extra: Any) -> Error:
+    """One error of a node."""
+    return {"type": kind, "message": message, "details": details, "extra_info": {"input_name": input_name, **extra}}
+
+
+def own_check(input_name: str, reason: str, value: str) -> Error:
+    """An error as ComfyUI's loaders report it, which check their files themselves."""
+    details = f"{input_name} - {reason}"
+    return error(
+        "custom_validation_failed", "Custom validation failed for node", details, input_name, received_value=value
+    )
+
+
+def refuse(errors: dict[str, Any], prompt: Prompt, node_id: str, problem: Error) -> None:
+    """Add *problem* to the ``node_errors`` of a prompt that cannot run at all."""
+    kind = prompt[node_id]["class_type"]
+    node = errors.setdefault(node_id, {"errors": [], "dependent_outputs": [], "class_type": kind})
+    node["errors"].append(problem)
