@@ -167,6 +167,10 @@ class ComfyUI:
         """Where one of its folders is, and the path when it is on this machine."""
         return await self._folders.find(folder)
 
+    async def places(self, folder: Folder) -> tuple[Path, ...]:
+        """Where one of its folders is on this machine, or may be."""
+        return await self._folders.places(folder)
+
     async def named_folders(self) -> NamedFolders:
         """Where its folders may be, by its own account."""
         paths, system = dict[str, Any](), dict[str, Any]()

@@ -134,6 +134,15 @@ class ComfyUIFolders:
             self._known[folder] = path
         return Whereabouts.HERE, self._known[folder]
 
+    async def places(self, folder: Folder) -> tuple[Path, ...]:
+        """Where *folder* is on this machine, or may be; empty when it is elsewhere."""
+        whereabouts, path = await self.find(folder)
+        if path is not None:
+            return (path,)
+        if whereabouts is Whereabouts.ELSEWHERE:
+            return ()
+        return (await self._named_folders()).places[folder]
+
     async def presence(self, path: str, folder: Folder, served: ServedFile) -> Presence:
         """Whether *path* of *folder*, which ComfyUI serves, may be sent.
 

@@ -86,6 +86,10 @@ class LocalFolders:
         await asyncio.to_thread(self._output.mkdir, parents=True, exist_ok=True)
         return self._output
 
+    async def places(self, folder: Folder) -> tuple[Path, ...]:
+        """None: links are looked for when a result is placed."""
+        return ()
+
     async def on_windows(self) -> bool:
         return os.name == "nt"
 

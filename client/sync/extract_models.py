@@ -123,10 +123,10 @@ def is_there(path: Path, wanted: dict[str, Any]) -> bool:
 def put(source: zipfile.ZipFile, name: str, wanted: dict[str, Any], target: Path) -> None:
     """Write one file beside its place, check it, and give it its name in one step."""
     path = target / name
-    path.parent.mkdir(parents=True, exist_ok=True)
     root = os.path.realpath(str(target))
     if os.path.commonpath([root, os.path.realpath(str(path.parent))]) != root:
         raise Refused(f"{name}: a link leads out of {target}")
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name("." + path.name + ".part")
     digest = hashlib.sha256()
     try:

@@ -15,6 +15,7 @@ from engine.comfyui import ComfyUIRejected
 from engine.files.atomic_save import place_all, sweep
 from engine.files.large_files import LargeFileLost, LargeFiles
 from engine.files.remote_naming import RemoteNames
+from engine.files.subfolders import inside_subfolder
 from engine.model.job import LostFile
 from engine.model.naming import localised, without
 from storage.atomic import atomic
@@ -26,7 +27,7 @@ from wire.errors import Unavailable, WireError
 from wire.events import FileChunk, NodeOutput, Preview
 from wire.files import Cached, FileRef, Folder, Inline, Streamed, Url, Volume, decode_bytes, encode_bytes
 from wire.ids import PromptId
-from wire.names import confined, stored_name
+from wire.names import confined, plain_id, stored_name
 from wire.outputs import ItemKey
 
 logger = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class OutputSink(Protocol):
     async def has_file(self, subfolder: str, filename: str, folder: Folder) -> bool: ...
     async def upload(self, source: Path, subfolder: str, filename: str, folder: Folder) -> tuple[str, str]: ...
     async def output_folder(self) -> Path | None: ...
+    async def places(self, folder: Folder) -> tuple[Path, ...]: ...
     async def on_windows(self) -> bool: ...
 
 
@@ -192,7 +194,7 @@ class ResultFiles:
                     found.damaged[key] = (file, str(error))
                 else:
                     subfolder, name = stored_name(file.subfolder, file.filename, windows=windows)
-                    found.whole[file.type, subfolder].append(_Result(file, name, path))
+                    found.whole[_stored_in(file), subfolder].append(_Result(file, name, path))
         return found
 
     async def discard(self, prompt_id: PromptId) -> None:
@@ -238,7 +240,7 @@ class ResultFiles:
         return root is not None and await asyncio.to_thread(_is_still, root / subfolder / filename, sha256)
 
     def _part(self, prompt_id: PromptId, run: str, transfer: int) -> Path:
-        return self._parts / confined(prompt_id, f"{run}-{transfer}")
+        return self._parts / confined(prompt_id, f"{plain_id(run)}-{transfer}")
 
     def _path(self, prompt_id: PromptId, run: str, file: FileRef) -> Path:
         """Where the bytes of *file* grow."""
@@ -246,7 +248,7 @@ class ResultFiles:
             case Streamed(transfer=transfer):
                 return self._part(prompt_id, run, transfer)
             case _:
-                return self._parts / confined(prompt_id, f"{run}-{file.sha256}")
+                return self._parts / confined(prompt_id, f"{plain_id(run)}-{file.sha256}")
 
     async def _whole(self, prompt_id: PromptId, run: str, file: FileRef) -> Path:
         """The path of the whole, checked content; raises FileDamaged."""
@@ -276,6 +278,8 @@ class ResultFiles:
         async with self._folders[folder, subfolder]:
             root = await self._comfyui.output_folder() if folder == "output" else None
             if root is None:
+                places = await self._comfyui.places(folder)
+                subfolder = await asyncio.to_thread(inside_subfolder, places, subfolder)
                 placed = await self._place_remotely(folder, subfolder, results)
             else:
                 await self._sweep(root)
@@ -294,7 +298,7 @@ class ResultFiles:
             return names
 
     async def _place_remotely(self, folder: Folder, subfolder: str, results: Sequence[_Result]) -> list[ItemKey]:
-        """For a ComfyUI on another machine, and for temp."""
+        """For a ComfyUI on another machine, and for temp. It makes *subfolder*, and follows links out of its folder."""
         names = RemoteNames(lambda name: self._comfyui.has_file(subfolder, name, folder))
         chosen = await names.choose(result.name for result in results)
         pairs = zip(results, chosen, strict=True)
@@ -313,6 +317,11 @@ class ResultFiles:
             )
             raise DiskUnavailable(text) from error
         return folder, stored_in, name
+
+
+def _stored_in(file: FileRef) -> Folder:
+    """A result is never written among the person's inputs, whatever its worker says."""
+    return "temp" if file.type == "temp" else "output"
 
 
 def _key(file: FileRef) -> ItemKey:

@@ -37,6 +37,7 @@ async def test_the_folder_of_the_same_path_in_a_container_is_not_taken_for_it(pr
         comfyui = ComfyUI(url, session)
 
         assert await comfyui.find_folder("output") == (UNKNOWN, None)
+        assert program / "output" in await comfyui.places("output")
         assert await comfyui.presence("run_00001_.png", "output") is Presence.UNVERIFIED
 
 
@@ -52,6 +53,7 @@ async def test_a_comfyui_of_which_nothing_is_here_is_elsewhere_and_judges_its_li
         comfyui = ComfyUI(url, session)
 
         assert [await comfyui.find_folder(folder) for folder in FOLDERS] == [(ELSEWHERE, None)] * 3
+        assert await comfyui.places("output") == ()
         assert await comfyui.presence("a.png", "input") is Presence.THERE
         assert await comfyui.presence("b.png", "input") is Presence.MISSING
 

@@ -28,6 +28,15 @@ def _odd(path: str, stored: str, on_windows: str | None = None) -> NameCase:
     return NameCase(path, accepted=False, stored=stored, on_windows=stored if on_windows is None else on_windows)
 
 
+def _renamed(path: str, stored: str) -> NameCase:
+    """A name that means something to a desktop, and is changed everywhere."""
+    return NameCase(path, accepted=True, stored=stored, on_windows=stored)
+
+
+OBEYED = ("lnk", "pif", "url", "website", "appref-ms", "scf", "library-ms", "search-ms", "searchConnector-ms", "theme",
+          "settingcontent-ms", "desktop", "directory", "webloc", "inetloc", "fileloc", "ftploc",
+          "terminal")  # fmt: skip
+
 NAMES = [
     _same("a.png"),
     _same("sub/a.png"),
@@ -56,11 +65,37 @@ NAMES = [
     _posix("x.", "x"),
     _posix("x ", "x"),
     _posix("clips./x.png", "clips/x.png"),
-    _posix("CON", "_CON"),
-    _posix("nul.png", "_nul.png"),
-    _posix("Com1 .tar.gz", "_Com1 .tar.gz"),
-    _posix("lpt\u00b3", "_lpt\u00b3"),
+    _renamed("CON", "_CON"),
+    _renamed("nul.png", "_nul.png"),
+    _renamed("Com1 .tar.gz", "_Com1 .tar.gz"),
+    _renamed("lpt\u00b3", "_lpt\u00b3"),
+    _renamed("a/CONOUT$", "a/_CONOUT$"),
     _posix("aux/x.png", "_aux/x.png"),
+    *(_renamed(f"x.{ending}", f"x.{ending}_") for ending in OBEYED),
+    _renamed("picture.png.LNK", "picture.png.LNK_"),
+    _renamed("a_00001_.Desktop", "a_00001_.Desktop_"),
+    _renamed("x.l\u200bnk", "x.l\u200bnk_"),
+    _renamed("x.{20D04FE0-3AEA-1069-A2D8-08002B30309D}", "x.{20D04FE0-3AEA-1069-A2D8-08002B30309D}_"),
+    _renamed("mine.{20D04FE0}/x.png", "mine.{20D04FE0}_/x.png"),
+    _renamed("mine/desktop.ini", "mine/_desktop.ini"),
+    _renamed("Thumbs.db", "_Thumbs.db"),
+    _renamed("AutoRun.inf", "_AutoRun.inf"),
+    _renamed(".git/config", "_.git/config"),
+    _renamed("a/.GIT", "a/_.GIT"),
+    _renamed(".g\u200ci\ufefft/hooks/post-checkout", "_.g\u200ci\ufefft/hooks/post-checkout"),
+    _renamed(".htaccess", "_.htaccess"),
+    _renamed(".user.ini", "_.user.ini"),
+    _renamed("web.config", "_web.config"),
+    _renamed(".directory", ".directory_"),
+    NameCase("x.url .", accepted=True, stored="x.url ._", on_windows="x.url_"),
+    NameCase("desktop.ini ", accepted=True, stored="_desktop.ini ", on_windows="_desktop.ini"),
+    NameCase(f"{'n' * 251}.lnk", accepted=True, stored=f"{'n' * 235}.lnk_", on_windows=f"{'n' * 236}.lnk_"),
+    NameCase(f"{'n' * 236}.lnk{'n' * 60}", accepted=True, stored=f"{'n' * 236}.lnk_", on_windows=f"{'n' * 236}.lnk_"),
+    _same("x.lnk.png"),
+    _same("lnk"),
+    _same("url/theme/x.png"),
+    _same("git/.gitignore"),
+    _same("a {b}.png"),
     NameCase("a\\b.png", accepted=True, stored="a_b.png", on_windows="a_b.png"),
     NameCase("clips\\x_00001_.png", accepted=True, stored="clips_x_00001_.png", on_windows="clips_x_00001_.png"),
     NameCase("\u202egnp.exe", accepted=True, stored="_gnp.exe", on_windows="_gnp.exe"),

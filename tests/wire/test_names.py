@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.names import ACCEPTED, NAMES, REFUSED, NameCase
-from wire.names import NameRefused, confined, confined_path, leads_out, plain_name, stored_name
+from wire.names import NameRefused, confined, confined_path, leads_out, plain_id, plain_name, stored_name
 
 ODD = st.text(st.sampled_from('ab.C:/\\ \t\0é漢\ud800\u202e_01*"¹') | st.characters(), max_size=20)
 LONG = st.builds(lambda text, times, end: text * times + end, ODD, st.integers(1, 60), ODD)
@@ -118,6 +118,19 @@ def test_a_plain_name_is_short_and_means_nothing_to_any_system(name: str) -> Non
     assert plain.isascii()
     assert stored_name("", plain, windows=True) == ("", plain)
     assert plain_name(plain) == plain
+
+
+@pytest.mark.parametrize("text", ["run1", "5d1c5f3a-0b1e-4a6e-9a57-2f5a3b1c0d9e", "a_B-9"])
+def test_an_id_of_our_own_is_itself(text: str) -> None:
+    assert plain_id(text) == text
+
+
+@given(PATHS, PATHS)
+def test_any_id_is_a_plain_part_of_a_name_and_no_two_are_the_same(one: str, other: str) -> None:
+    plain = f"{plain_id(one)}-0"
+
+    assert stored_name("", plain, windows=True) == ("", plain)
+    assert (plain_id(one) == plain_id(other)) is (one == other)
 
 
 @pytest.mark.parametrize(
