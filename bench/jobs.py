@@ -19,7 +19,6 @@ from wire.job import JobRequest, encode_request
 
 _POSTS, _RUNS, _PICTURES = 20, 8, 8
 _HEARD_S = 60
-_KEY = {"Authorization": "Bearer sandbox"}
 
 
 def four_megabytes(seed: int) -> dict[str, Any]:
@@ -77,14 +76,14 @@ def _handler_started(stack: Stack, prompt_id: str) -> int:
 async def _start_by_hand(stack: Stack, number: int) -> float:
     """The same for a job that is sent to the endpoint without the proxy."""
     request = JobRequest(workflow=inverted_image(number), prompt_id=PromptId(str(uuid.uuid4())))
-    endpoint = f"{stack.endpoint_url}/sandbox"
+    endpoint, key = f"{stack.endpoint_url}/sandbox", {"Authorization": f"Bearer {stack.endpoint_key}"}
     pressed = time.time() * 1000
-    async with stack.session.post(f"{endpoint}/run", json={"input": encode_request(request)}, headers=_KEY) as response:
+    async with stack.session.post(f"{endpoint}/run", json={"input": encode_request(request)}, headers=key) as response:
         response.raise_for_status()
         job_id = (await response.json())["id"]
     started, status = 0, ""
     while status not in ("COMPLETED", "FAILED"):
-        async with stack.session.get(f"{endpoint}/stream/{job_id}", headers=_KEY) as response:
+        async with stack.session.get(f"{endpoint}/stream/{job_id}", headers=key) as response:
             answer = await response.json()
         status = answer["status"]
         started = next((decode_batch(part["output"]).started for part in answer["stream"]), started)

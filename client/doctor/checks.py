@@ -20,6 +20,7 @@ from engine.ports import require_free, wait_until_listening
 from engine.runpod.endpoint import Endpoint, EndpointRejected, EndpointUnavailable, JobGone
 from engine.runpod.endpoints import runpod_endpoints, sandbox_endpoints
 from engine.runpod.sandbox import SANDBOX_HOST, SANDBOX_ID, sandbox_url
+from engine.runpod.sandbox_key import sandbox_key
 from engine.settings import PROJECT, Settings, is_loopback, readable_secret
 from storage.objects import S3Location, StorageRefused
 from storage.s3 import Bucket
@@ -95,7 +96,8 @@ async def _ports(settings: Settings, session: aiohttp.ClientSession) -> list[Fin
     found = [await _port("PROXY_PORT", settings.proxy_host, settings.proxy_port, _answers(session, proxy))]
     if not settings.endpoint_ids:
         url = f"{sandbox_url(settings.sandbox_port)}/{SANDBOX_ID}/health"
-        ours = _answers(session, url, Authorization="Bearer sandbox")
+        key = sandbox_key(settings.comfy_runpod_home).get_secret_value()
+        ours = _answers(session, url, Authorization=f"Bearer {key}")
         found.append(await _port("SANDBOX_PORT", SANDBOX_HOST, settings.sandbox_port, ours))
     return found
 
@@ -184,7 +186,7 @@ async def _endpoints(settings: Settings, *, ask_worker: bool) -> list[Finding]:
     if settings.endpoint_ids:
         chosen = runpod_endpoints(settings)
     elif await wait_until_listening(SANDBOX_HOST, settings.sandbox_port, 0.3):
-        chosen = sandbox_endpoints(sandbox_url(settings.sandbox_port))
+        chosen = sandbox_endpoints(sandbox_url(settings.sandbox_port), settings.comfy_runpod_home)
     else:
         mend = "'make proxy' starts the sandbox; to use a GPU, set RUNPOD_API_KEY and RUNPOD_ENDPOINT_ID"
         return [Finding("endpoint", "skipped", "RunPod is not set up", mend)]

@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
 import aiohttp
 from pydantic import SecretStr
 
 from engine.runpod.endpoint import Endpoint
 from engine.runpod.sandbox import SANDBOX_ID
+from engine.runpod.sandbox_key import sandbox_key
 from engine.settings import Settings
 
 Endpoints = AbstractAsyncContextManager[tuple[Endpoint, ...]]
@@ -20,9 +22,9 @@ def runpod_endpoints(settings: Settings) -> Endpoints:
     return _opened(settings.runpod_endpoint_base_url, settings.endpoint_ids, key)
 
 
-def sandbox_endpoints(url: str) -> Endpoints:
-    """The sandbox's, which takes any key; *url* is the address of its API."""
-    return _opened(url, (SANDBOX_ID,), SecretStr(SANDBOX_ID))
+def sandbox_endpoints(url: str, home: Path) -> Endpoints:
+    """The sandbox's; *url* is the address of its API, *home* where its key is."""
+    return _opened(url, (SANDBOX_ID,), sandbox_key(home))
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """Which ComfyUI and which endpoint ``make proxy`` uses, what it starts, and what it prints about that. Pure."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import PurePath
 from urllib.parse import urlsplit
 
@@ -32,6 +33,8 @@ class Situation:
     sandbox_port: int
     sandbox_workers: int
     sandbox_cold_start_s: float
+    sandbox_key: str | None = field(repr=False)
+    """of clients; None lets the sandbox endpoint accept any"""
     python: PurePath
     """our own interpreter"""
     project: PurePath
@@ -40,12 +43,13 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A process to start; *name* names its log, *folders* must exist first."""
+    """A process to start; *name* names its log, *folders* must exist first, *secrets* are variables for it alone."""
 
     name: str
     argv: tuple[str, ...]
     cwd: PurePath
     folders: tuple[PurePath, ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,9 @@ def sandbox_endpoint(situation: Situation) -> Command:
         *("--home", str(situation.data / "sandbox" / "endpoint")),
         *_worker_comfyui(situation),
     )
-    return Command("endpoint", argv, situation.project)
+    key = situation.sandbox_key
+    secrets = {} if key is None else {"SANDBOX_API_KEY": key}  # other users see the arguments of a process
+    return Command("endpoint", argv, situation.project, secrets=secrets)
 
 
 def client_variables(sandbox_port: int) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from engine.comfyui import comfyui_answers
 from engine.errors import CannotStart
 from engine.ports import require_free
 from engine.runpod.sandbox import SANDBOX_HOST
+from engine.runpod.sandbox_key import new_sandbox_key
 from engine.settings import PROJECT, Settings
 from proxy.stack.machine import find_checkout, has_gpu
 from proxy.stack.plan import Command, Situation, StackPlan, plan, sandbox_endpoint
@@ -30,20 +31,22 @@ _TAIL_BYTES, _TAIL_LINES = 8192, 15
 
 
 async def prepare(settings: Settings) -> StackPlan:
-    """What to start for *settings* on this machine; raises CannotStart. Starts nothing."""
+    """What to start for *settings* on this machine; raises CannotStart. Starts nothing, but makes a key for it."""
     require_free(settings.proxy_host, settings.proxy_port, "PROXY_PORT")
     if not settings.endpoint_ids:
         require_free(SANDBOX_HOST, settings.sandbox_port, "SANDBOX_PORT")
-    return plan(await _situation(settings, comfyui_answers=await comfyui_answers(settings.comfyui_url)))
+    answers = await comfyui_answers(settings.comfyui_url)
+    key = None if settings.endpoint_ids else new_sandbox_key(settings.comfy_runpod_home)
+    return plan(await _situation(settings, comfyui_answers=answers, sandbox_key=key))
 
 
 async def prepare_endpoint(settings: Settings) -> Command:
     """The command that serves the sandbox endpoint alone; raises CannotStart. Starts nothing."""
     require_free(SANDBOX_HOST, settings.sandbox_port, "SANDBOX_PORT")
-    return sandbox_endpoint(await _situation(settings, comfyui_answers=False))
+    return sandbox_endpoint(await _situation(settings, comfyui_answers=False, sandbox_key=None))
 
 
-async def _situation(settings: Settings, *, comfyui_answers: bool) -> Situation:
+async def _situation(settings: Settings, *, comfyui_answers: bool, sandbox_key: str | None) -> Situation:
     return Situation(
         comfyui_url=settings.comfyui_url,
         comfyui_answers=comfyui_answers,
@@ -54,6 +57,7 @@ async def _situation(settings: Settings, *, comfyui_answers: bool) -> Situation:
         sandbox_port=settings.sandbox_port,
         sandbox_workers=settings.sandbox_workers,
         sandbox_cold_start_s=settings.sandbox_cold_start_s,
+        sandbox_key=sandbox_key,
         python=PurePath(sys.executable),
         project=PROJECT,
         data=settings.comfy_runpod_home,
@@ -106,7 +110,7 @@ class Child:
                 process = await asyncio.create_subprocess_exec(
                     *command.argv,
                     cwd=command.cwd,
-                    env=environ,
+                    env={**environ, **command.secrets},
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=output,
                     stderr=asyncio.subprocess.STDOUT,

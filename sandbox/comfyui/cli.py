@@ -5,6 +5,7 @@ import asyncio
 import shutil
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import comfyui_frontend_package
@@ -27,6 +28,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--front-end-root", type=Path)
     parser.add_argument("--slow-start", type=float, default=0, metavar="SECONDS", help="wait before listening")
     parser.add_argument("--max-upload-size", type=float, default=100)
+    parser.add_argument("--allow-host", action="append", default=[], metavar="NAME", help="of a page that may use it")
     parser.add_argument("--as-version", default=VERSION, help="answer as this ComfyUI does where versions differ")
     known, _ = parser.parse_known_args(arguments)
     return known
@@ -51,7 +53,7 @@ def main() -> None:
     print("Starting server\n", flush=True)  # noqa: T201  as ComfyUI says it
     print(f"To see the GUI go to: http://{arguments.listen}:{arguments.port}", flush=True)  # noqa: T201
     web.run_app(
-        _app(folders, frontend, limit, arguments.as_version),
+        _app(folders, frontend, limit, arguments.as_version, arguments.allow_host),
         host=arguments.listen,
         port=arguments.port,
         print=None,
@@ -71,5 +73,7 @@ def _add_samples(workflows: Path) -> None:
             shutil.copyfile(source, workflows / name)
 
 
-async def _app(folders: ComfyFolders, frontend: Path, max_upload: int, version: str) -> web.Application:
-    return ComfyServer(folders, frontend, max_upload, version).app
+async def _app(
+    folders: ComfyFolders, frontend: Path, max_upload: int, version: str, hosts: Iterable[str]
+) -> web.Application:
+    return ComfyServer(folders, frontend, max_upload, version, frozenset(hosts)).app

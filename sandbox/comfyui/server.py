@@ -4,11 +4,11 @@ Source: ComfyUI server.py, app/user_manager.py, api_server/routes/internal.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from sandbox.comfyui.console import Console
 from sandbox.comfyui.executor import Executor
@@ -23,14 +23,17 @@ from sandbox.comfyui.routes_prompt import PromptRoutes
 from sandbox.comfyui.routes_user import UserRoutes
 from sandbox.comfyui.savers import SAVERS
 from sandbox.comfyui.special import SPECIAL
+from wire.origin import refusal
 
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_SCHEMES = ("http", "https")
 
 
 class ComfyServer:
-    """Everything behind one port; *app* is the aiohttp application."""
+    """Everything behind one port; *app* is the aiohttp application. *hosts* are names of this machine for pages."""
 
-    def __init__(self, folders: ComfyFolders, frontend: Path, max_upload: int, version: str) -> None:
+    def __init__(
+        self, folders: ComfyFolders, frontend: Path, max_upload: int, version: str, hosts: Collection[str] = ()
+    ) -> None:
         classes = {node.name: node for node in (*MAKERS, *SAVERS, *SPECIAL, *FILMS)}
         features = {**FEATURES, "max_upload_size": max_upload}
         self._hub = Hub(features)
@@ -38,7 +41,7 @@ class ComfyServer:
         executor = Executor(classes, folders)
         self._queue = PromptQueue(executor, self._hub, console)
         self._frontend = frontend
-        self.app = web.Application(client_max_size=max_upload, middlewares=[check_origin, _no_cache])
+        self.app = web.Application(client_max_size=max_upload, middlewares=[check_origin(hosts), _no_cache])
         routes = web.RouteTableDef()
         PromptRoutes(self._queue, classes, folders, console).add_to(routes)
         FileRoutes(folders, version).add_to(routes)
@@ -76,17 +79,24 @@ class ComfyServer:
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-@web.middleware
-async def check_origin(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    """403 when Origin is another host than a loopback Host (``create_origin_only_middleware``)."""
-    if "Host" in request.headers and "Origin" in request.headers:
-        host = urlsplit(f"//{request.headers['Host'].lower()}")
-        origin = urlsplit(request.headers["Origin"].lower())
-        known = host.hostname in _LOOPBACK and origin.hostname is not None
-        ports = (host.port, origin.port)
-        if known and (host.hostname != origin.hostname or (None not in ports and ports[0] != ports[1])):
+def check_origin(hosts: Collection[str]) -> Middleware:
+    """403 for whatever a foreign page sends: stricter than ComfyUI (``create_origin_only_middleware``), which lets a
+    page through whose name was rebound to this machine. A Host of the proxy arrives as the browser wrote it.
+    """
+
+    @web.middleware
+    async def checked(request: web.Request, handler: _Handler) -> web.StreamResponse:
+        if all(_is_foreign(request, hosts, scheme) for scheme in _SCHEMES):
             return web.Response(status=403)
-    return web.Response() if request.method == "OPTIONS" else await handler(request)
+        return web.Response() if request.method == "OPTIONS" else await handler(request)
+
+    return checked
+
+
+def _is_foreign(request: web.Request, hosts: Collection[str], scheme: str) -> bool:
+    names = dict.fromkeys(hosts, scheme)
+    headers = request.headers.items()
+    return refusal(request.method, headers, scheme=scheme, allow_remote=True, names=names) is not None
 
 
 @web.middleware

@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+from sandbox.endpoint.border import has_key, sent_key
 from sandbox.endpoint.job import TERMINAL, EndpointJob, NotAllowed
 from sandbox.endpoint.service import Service
 from wire.limits import STREAM_WAIT_MAX_MS, STREAM_WAIT_MIN_MS
@@ -38,11 +39,10 @@ class ClientRoutes:
 
     def _checked(self, handler: _Handler) -> _Handler:
         async def checked(request: web.Request) -> web.StreamResponse:
-            key = request.headers.get("Authorization", "").removeprefix("Bearer ")
             wanted = self._service.options.api_key
-            if not key:
+            if not sent_key(request):
                 return _problem(401, "no token provided")
-            if wanted is not None and key != wanted:
+            if wanted is not None and not has_key(request, wanted):
                 return _problem(401, "invalid api key")
             if request.match_info["endpoint"] != self._service.options.endpoint_id:
                 return web.json_response({"detail": "endpoint not found"}, status=404)

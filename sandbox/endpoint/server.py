@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from sandbox.endpoint.border import programs_only
 from sandbox.endpoint.client_routes import ClientRoutes
 from sandbox.endpoint.service import Options, Service
 from sandbox.endpoint.worker_routes import WorkerRoutes
@@ -31,7 +32,7 @@ async def running_endpoint(
 ) -> AsyncIterator[Running]:
     """Serve until the block ends; without a *command* no worker is started."""
     service = Service(options)
-    app = web.Application(client_max_size=_BODY_MAX)
+    app = web.Application(client_max_size=_BODY_MAX, middlewares=[programs_only])
     WorkerRoutes(service).add_to(app)
     ClientRoutes(service).add_to(app)
     # without handler_cancellation the long polls of a dead worker would go on taking jobs

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -19,8 +20,10 @@ class Options:
     """What a caller may choose."""
 
     endpoint_id: str = "sandbox"
-    api_key: str | None = None
-    """None accepts any key"""
+    api_key: str | None = field(default=None, repr=False)
+    """of clients; None accepts any key"""
+    worker_key: str = field(default_factory=secrets.token_urlsafe, repr=False)
+    """of the workers that are started here, and of nobody else: a new one each time"""
     wanted_workers: int = 1
     take_hold_s: float = 10.0
     stream_hold_s: float = 10.0

@@ -1,11 +1,15 @@
 """The platform's side that workers call through RunPod's SDK: job-take, job-stop, job-stream, job-done, ping."""
 
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
 
+from sandbox.endpoint.border import has_key
 from sandbox.endpoint.service import Service
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class WorkerRoutes:
@@ -14,13 +18,26 @@ class WorkerRoutes:
         self._state = service.state
 
     def add_to(self, app: web.Application) -> None:
-        at = "/v2/{endpoint}"
-        app.router.add_get(f"{at}/job-take/{{worker}}", self.take)
-        app.router.add_get(f"{at}/job-take-batch/{{worker}}", self.take_batch)
-        app.router.add_get(f"{at}/job-stop/{{worker}}", self.stop)
-        app.router.add_post(f"{at}/job-stream/{{worker}}/{{job}}", self.chunk)
-        app.router.add_post(f"{at}/job-done/{{worker}}/{{job}}", self.done)
-        app.router.add_get(f"{at}/ping/{{worker}}", self.ping)
+        table: tuple[tuple[str, str, _Handler], ...] = (
+            ("GET", "job-take/{worker}", self.take),
+            ("GET", "job-take-batch/{worker}", self.take_batch),
+            ("GET", "job-stop/{worker}", self.stop),
+            ("POST", "job-stream/{worker}/{job}", self.chunk),
+            ("POST", "job-done/{worker}/{job}", self.done),
+            ("GET", "ping/{worker}", self.ping),
+        )
+        for method, path, handler in table:
+            app.router.add_route(method, f"/v2/{{endpoint}}/{path}", self._checked(handler))
+
+    def _checked(self, handler: _Handler) -> _Handler:
+        """A worker is sent prompts, and what it answers is shown to the person: it must be one that we started."""
+
+        async def checked(request: web.Request) -> web.StreamResponse:
+            if not has_key(request, self._service.options.worker_key):
+                return web.json_response({"error": "not a worker of this endpoint"}, status=401)
+            return await handler(request)
+
+        return checked
 
     async def take(self, request: web.Request) -> web.StreamResponse:
         """Held; 204 without a job."""

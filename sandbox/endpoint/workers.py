@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sandbox.endpoint.service import Service
+from sandbox.endpoint.service import Options, Service
 from wire.backoff import next_delay
 
 logger = logging.getLogger(__name__)
@@ -29,18 +29,18 @@ class WorkerCommand:
     environ: Mapping[str, str] = field(default_factory=dict)
 
 
-def sdk_environment(base_url: str, endpoint_id: str, worker_id: str) -> dict[str, str]:
+def sdk_environment(base_url: str, options: Options, worker_id: str) -> dict[str, str]:
     """The variables that the platform injects, pointing at *base_url* (``http://host:port/v2``)."""
-    api = f"{base_url}/{endpoint_id}"
+    api = f"{base_url}/{options.endpoint_id}"
     return {
         "RUNPOD_WEBHOOK_GET_JOB": f"{api}/job-take/$ID?gpu=SANDBOX",
         "RUNPOD_WEBHOOK_POST_OUTPUT": f"{api}/job-done/$RUNPOD_POD_ID/$ID?gpu=SANDBOX",
         "RUNPOD_WEBHOOK_POST_STREAM": f"{api}/job-stream/$RUNPOD_POD_ID/$ID?gpu=SANDBOX",
         "RUNPOD_WEBHOOK_PING": f"{api}/ping/$RUNPOD_POD_ID?gpu=SANDBOX",
         "RUNPOD_PING_INTERVAL": "4000",
-        "RUNPOD_AI_API_KEY": "sandbox",
+        "RUNPOD_AI_API_KEY": options.worker_key,
         "RUNPOD_POD_ID": worker_id,
-        "RUNPOD_ENDPOINT_ID": endpoint_id,
+        "RUNPOD_ENDPOINT_ID": options.endpoint_id,
         "RUNPOD_SKIP_AUTO_SYSTEM_CHECKS": "true",
         "RUNPOD_SKIP_GPU_CHECK": "true",
         "RUNPOD_LOG_LEVEL": "INFO",
@@ -112,7 +112,8 @@ class Workers:
         folder = self._command.home.absolute() / worker_id  # the worker runs in a folder of its own
         for part in ("home", "cwd", "data"):
             _private_folder(folder / part)
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("RUNPOD_")}
+        ours = ("RUNPOD_", "SANDBOX_")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         environ = {
             **inherited,
             "PYTHONPATH": str(PROJECT),
@@ -120,7 +121,7 @@ class Workers:
             "WORKER_DATA_DIR": str(folder / "data"),
             "COMFYUI_PORT": "0",
             **self._command.environ,
-            **sdk_environment(self._base_url(), self._service.options.endpoint_id, worker_id),
+            **sdk_environment(self._base_url(), self._service.options, worker_id),
         }
         log_file = folder / "worker.log"
         logger.info("worker %s starts, log: %s", worker_id, log_file)

@@ -22,14 +22,14 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 async def set_faults(stack: Stack, **points: int) -> None:
     url = f"{stack.endpoint_url}/sandbox/sandbox/faults"
-    async with stack.session.post(url, json=points, headers={"Authorization": "k"}) as response:
+    async with stack.session.post(url, json=points, headers={"Authorization": stack.endpoint_key}) as response:
         assert response.status == 200
 
 
 async def remote_status(stack: Stack, prompt_id: str) -> str:
     runpod_id = (await stack.job(prompt_id))["runpod_id"]
     url = f"{stack.endpoint_url}/sandbox/status/{runpod_id}"
-    async with stack.session.get(url, headers={"Authorization": "k"}) as response:
+    async with stack.session.get(url, headers={"Authorization": stack.endpoint_key}) as response:
         return str((await response.json())["status"])
 
 
@@ -143,7 +143,7 @@ async def test_a_job_goes_on_when_the_proxy_is_killed_and_started_again(stack: S
         comfyui.suspend()  # the run must not end before the second proxy is there, however long its start takes
         await stack.kill()
     stack.environ |= {
-        "RUNPOD_API_KEY": "k",
+        "RUNPOD_API_KEY": stack.endpoint_key,
         "RUNPOD_ENDPOINT_ID": "sandbox",
         "RUNPOD_ENDPOINT_BASE_URL": stack.endpoint_url,
     }

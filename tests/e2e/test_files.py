@@ -157,8 +157,11 @@ async def test_a_film_of_300_mb_arrives_whole_without_a_bucket_and_in_little_mem
 
 async def restarted(stack: Stack) -> None:
     """A new proxy at the same endpoint, where the first one's left off."""
-    runpod = {"RUNPOD_API_KEY": "k", "RUNPOD_ENDPOINT_ID": "sandbox", "RUNPOD_ENDPOINT_BASE_URL": stack.endpoint_url}
-    stack.environ |= runpod
+    stack.environ |= {
+        "RUNPOD_API_KEY": stack.endpoint_key,
+        "RUNPOD_ENDPOINT_ID": "sandbox",
+        "RUNPOD_ENDPOINT_BASE_URL": stack.endpoint_url,
+    }
     stack.process = await start_proxy(stack.environ, stack.home)
 
 
@@ -217,6 +220,6 @@ async def listens(stack: Stack) -> bool:
 
 async def jobs_at_endpoint(stack: Stack) -> int:
     url = f"{stack.endpoint_url}/sandbox/health"
-    async with stack.session.get(url, headers={"Authorization": "Bearer k"}) as response:
+    async with stack.session.get(url, headers={"Authorization": f"Bearer {stack.endpoint_key}"}) as response:
         jobs: dict[str, int] = (await response.json())["jobs"]
     return jobs["completed"]

@@ -94,7 +94,7 @@ async def container(*options: str) -> AsyncIterator[Container]:
     name, port = f"image-test-{uuid.uuid4().hex[:8]}", free_port()
     async with running_endpoint(Options(wanted_workers=0, take_hold_s=60)) as endpoint, aiohttp.ClientSession() as http:
         endpoint.service.state.start_worker("w1", endpoint.service.clock())
-        environ = sdk_environment(endpoint.url, "sandbox", "w1") | {
+        environ = sdk_environment(endpoint.url, endpoint.service.options, "w1") | {
             "COMFYUI_ARGS": "--cpu", "COMFYUI_PORT": str(port), "RUNPOD_API_KEY": SECRET, "COMFYUI_HANG_S": "10",
         }  # fmt: skip
         variables = [word for key, value in environ.items() for word in ("-e", f"{key}={value}")]

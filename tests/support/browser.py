@@ -29,9 +29,9 @@ def chromium() -> str | None:
 
 
 @asynccontextmanager
-async def running_browser() -> AsyncIterator[Browser]:
+async def running_browser(*flags: str) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium(), args=list(_FLAGS))
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=[*_FLAGS, *flags])
         try:
             yield browser
         finally:

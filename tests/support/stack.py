@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import psutil
 
+from engine.runpod.sandbox_key import sandbox_key
 from tests.support.ports import free_port
 from tests.support.until import until
 
@@ -35,6 +36,11 @@ class Stack:
     process: asyncio.subprocess.Process
     kind: str = "sandbox"
     orphans: list[psutil.Process] = field(default_factory=list)
+
+    @property
+    def endpoint_key(self) -> str:
+        """For the sandbox endpoint, as the person's commands find it."""
+        return sandbox_key(self.home).get_secret_value()
 
     async def get(self, path: str) -> Any:
         async with self.session.get(self.url + path) as response:

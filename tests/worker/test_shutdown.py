@@ -59,7 +59,7 @@ async def worker(home: Path, **settings: str) -> AsyncIterator[Worker]:
             "COMFYUI_PORT": "0",
             "WORKER_DATA_DIR": str(home),
             **settings,
-            **sdk_environment(endpoint.url, "sandbox", "w1"),
+            **sdk_environment(endpoint.url, endpoint.service.options, "w1"),
         }
         with (home / "worker.log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(

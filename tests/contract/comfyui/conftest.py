@@ -25,6 +25,7 @@ class Server:
     url: str
     data: Path
     session: aiohttp.ClientSession
+    kind: str = "sandbox"
 
     async def get(self, path: str) -> Any:
         async with self.session.get(self.url + path) as response:
@@ -68,4 +69,4 @@ async def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     if request.param == "real":
         home, python, args = Path(os.environ["COMFYUI_DIR"]), Path(os.environ["COMFYUI_PYTHON"]), ("--cpu", *OWN_NODES)
     async with comfyui_process(home, python, data, args) as url, aiohttp.ClientSession() as session:
-        yield Server(url, data, session)
+        yield Server(url, data, session, request.param)

@@ -155,23 +155,24 @@ async def test_a_part_of_a_file_can_be_asked_for(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "origin", "status"),
+    ("host", "origin", "status", "in_the_sandbox"),
     [
-        ("localhost:1", "http://localhost:1", 200),
-        ("localhost:1", "http://localhost:2", 403),
-        ("localhost", "http://localhost:1", 200),
-        ("localhost:1", "http://127.0.0.1:1", 403),
-        ("127.0.0.1:1", "http://evil.example", 403),
-        ("127.0.0.1:1", None, 200),
-        ("evil.example", "http://evil.example", 200),
+        ("localhost:1", "http://localhost:1", 200, 200),
+        ("localhost:1", "http://localhost:2", 403, 403),
+        ("localhost", "http://localhost:1", 200, 403),
+        ("localhost:1", "http://127.0.0.1:1", 403, 403),
+        ("127.0.0.1:1", "http://evil.example", 403, 403),
+        ("127.0.0.1:1", None, 200, 200),
+        ("evil.example", "http://evil.example", 200, 403),
     ],
 )
 async def test_a_foreign_origin_is_refused_where_the_host_is_this_machine(
-    server: Server, host: str, origin: str | None, status: int
+    server: Server, host: str, origin: str | None, status: int, in_the_sandbox: int
 ) -> None:
+    """The sandbox is stricter than ComfyUI: it has no users whose pages that could break."""
     headers = {"Host": host} | ({"Origin": origin} if origin else {})
     async with server.session.get(server.url + "/queue", headers=headers) as response:
-        assert response.status == status
+        assert response.status == (in_the_sandbox if server.kind == "sandbox" else status)
 
 
 @pytest.mark.parametrize(

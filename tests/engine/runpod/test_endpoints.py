@@ -25,7 +25,7 @@ async def test_there_may_be_none(tmp_path: Path) -> None:
         assert endpoints == ()
 
 
-async def test_the_sandbox_has_one() -> None:
-    async with serving(RunPod(pictures())) as runpod, sandbox_endpoints(runpod.url) as endpoints:
+async def test_the_sandbox_has_one(tmp_path: Path) -> None:
+    async with serving(RunPod(pictures())) as runpod, sandbox_endpoints(runpod.url, tmp_path) as endpoints:
         assert [endpoint.id for endpoint in endpoints] == ["sandbox"]
         assert await endpoints[0].run({"workflow": {"1": {}}}) == "job-1"

@@ -16,6 +16,7 @@ BARE = Situation(
     sandbox_port=8190,
     sandbox_workers=2,
     sandbox_cold_start_s=1.5,
+    sandbox_key="made-for-this-start",
     python=Path("/venv/python"),
     project=Path("/project"),
     data=Path("/data"),
