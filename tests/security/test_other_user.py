@@ -76,6 +76,9 @@ class DownComfyUI:
     async def output_folder(self) -> Path | None:
         raise ComfyUIUnavailable("down")
 
+    async def places(self, _: Folder) -> tuple[Path, ...]:
+        return ()
+
     async def on_windows(self) -> bool:
         return False
 

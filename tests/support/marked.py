@@ -103,7 +103,7 @@ def marked_everywhere(template: dict[str, Any], *, but_in: Sequence[str] = ()) -
     """*template* with the mark in every text that the wire admits it in, except in texts that are one of *but_in*."""
     value = template
     for path in list(_texts(template)):
-        changed = _replaced(value, path)
+        changed = _marked_at(value, path)
         if _at(value, path) not in but_in and _decoded(changed) is not None:
             value = changed
     event = _decoded(value)
@@ -121,7 +121,7 @@ def _decoded(event: dict[str, Any]) -> WorkerEvent | None:
 
 def _variants(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for path in _texts(value):
-        yield _replaced(value, path)
+        yield _marked_at(value, path)
     for path in _keys(value):
         yield _changed(value, path[:-1], partial(_renamed, path=path))
 
@@ -162,8 +162,21 @@ def _at(value: Any, path: Path) -> Any:
     return value
 
 
-def _replaced(value: Any, path: Path) -> Any:
-    return _changed(value, path, lambda _: mark(".".join(map(str, path))))
+def _marked_at(value: Any, path: Path) -> Any:
+    return replaced(value, path, mark(".".join(map(str, path))))
+
+
+def ways_into(value: Any, path: Path = ()) -> Iterator[Path]:
+    """The way to everything inside *value*, but not to what kind of event it is."""
+    for key, inner in _members(value):
+        if (*path, key) != ("kind",):
+            yield (*path, key)
+            yield from ways_into(inner, (*path, key))
+
+
+def replaced(value: Any, path: Path, by: Any) -> Any:
+    """*value* with something else at *path*."""
+    return _changed(value, path, lambda _: by)
 
 
 def _changed(value: Any, path: Path, change: Callable[[Any], Any]) -> Any:

@@ -51,7 +51,9 @@ class Answer:
 
 
 Fault = Answer | str
-Script = Callable[[JobRequest], Sequence[WorkerEvent]]
+Told = WorkerEvent | Mapping[str, Any]
+"""an event, or what a worker sends in its place"""
+Script = Callable[[JobRequest], Sequence[Told]]
 """what a worker reports of a job, from its first event to its last"""
 
 
@@ -60,7 +62,7 @@ class ScriptedJob:
     """A job at RunPod."""
 
     request: JobRequest
-    events: Sequence[WorkerEvent]
+    events: Sequence[Told]
     status: str = "IN_PROGRESS"
     streamed: bool = False
     cancelled: bool = False
@@ -173,8 +175,12 @@ class RunPod:
         return web.json_response({"id": job_id, "status": job.status, **output, **error})
 
 
-def _batch(events: Sequence[WorkerEvent]) -> dict[str, Any]:
-    return encode_batch("run-1", 1, [encode_event(at, event) for at, event in enumerate(events)])
+def _batch(events: Sequence[Told]) -> dict[str, Any]:
+    return encode_batch("run-1", 1, [_encoded(at, event) for at, event in enumerate(events)])
+
+
+def _encoded(at: int, event: Told) -> dict[str, Any]:
+    return {"seq": at, **event} if isinstance(event, Mapping) else encode_event(at, event)
 
 
 def _answer(answer: Answer) -> web.Response:

@@ -16,9 +16,9 @@ from engine.store.jobs import JobStore
 from engine.views.history import Window
 from tests.support.engine import PROMPT, Engine, engine
 from tests.support.jobs import added
-from tests.support.runpod import CONTENT, DROPPED, LOST, Answer, RunPod, endpoint_of, pictures
+from tests.support.runpod import CONTENT, DROPPED, LOST, Answer, RunPod, Told, endpoint_of, pictures
 from tests.support.until import until
-from wire.events import JobsFound, WorkerEvent
+from wire.events import JobsFound
 from wire.ids import PromptId
 from wire.job import JobRequest
 
@@ -211,7 +211,7 @@ async def test_a_job_of_an_uncertain_submission_is_found_by_the_next_one_and_its
 
 
 async def test_a_worker_finds_only_what_is_looked_for(runpod: RunPod, endpoint: Endpoint, tmp_path: Path) -> None:
-    def lying(request: JobRequest) -> Sequence[WorkerEvent]:
+    def lying(request: JobRequest) -> Sequence[Told]:
         jobs = {"done": "job-9", "unknown": "job-9", "odd": "../../evil"}
         return [JobsFound(jobs=jobs), *pictures()(request)]
 

@@ -9,9 +9,9 @@ from engine.jobs.results import REFETCHES_MAX
 from engine.model.states import JobState
 from engine.store.runpod_jobs import Kind, SentState
 from tests.support.engine import Engine, engine
-from tests.support.runpod import CONTENT, LOST, Answer, RunPod, Script, endpoint_of, pictures, serving
+from tests.support.runpod import CONTENT, LOST, Answer, RunPod, Script, Told, endpoint_of, pictures, serving
 from tests.support.until import until
-from wire.events import FilesCollected, WorkerEvent
+from wire.events import FilesCollected
 from wire.job import JobRequest
 
 STREAMED = pictures(streamed=True)
@@ -23,7 +23,7 @@ class Workers:
     def __init__(self, lacking: int) -> None:
         self._lacking = lacking
 
-    def __call__(self, request: JobRequest) -> Sequence[WorkerEvent]:
+    def __call__(self, request: JobRequest) -> Sequence[Told]:
         if request.collect and self._lacking:
             self._lacking -= 1
             return [FilesCollected(sha256=(), missing=tuple(file.sha256 for file in request.collect))]
@@ -123,7 +123,7 @@ async def test_one_whose_sending_is_uncertain_counts_and_is_followed_by_another(
 def _spoiling(runpod: RunPod, odd: Answer | str) -> Script:
     """A worker whose first run is followed by an odd answer to the next submission."""
 
-    def play(request: JobRequest) -> Sequence[WorkerEvent]:
+    def play(request: JobRequest) -> Sequence[Told]:
         if not request.collect:
             runpod.spoil("run", odd)
         return STREAMED(request)
