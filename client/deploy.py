@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+from pydantic import SecretStr
 
 from client.rest_api import ApiRefused, ApiUnavailable, Body, RestApi
-from engine.settings import PROJECT
+from engine.settings import PROJECT, SettingsError, printed_key
 
 _API = "https://api.runpod.io/v2"
 _MIN_CUDA = "12.8"
@@ -65,9 +66,7 @@ def main(
     Running it again changes nothing. It speaks RunPod's REST API v2 (https://docs.runpod.io/api-reference-v2) with
     RUNPOD_API_KEY of the environment or .env.
     """
-    key = environ.get("RUNPOD_API_KEY", "")
-    if not key and not dry_run:
-        raise click.ClickException("set RUNPOD_API_KEY to a key that may write (runpod.io, Settings, API keys)")
+    key = "" if dry_run else _key(environ)
     api = RestApi(environ.get("RUNPOD_REST_BASE_URL") or _API, key, click.echo, dry_run=dry_run)
     chosen = EndpointChoices(image=image or default_image(), env=variables(env, environ), **options)
     try:
@@ -78,6 +77,16 @@ def main(
     if not dry_run:
         click.echo(f"template {template['id']}")
         click.echo(f"RUNPOD_ENDPOINT_ID={endpoint['id']}")
+
+
+def _key(environ: Mapping[str, str]) -> str:
+    key, command = environ.get("RUNPOD_API_KEY"), environ.get("RUNPOD_API_KEY_COMMAND")
+    if not key and not command:
+        raise click.ClickException("set RUNPOD_API_KEY to a key that may write (runpod.io, Settings, API keys)")
+    try:
+        return key or printed_key(SecretStr(command or "")).get_secret_value()
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def variables(given: tuple[str, ...], environ: Mapping[str, str]) -> dict[str, str]:

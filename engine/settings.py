@@ -18,12 +18,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
+from engine.key_command import CommandFailed, command_words, secret_printed_by
 from storage.private import is_open_to_others
 
 PROJECT = Path(__file__).resolve().parents[1]
 _SECRETS = frozenset({
-    "proxy_token", "runpod_api_key", "runpod_s3_access_key", "runpod_s3_secret_key", "bucket_access_key_id",
-    "bucket_secret_access_key",
+    "proxy_token", "runpod_api_key", "runpod_api_key_command", "runpod_s3_access_key", "runpod_s3_secret_key",
+    "bucket_access_key_id", "bucket_secret_access_key",
 })  # fmt: skip
 
 _TOKEN_MIN = 16
@@ -122,6 +123,11 @@ def _host_names(text: str) -> str:
     return ",".join(names)
 
 
+def _command(command: SecretStr) -> SecretStr:
+    command_words(command.get_secret_value())
+    return command
+
+
 def _stripped(value: object) -> object:
     return value.strip() if isinstance(value, str) else value
 
@@ -184,6 +190,11 @@ class Settings(BaseSettings):
         description="`1` if ComfyUI runs in a container or behind a tunnel: its folders are not on this machine",
     )
     runpod_api_key: Secret | None = Field(None, description="your RunPod API key; it is sent to RunPod only")
+    runpod_api_key_command: Annotated[SecretStr, AfterValidator(_command)] | None = Field(
+        None,
+        description="program that prints the key, such as `pass show runpod`: run once at each start, without a shell, "
+        "when `RUNPOD_API_KEY` is not set",
+    )
     runpod_endpoint_id: Annotated[str, AfterValidator(_endpoint_ids)] | None = Field(
         None, description="id of the serverless endpoint, or several ids separated by commas"
     )
@@ -253,9 +264,12 @@ class Settings(BaseSettings):
             )
         elif self.proxy_token is None and (opened := self._opened_by()):
             yield f"PROXY_TOKEN: not set, but {opened} lets other machines spend your money; {_MAKE_A_TOKEN}"
-        if self.runpod_api_key and not self.runpod_endpoint_id:
-            yield f"RUNPOD_ENDPOINT_ID: not set, but RUNPOD_API_KEY is; {_BOTH_OR_NEITHER}"
-        if self.runpod_endpoint_id and not self.runpod_api_key:
+        key = (
+            "RUNPOD_API_KEY" if self.runpod_api_key else "RUNPOD_API_KEY_COMMAND" if self.runpod_api_key_command else ""
+        )
+        if key and not self.runpod_endpoint_id:
+            yield f"RUNPOD_ENDPOINT_ID: not set, but {key} is; {_BOTH_OR_NEITHER}"
+        if self.runpod_endpoint_id and not key:
             yield f"RUNPOD_API_KEY: not set, but RUNPOD_ENDPOINT_ID is; {_BOTH_OR_NEITHER}"
         yield from self._half_keys("runpod_s3_access_key", "runpod_s3_secret_key")
         yield from self._half_keys("bucket_access_key_id", "bucket_secret_access_key")
@@ -276,15 +290,29 @@ class Settings(BaseSettings):
             yield f"{missing[0]}: not set, but {given} is; set both"
 
 
-def load_settings(env_file: Path | None = PROJECT / ".env", **chosen: Any) -> Settings:
-    """The settings: *chosen* ones first, then the environment, then *env_file*.
+def load_settings(env_file: Path | None = PROJECT / ".env", *, needs_key: bool = True, **chosen: Any) -> Settings:
+    """The settings: *chosen* ones first, then the environment, then *env_file*. Who *needs_key* has it afterwards, also
+    when a command prints it, which may ask the person for a password.
 
     Raises SettingsError when a value is wrong.
     """
     try:
-        return Settings(_env_file=env_file, **{name: value for name, value in chosen.items() if value is not None})
+        settings = Settings(_env_file=env_file, **{name: value for name, value in chosen.items() if value is not None})
     except ValidationError as error:
         raise SettingsError(tuple(_line(details) for details in error.errors())) from None
+    if not needs_key or settings.runpod_api_key or not settings.runpod_api_key_command:
+        return settings
+    return settings.model_copy(update={"runpod_api_key": printed_key(settings.runpod_api_key_command)})
+
+
+def printed_key(command: SecretStr) -> SecretStr:
+    """The key that *command* (RUNPOD_API_KEY_COMMAND) prints. It gets none of our secrets. Raises SettingsError."""
+    try:
+        return _header_safe(SecretStr(secret_printed_by(command.get_secret_value(), environment_for_others())))
+    except CommandFailed as error:
+        raise SettingsError((f"RUNPOD_API_KEY_COMMAND: {error}",)) from None
+    except ValueError:
+        raise SettingsError(("RUNPOD_API_KEY_COMMAND: prints something other than a key",)) from None
 
 
 def readable_secret(env_file: Path = PROJECT / ".env") -> str | None:
@@ -292,7 +320,8 @@ def readable_secret(env_file: Path = PROJECT / ".env") -> str | None:
     if not env_file.is_file() or not is_open_to_others(env_file):
         return None
     values = DotEnvSettingsSource(Settings, env_file=env_file, env_file_encoding="utf-8").env_vars
-    return next((name.upper() for name, value in values.items() if value and name.lower() in _SECRETS), None)
+    secrets = _SECRETS - {"runpod_api_key_command"}  # without what it unlocks it is of no use
+    return next((name.upper() for name, value in values.items() if value and name.lower() in secrets), None)
 
 
 def environment_for_others() -> dict[str, str]:

@@ -50,7 +50,7 @@ def run(*, verbose: bool = False, endpoint_only: bool = False, open_page: bool =
     """Start the proxy and what it needs, and stop all of it at the end. *chosen* settings win over the environment."""
     _log_for_people(logging.DEBUG if verbose else logging.INFO)
     try:
-        settings = load_settings(**chosen)
+        settings = load_settings(needs_key=not endpoint_only, **chosen)
         _keep_out_of_the_log(settings)
         _warn_of_other_users(settings)
         if endpoint_only:

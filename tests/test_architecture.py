@@ -14,6 +14,7 @@ PURE = ("wire/*.py", "engine/model/*.py", "engine/prompt/*.py", "engine/messages
         "engine/runpod/submission.py", "client/workflow/*.py",
         "worker/events/prompt_run.py", "sandbox/endpoint/state.py")  # fmt: skip
 PROCESS_STARTERS = {
+    "engine": {"engine/key_command.py"},
     "proxy": {"proxy/stack/machine.py", "proxy/stack/processes.py"},
     "client": {"client/deploy.py", "client/sync/runpodctl.py"},
     "worker": {"worker/comfyui/process.py"},

@@ -72,7 +72,7 @@ def sync(
     Other commands: sync-models.py list VOLUME_ID · sync-models.py verify VOLUME_ID
     """
     with _failing_in_one_line():
-        settings = load_settings(runpod_volume_id=volume_id)
+        settings = load_settings(needs_key=False, runpod_volume_id=volume_id)
         there = _volume_id(settings)
         found = find_models(local_dir, extra, chosen["include"], chosen["exclude"])
         for remark in found.remarks:
@@ -90,7 +90,7 @@ def sync(
 def list_models(*, volume_id: str | None) -> None:
     """List the models on a volume. This is slow for many files, because RunPod reads each of them."""
     with _failing_in_one_line():
-        settings = load_settings(runpod_volume_id=volume_id)
+        settings = load_settings(needs_key=False, runpod_volume_id=volume_id)
         for item in _volume(settings, _volume_id(settings)).listed():
             size = "missing" if item.size is None else decimal(item.size)
             sent = item.content is not None
@@ -106,7 +106,7 @@ def list_models(*, volume_id: str | None) -> None:
 def verify(*, volume_id: str | None, parallel: int) -> None:
     """Read every model that was sent to a volume, and check its SHA-256."""
     with _failing_in_one_line():
-        settings = load_settings(runpod_volume_id=volume_id)
+        settings = load_settings(needs_key=False, runpod_volume_id=volume_id)
         sys.exit(0 if _with_sync(settings, _volume_id(settings), Choices(parallel=parallel), VolumeSync.verify) else 1)
 
 

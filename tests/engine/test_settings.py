@@ -246,3 +246,52 @@ def test_what_was_chosen_wins_over_the_environment(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("RUNPOD_API_KEY", "rpa_secret")
 
     assert load_settings(None, runpod_endpoint_id="abc").endpoint_ids == ("abc",)
+
+
+def test_a_command_prints_the_key_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNPOD_API_KEY_COMMAND", f"sh -c 'echo called >> {tmp_path}/calls; echo rpa_printed'")
+    settings = load_settings(None, runpod_endpoint_id="abc")
+
+    assert settings.runpod_api_key is not None
+    assert settings.runpod_api_key.get_secret_value() == "rpa_printed"
+    assert (tmp_path / "calls").read_text() == "called\n"
+    assert "rpa_printed" not in repr(settings)
+
+
+def test_a_key_that_is_set_wins_over_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNPOD_API_KEY_COMMAND", "false")
+    monkeypatch.setenv("RUNPOD_API_KEY", "rpa_set")
+    settings = load_settings(None, runpod_endpoint_id="abc")
+
+    assert settings.runpod_api_key is not None
+    assert settings.runpod_api_key.get_secret_value() == "rpa_set"
+
+
+def test_who_needs_no_key_does_not_run_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNPOD_API_KEY_COMMAND", "false")
+
+    assert load_settings(None, needs_key=False, runpod_endpoint_id="abc").runpod_api_key is None
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("sh -c 'echo rpa_printed; exit 1'", "ended with exit status 1; run it in a terminal to see why"),
+        ("echo 'rpa printed'", "prints something other than a key"),
+        ("true", "prints something other than a key"),
+        ("no-such-program rpa_printed", "names a program that does not exist"),
+        ("echo 'rpa_printed", "No closing quotation"),
+    ],
+)
+def test_a_command_that_prints_no_key_is_one_line_without_what_it_printed(
+    monkeypatch: pytest.MonkeyPatch, command: str, says: str
+) -> None:
+    lines = complaints(monkeypatch, RUNPOD_API_KEY_COMMAND=command, RUNPOD_ENDPOINT_ID="abc")
+
+    assert lines == (f"RUNPOD_API_KEY_COMMAND: {says[:1].lower()}{says[1:]}",)
+
+
+def test_a_command_without_an_endpoint_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,) = complaints(monkeypatch, RUNPOD_API_KEY_COMMAND="pass show runpod")
+
+    assert line.startswith("RUNPOD_ENDPOINT_ID: not set, but RUNPOD_API_KEY_COMMAND is;")

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("COMFY_RUNPOD_HOME", str(tmp_path))
 
 
-def chosen(**values: object) -> Settings:
+def chosen(**values: Any) -> Settings:
     return load_settings(None, **values)
 
 
