@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 _HOW = "open the page with ?token= and the value of PROXY_TOKEN, or send the header Authorization: Bearer"
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>ComfyUI on RunPod</title>
-<meta name="viewport" content="width=device-width"><meta name="referrer" content="no-referrer">
+<meta name="viewport" content="width=device-width">
 <style>body{font:16px/1.5 system-ui;max-width:36em;margin:15vh auto;padding:0 1em;color:#ddd;background:#202020}
 code{background:#333;padding:.1em .3em;border-radius:.2em}</style></head>
 <body><h1>This page needs a token</h1>

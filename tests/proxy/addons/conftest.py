@@ -32,12 +32,15 @@ class Upstream:
 
     url: str = ""
     seen: list[str] = field(default_factory=list)
+    heads: list[str] = field(default_factory=list)
+    """request line and headers of each request, as text"""
     bodies: list[int] = field(default_factory=list)
     answers: dict[str, object] = field(default_factory=dict)
     status: int = 200
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         self.seen.append(f"{request.method} {request.path_qs}")
+        self.heads.append("\n".join([self.seen[-1], *(f"{name}: {value}" for name, value in request.headers.items())]))
         size = 0
         async for piece in request.content.iter_any():
             size += len(piece)
@@ -56,8 +59,8 @@ async def _large(request: web.Request, size: int) -> web.StreamResponse:
     return response
 
 
-@pytest.fixture
-async def upstream() -> AsyncIterator[Upstream]:
+@asynccontextmanager
+async def running_upstream() -> AsyncIterator[Upstream]:
     told = Upstream()
     app = web.Application(client_max_size=2**31)
     app.router.add_route("*", "/{path:.*}", told.serve)
@@ -65,8 +68,16 @@ async def upstream() -> AsyncIterator[Upstream]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     told.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield told
-    await runner.cleanup()
+    try:
+        yield told
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    async with running_upstream() as told:
+        yield told
 
 
 @asynccontextmanager
