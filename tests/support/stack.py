@@ -116,7 +116,9 @@ async def running_stack(home: Path, **environment: str) -> AsyncIterator[Stack]:
         **environment,
     }
     process = await start_proxy(environ, home)
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
+    token = environ.get("PROXY_TOKEN")
+    shown = {"Authorization": f"Bearer {token}"} if token else {}
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60), headers=shown) as session:
         stack = Stack(
             url=f"http://127.0.0.1:{proxy_port}",
             comfyui_url=environ["COMFYUI_URL"],
