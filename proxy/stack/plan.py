@@ -39,6 +39,8 @@ class Situation:
     """our own interpreter"""
     project: PurePath
     data: PurePath
+    hosts: tuple[str, ...] = ()
+    """names under which pages reach ComfyUI through the proxy, beside those of this machine"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,8 @@ def _comfyui(situation: Situation) -> tuple[Command | None, str]:
     home = situation.project / "sandbox" / "comfyui"
     folders = {name: situation.data / "sandbox" / name for name in ("input", "output", "temp", "user")}
     directories = (argument for name, path in folders.items() for argument in (f"--{name}-directory", str(path)))
-    argv = (str(situation.python), "main.py", *listen, *directories, *_cpu(situation))
+    hosts = (f"--allow-host={name}" for name in situation.hosts)
+    argv = (str(situation.python), "main.py", *listen, *directories, *hosts, *_cpu(situation))
     line = f"ComfyUI:  the sandbox, started at {url}; to use your own, set COMFYUI_DIR or start it there"
     return Command("comfyui", argv, home, tuple(folders.values())), line
 

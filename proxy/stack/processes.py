@@ -61,6 +61,7 @@ async def _situation(settings: Settings, *, comfyui_answers: bool, sandbox_key: 
         python=PurePath(sys.executable),
         project=PROJECT,
         data=settings.comfy_runpod_home,
+        hosts=tuple(settings.admitted_names),
     )
 
 

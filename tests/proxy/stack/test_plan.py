@@ -45,6 +45,13 @@ def test_with_nothing_set_both_sandboxes_are_started() -> None:
     assert made.sandbox_endpoint_url == "http://127.0.0.1:8190/v2"
 
 
+def test_the_sandbox_comfyui_knows_the_names_of_the_proxy() -> None:
+    assert " --allow-host=box.lan --allow-host=box.example --cpu" in argv(
+        plan(replace(BARE, hosts=("box.lan", "box.example"))), "comfyui"
+    )
+    assert "--allow-host" not in argv(plan(replace(BARE, hosts=("box.lan",), checkout=REAL)), "comfyui")
+
+
 def test_the_lines_say_how_to_change_it() -> None:
     comfyui, endpoint = plan(BARE).lines
 
