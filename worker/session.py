@@ -184,7 +184,7 @@ class Session:
             await self._execution.withdraw(self._services.turns)
             prompt_ran = self._execution.accepted
         cleanup = self._services.cleanup
-        await cleanup.after_job(self._inputs.written, prompt_ran=prompt_ran, forget_cache=comfy.forget_cache)
+        await cleanup.after_job(self._inputs.close(), prompt_ran=prompt_ran, forget_cache=comfy.forget_cache)
 
     async def _collect(self, outputs: tuple[Wanted, ...]) -> None:
         """Sends the outputs of an earlier job that this worker has again; ComfyUI is not needed for it."""

@@ -10,7 +10,7 @@ import aiohttp
 
 from engine.files.transport import Transport
 from storage.objects import ObjectMissing, ObjectStore, StorageRefused
-from storage.private import private_file, private_folder
+from storage.private import private_file
 from wire.errors import Unavailable
 from wire.files import FileRef, Url, Volume, input_key, output_key
 from wire.ids import PromptId
@@ -58,12 +58,11 @@ class LargeFiles:
         return Volume(path=key) if store is self._volume else Url(url=store.address(key))
 
     async def fetch(self, prompt_id: PromptId, file: FileRef, path: Path) -> None:
-        """All bytes of an output into *path*, which goes on where it stopped. Without its address, which is not kept
-        over a restart, a file is looked for in our own bucket.
+        """All bytes of an output into *path*, which goes on where it stopped, in a folder that is there. Without its
+        address, which is not kept over a restart, a file is looked for in our own bucket.
 
         Raises LargeFileLost, StorageRefused, Unavailable, OSError when it cannot be written.
         """
-        await asyncio.to_thread(private_folder, path.parent)
         with await asyncio.to_thread(lambda: private_file(path).open("ab")) as part:
             start = part.tell()
             if start < file.size:

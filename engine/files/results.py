@@ -5,7 +5,7 @@ import logging
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,6 +112,7 @@ class ResultFiles:
         self._folders: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._swept = set[Path]()
         self._to_drop: defaultdict[PromptId, list[FileRef]] = defaultdict(list)
+        self._writing: defaultdict[PromptId, set[asyncio.Task[object]]] = defaultdict(set)
 
     @property
     def fetches(self) -> tuple[str, ...]:
@@ -127,12 +128,14 @@ class ResultFiles:
         except WireError as error:
             logger.warning("%s: %s", prompt_id, error)
             return
-        await asyncio.to_thread(_append, self._part(prompt_id, run, chunk.transfer), chunk.offset, content)
+        path = self._part(prompt_id, run, chunk.transfer)
+        await self._write(prompt_id, lambda: _append(path, chunk.offset, content))
 
     async def append(self, prompt_id: PromptId, run: str, file: FileRef, chunk: FileChunk) -> None:
         """The same for bytes of *file* that are sent again."""
         path = self._path(prompt_id, run, file)
-        await asyncio.to_thread(_append, path, chunk.offset, decode_bytes(chunk.data))
+        content = decode_bytes(chunk.data)
+        await self._write(prompt_id, lambda: _append(path, chunk.offset, content))
 
     async def received(self, prompt_id: PromptId, run: str, file: FileRef) -> int:
         """Bytes of the part file: what is sent again begins there."""
@@ -198,7 +201,9 @@ class ResultFiles:
         return found
 
     async def discard(self, prompt_id: PromptId) -> None:
-        """Remove the job's part files."""
+        """Remove the job's part files, also the one that is being written."""
+        if writing := self._writing.pop(prompt_id, None):
+            await asyncio.wait(writing)
         await asyncio.to_thread(shutil.rmtree, self._parts / prompt_id, ignore_errors=True)
 
     async def finish(self, prompt_id: PromptId) -> None:
@@ -239,6 +244,13 @@ class ResultFiles:
         root = await self._comfyui.output_folder()
         return root is not None and await asyncio.to_thread(_is_still, root / subfolder / filename, sha256)
 
+    async def _write(self, prompt_id: PromptId, write: Callable[[], object]) -> None:
+        """In a thread. One that goes on when we are cancelled would leave a part behind, so :meth:`discard` waits."""
+        writing = asyncio.ensure_future(asyncio.to_thread(write))
+        self._writing[prompt_id].add(writing)
+        writing.add_done_callback(self._writing[prompt_id].discard)
+        await asyncio.shield(writing)
+
     def _part(self, prompt_id: PromptId, run: str, transfer: int) -> Path:
         return self._parts / confined(prompt_id, f"{plain_id(run)}-{transfer}")
 
@@ -256,7 +268,8 @@ class ResultFiles:
         match file.source:
             case Inline() as inline:
                 if not await asyncio.to_thread(_is_still, path, file.sha256):
-                    await asyncio.to_thread(_write, path, _content(inline))
+                    content = _content(inline)
+                    await self._write(prompt_id, lambda: _write(path, content))
             case Url() | Volume():
                 await self._fetch(prompt_id, file, path)
             case Streamed() | Cached():
@@ -267,6 +280,7 @@ class ResultFiles:
     async def _fetch(self, prompt_id: PromptId, file: FileRef, path: Path) -> None:
         try:
             with writing(path):
+                await self._write(prompt_id, lambda: private_folder(path.parent))
                 await self._large.fetch(prompt_id, file, path)
         except LargeFileLost as error:
             if await asyncio.to_thread(_size, path) < file.size:

@@ -193,6 +193,7 @@ class Dispatcher:
         text = f"The proxy itself failed: {type(error).__name__}: {error}"
         job, bugs = self._store.find(prompt_id), self._bugs[prompt_id]
         if job is None or job.state in ENDED:
+            await self._services.files.finish(prompt_id)
             self._runs.pop(prompt_id, None)
         elif job.state in WAITING_HERE:
             await self._run_of(job, None).run(on.Failed("ProxyError", text))
@@ -206,7 +207,8 @@ class Dispatcher:
     async def _recover(self) -> None:
         self._store.runpod_jobs.recover()
         active = self._store.active()
-        await self._services.files.sweep_parts([job.prompt_id for job in active])
+        # what has come of a job that has yet to be sent is of no use
+        await self._services.files.sweep_parts([job.prompt_id for job in active if job.state not in WAITING_HERE])
         await self._services.inputs.sweep()
         for job in active:
             if job.state not in WAITING_HERE:

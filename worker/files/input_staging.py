@@ -4,11 +4,12 @@ import asyncio
 import hashlib
 import os
 import shutil
+import threading
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from storage.atomic import atomic
+from storage.atomic import part_beside
 from storage.digest import sha256_of
 from wire.errors import WireError
 from wire.files import Cached, FileRef, Inline, Url, Volume
@@ -49,8 +50,8 @@ class InputStaging:
 
     def __init__(self, folders: Folders, sources: InputSources) -> None:
         self._folders, self._sources, self._cache = folders, sources, sources.cache
-        self.written: list[Path] = []
-        """the files that the job brought along, which go when it ends"""
+        self._written: list[Path] = []
+        self._lock, self._closed = threading.Lock(), False
 
     async def check(self, files: Collection[FileRef]) -> None:
         """Raises BadInput for a file that can never be written, InputsMissing for named files that are not here."""
@@ -128,18 +129,35 @@ class InputStaging:
         require_content(path, file.sha256, file.size)
         return path
 
+    def close(self) -> list[Path]:
+        """The job is over: the files that it brought along. A thread that still writes one, for a job that was
+        cancelled, leaves nothing behind, for the next job may bring a file of that name.
+        """
+        with self._lock:
+            self._closed = True
+            return self._written
+
     def _put(self, path: Path, file: FileRef, content: Path | bytes) -> None:
         """Replaces the file at once: ComfyUI sees the old one or the new one, never a part."""
         if path.is_file() and path.stat().st_size == file.size and sha256_of(path) == file.sha256:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.written.append(path)
-        with atomic(path) as part:
+        self._written.append(path)
+        part = part_beside(path)
+        try:
             if isinstance(content, bytes):
                 part.write_bytes(content)
                 part.chmod(_READABLE)
             else:
                 _link(content, part)
+            self._take_name(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _take_name(self, part: Path, path: Path) -> None:
+        with self._lock:
+            if not self._closed:
+                part.replace(path)
 
 
 def _content(file: FileRef) -> bytes:

@@ -72,3 +72,7 @@ class LargeOutputs:
                 if time.time() - path.stat().st_mtime > self._max_age_s:
                     path.unlink()
                     path.parent.rmdir()
+        for path in folder.glob("*"):
+            with suppress(OSError):  # it still holds something; else all of it was fetched, or nothing could be stored
+                if time.time() - path.stat().st_mtime > self._max_age_s:
+                    path.rmdir()

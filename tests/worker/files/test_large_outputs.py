@@ -90,6 +90,20 @@ def test_outputs_that_nobody_fetched_go_when_they_are_old(tmp_path: Path, film: 
     assert {path.name for path in (tmp_path / "volume" / OUTPUTS_FOLDER).iterdir()} == {"young", "new"}
 
 
+def test_empty_folders_of_earlier_jobs_go_when_they_are_old(tmp_path: Path, film: Path) -> None:
+    """A file was fetched and removed, or the volume was full; a young folder may be another worker's."""
+    outputs, folder = on_volume(tmp_path / "volume", max_age_s=60), tmp_path / "volume" / OUTPUTS_FOLDER
+    for prompt, age_s in (("old", 61), ("young", 30)):
+        (folder / prompt).mkdir(parents=True)
+        os.utime(folder / prompt, (time.time() - age_s, time.time() - age_s))
+    store = outputs.store_for("new", ["volume"])
+    assert store is not None
+
+    store(film, SHA256)
+
+    assert {path.name for path in folder.iterdir()} == {"young", "new"}
+
+
 def test_a_large_output_is_uploaded_and_can_be_fetched_by_its_address(film: Path, volume: S3Location) -> None:
     store = LargeOutputs(None, volume, 3600).store_for("p", ["url"])
     assert store is not None
