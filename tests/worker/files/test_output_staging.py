@@ -65,7 +65,7 @@ async def test_an_output_is_sent_whatever_comfyui_has_called_it(tmp_path: Path, 
     folders = Folders(tmp_path)
     folders.create()
     path = folders.root("output") / name
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"paid")
 
     _, event = await outgoing(folders, name)
