@@ -4,10 +4,11 @@ import os
 import sys
 from pathlib import Path
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from storage.objects import S3Location
+from wire.addresses import origin_of
 from wire.s3 import region_of
 
 _SECRET_NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
@@ -65,6 +66,13 @@ class WorkerSettings(BaseSettings):
     """where the endpoint's network volume is, if it has one"""
     input_cache_max_bytes: int = Field(default=4 * 1024**3, ge=0)
     """bytes of input files that are kept so that they need not be sent again"""
+
+    @field_validator("bucket_endpoint_url")
+    @classmethod
+    def _is_address(cls, value: str | None) -> str | None:
+        if value is not None:
+            origin_of(value)
+        return value
 
     @property
     def bucket(self) -> S3Location | None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -11,6 +12,8 @@ import aiohttp
 from engine.files.transport import Transport
 from storage.objects import ObjectMissing, ObjectStore, StorageRefused
 from storage.private import private_file
+from storage.web import web_client
+from wire.addresses import AddressRefused, origin_of
 from wire.errors import Unavailable
 from wire.files import FileRef, Url, Volume, input_key, output_key
 from wire.ids import PromptId
@@ -100,20 +103,33 @@ class LargeFiles:
 
     async def _from_address(self, url: str, start: int) -> AsyncIterator[bytes]:
         """Errors name the host only: the address is a secret."""
-        host = urlsplit(url).hostname
-        if not url.startswith("https://") and not self._is_own(url):
-            raise LargeFileLost(f"{host}: the worker's bucket is neither https nor ours (BUCKET_ENDPOINT_URL)")
         headers = {"Range": f"bytes={start}-", "Accept-Encoding": "identity"}
         try:
-            async with self._session.get(url, headers=headers, timeout=_TIMEOUT, allow_redirects=False) as answer:
-                _require_range(answer.status, str(host), start)
+            host = origin_of(url).host
+            async with self._asked(url, headers) as answer:
+                _require_range(answer.status, host, start)
                 async for piece in answer.content.iter_chunked(_PIECE):
                     yield piece
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except AddressRefused as error:
+            raise LargeFileLost(f"the worker's bucket is not ours (BUCKET_ENDPOINT_URL), and {error}") from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unavailable(f"{host}: {type(error).__name__}") from error
 
+    @asynccontextmanager
+    async def _asked(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Our own bucket may be anywhere; what else a worker names must be for everybody."""
+        if self._is_own(url):
+            async with self._session.get(url, headers=headers, timeout=_TIMEOUT, allow_redirects=False) as answer:
+                yield answer
+        else:
+            async with web_client() as web, await web.get(url, headers) as answer:
+                yield answer
+
     def _is_own(self, url: str) -> bool:
-        return self._bucket is not None and url.startswith(f"{self._bucket.place.url}/")
+        try:
+            return self._bucket is not None and origin_of(url) == origin_of(self._bucket.place.url)
+        except AddressRefused:
+            return False
 
 
 def _require_range(status: int, host: str, start: int) -> None:

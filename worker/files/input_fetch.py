@@ -5,6 +5,7 @@ import logging
 from contextlib import aclosing
 from pathlib import Path
 
+from wire.addresses import Origin, origin_of
 from wire.backoff import next_delay
 from worker.models.manifest import Web
 from worker.models.sources import ModelSource, ModelSources, SourceFailed
@@ -16,14 +17,15 @@ _RETRY_S = 1.0
 
 
 class InputFetch:
-    """Only *own_bucket* may be on a private address, unless *allow_private*."""
+    """Only *own_bucket*, an address, may be on a private one, unless *allow_private*. Raises AddressRefused for it."""
 
     def __init__(self, own_bucket: str | None, *, allow_private: bool, retry_s: float = _RETRY_S) -> None:
-        self._own_bucket, self._allow_private, self._retry_s = own_bucket, allow_private, retry_s
+        self._own = {origin_of(own_bucket)} if own_bucket else set[Origin]()
+        self._allow_private, self._retry_s = allow_private, retry_s
 
     async def fetch(self, url: str, path: Path, size: int) -> None:
         """Downloads the file into *path*, and goes on where it stopped; raises SourceFailed."""
-        sources = ModelSources(None, {}, allow_private=self._allow_private or self._is_own(url))
+        sources = ModelSources(None, {}, allow_private=self._allow_private, own=self._own)
         async with sources.session() as http:
             source = sources.open(Web(url=url), http)
             for attempt in range(_ATTEMPTS):
@@ -36,9 +38,6 @@ class InputFetch:
                     await asyncio.sleep(next_delay(attempt, base_s=self._retry_s))
                 else:
                     return
-
-    def _is_own(self, url: str) -> bool:
-        return self._own_bucket is not None and url.startswith(f"{self._own_bucket.rstrip('/')}/")
 
 
 async def _read_on(source: ModelSource, path: Path, size: int) -> None:

@@ -10,8 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
 from pathlib import Path
 
-import aiohttp
-
+from storage.web import WebClient
 from wire.backoff import next_delay
 from wire.errors import WireError
 from wire.models import ModelRef
@@ -64,7 +63,7 @@ class Downloads:
         target = self._target(model)
         return target.is_file() and model.size in (None, target.stat().st_size)
 
-    async def _ensure(self, model: ModelRef, http: aiohttp.ClientSession, report: Report) -> None:
+    async def _ensure(self, model: ModelRef, http: WebClient, report: Report) -> None:
         target = self._target(model)
         try:
             source = self._sources.open(address(model.source), http)

@@ -6,16 +6,18 @@ Addresses: Hugging Face ``/{repository}/resolve/{revision}/{path}``, Civitai ``/
 import re
 from dataclasses import dataclass
 from posixpath import basename
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import yaml
 
+from wire.addresses import AddressRefused, Origin, origin_of
 from wire.errors import WireError
 from wire.models import ModelRef, decode_models
 
 _HUGGING_FACE = re.compile(r"hf://(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.%-]+))?/(?P<path>.+)")
 _CIVITAI = re.compile(r"civitai://(?P<version>\d+)")
 _S3 = re.compile(r"s3://(?P<bucket>[^/]+)/(?P<key>.+)")
+_TOKENS = {Origin("https", "huggingface.co", 443): "hf", Origin("https", "civitai.com", 443): "civitai"}
 _KIND = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
@@ -54,21 +56,23 @@ def address(source: str) -> Address:
     if match := _S3.fullmatch(source):
         return S3Source(match["bucket"], match["key"])
     if source.startswith(("https://", "http://")):
-        return Web(source, _token_for(urlsplit(source).hostname or ""))
+        return Web(source, _token_for(source))
     raise WireError(f"{source!r} is not a source of models; these begin with https://, hf://, civitai:// or s3://")
 
 
-def _token_for(host: str) -> str | None:
-    """A secret is sent to its own host only."""
-    known = {"huggingface.co": "hf", "civitai.com": "civitai"}
-    return next((token for name, token in known.items() if host == name or host.endswith(f".{name}")), None)
+def _token_for(url: str) -> str | None:
+    """A secret is sent to its own origin only."""
+    try:
+        return _TOKENS.get(origin_of(url))
+    except AddressRefused as error:
+        raise WireError(f"{url[:200]!r} is not a source of models: {error}") from error
 
 
 def target_path(model: ModelRef) -> tuple[str, str]:
     """Subfolder and file name of *model* below the folder of all models; still to be confined. Raises WireError."""
     if not _KIND.fullmatch(model.folder):
         raise WireError(f"{model.folder!r} is not a folder of models")
-    wanted = model.filename or basename(urlsplit(model.source).path)
+    wanted = model.filename or basename(model.source.partition("?")[0].partition("#")[0])
     if wanted.startswith("/"):
         raise WireError(f"{wanted!r} leads out of its folder")
     folders, _, filename = wanted.rpartition("/")

@@ -1,24 +1,21 @@
 """Where the bytes of a model come from: a web server or a bucket, behind one interface."""
 
-import ipaddress
-import socket
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
+from urllib.parse import urljoin
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
-from yarl import URL
 
 from storage.objects import S3Location
+from storage.web import WebClient, web_client
+from wire.addresses import AddressRefused, Origin, origin_of
 from worker.models.manifest import Address, S3Source, Web
 
 _REDIRECTS = 10
 _S3_TRIES = 5
 _CHUNK = 1024 * 1024
-_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=60)
 _TOKENS = {"hf": "HF_TOKEN", "civitai": "CIVITAI_TOKEN"}
 
 
@@ -47,55 +44,31 @@ class ModelSource(Protocol):
         ...
 
 
-class PrivateAddress(OSError):
-    """A name that resolves to a private address."""
-
-
-class PublicResolver(AbstractResolver):
-    """Refuses private addresses, also when a name resolves to another address the second time."""
-
-    def __init__(self) -> None:
-        self._inner = ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        found = await self._inner.resolve(host, port, family)
-        if not all(is_public(entry["host"]) for entry in found):
-            raise PrivateAddress(f"{host} is a private address (DOWNLOADS_ALLOW_PRIVATE)")
-        return found
-
-    async def close(self) -> None:
-        await self._inner.close()
-
-
-def is_public(host: str) -> bool:
-    """Whether *host* is a public address; a name counts as one here, because the resolver checks it later."""
-    try:
-        address = ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return True
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_global
-
-
 class ModelSources:
-    """*bucket* has the keys to S3, *tokens* go by name (``hf``, ``civitai``). *allow_private* allows plain http too."""
+    """*bucket* has the keys to S3, *tokens* go by name (``hf``, ``civitai``). *allow_private* allows plain http too.
 
-    def __init__(self, bucket: S3Location | None, tokens: Mapping[str, str], *, allow_private: bool) -> None:
-        self._bucket, self._tokens, self._allow_private = bucket, tokens, allow_private
+    The addresses of the origins *own* may always be private.
+    """
 
-    @asynccontextmanager
-    async def session(self) -> AsyncIterator[aiohttp.ClientSession]:
-        resolver = None if self._allow_private else PublicResolver()
-        connector = aiohttp.TCPConnector(limit=0, resolver=resolver)
-        async with aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT, auto_decompress=False) as http:
-            yield http
+    def __init__(
+        self,
+        bucket: S3Location | None,
+        tokens: Mapping[str, str],
+        *,
+        allow_private: bool,
+        own: Collection[Origin] = (),
+    ) -> None:
+        self._bucket, self._tokens = bucket, tokens
+        self._allowed = None if allow_private else own
 
-    def open(self, address: Address, http: aiohttp.ClientSession) -> ModelSource:
+    def session(self) -> AbstractAsyncContextManager[WebClient]:
+        return web_client(allowed=self._allowed)
+
+    def open(self, address: Address, http: WebClient) -> ModelSource:
+        """Raises SourceFailed."""
         match address:
             case Web(url=url, token=token):
-                return WebSource(http, url, token, self._tokens.get(token or ""), allow_private=self._allow_private)
+                return WebSource(http, url, token, self._tokens.get(token or ""))
             case S3Source(bucket=bucket, key=key):
                 return self._in_bucket(bucket, key)
 
@@ -110,11 +83,11 @@ class ModelSources:
 
 
 class WebSource:
-    def __init__(
-        self, http: aiohttp.ClientSession, url: str, token: str | None, secret: str | None, *, allow_private: bool
-    ) -> None:
-        self._http, self._url, self._token, self._secret = http, URL(url), token, secret
-        self._allow_private = allow_private
+    """*token* is the name of *secret*, which goes to the origin of *url* only. Raises SourceFailed for a broken one."""
+
+    def __init__(self, http: WebClient, url: str, token: str | None, secret: str | None) -> None:
+        self._http, self._url, self._token, self._secret = http, url, token, secret
+        self._origin = _origin(url)
         self._version = ""
 
     async def facts(self) -> Facts:
@@ -142,37 +115,28 @@ class WebSource:
 
     @asynccontextmanager
     async def _response(self, start: int, end: int | None) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Redirects are followed by hand: each is checked, and the token stays with its own host."""
-        url = self._url
+        """Redirects are followed by hand: each is checked, and the token stays with its own origin."""
+        url, origin = self._url, self._origin
         for _ in range(_REDIRECTS):
-            self._check(url)
-            try:
-                response = await self._http.get(url, headers=self._headers(url, start, end), allow_redirects=False)
-            except (aiohttp.ClientError, OSError) as error:
-                cause = getattr(error, "os_error", error)
-                if isinstance(cause, PrivateAddress):
-                    raise SourceFailed(str(cause), for_good=True) from error
-                raise SourceFailed(f"{url.host}: {error or 'timed out'}") from error
+            response = await self._asked(url, origin, start, end)
             async with response:
                 if response.status not in (301, 302, 303, 307, 308):
                     self._check_status(response)
                     yield response
                     return
-                url = url.join(URL(response.headers.get("Location", "")))
+                url = _joined(url, response.headers.get("Location", ""))
+                origin = _origin(url)
         raise SourceFailed(f"{self._host()} redirects without end", for_good=True)
 
-    def _headers(self, url: URL, start: int, end: int | None) -> dict[str, str]:
+    async def _asked(self, url: str, origin: Origin, start: int, end: int | None) -> aiohttp.ClientResponse:
         wanted = {"Accept-Encoding": "identity", "Range": f"bytes={start}-{'' if end is None else end - 1}"}
-        own = url.host == self._url.host and url.scheme == self._url.scheme
-        return wanted | ({"Authorization": f"Bearer {self._secret}"} if self._secret and own else {})
-
-    def _check(self, url: URL) -> None:
-        if self._allow_private:
-            return
-        if url.scheme != "https":
-            raise SourceFailed(f"{url.host} is not https", for_good=True)
-        if not is_public(url.host or ""):
-            raise SourceFailed(f"{url.host} is a private address (DOWNLOADS_ALLOW_PRIVATE)", for_good=True)
+        secret = {"Authorization": f"Bearer {self._secret}"} if self._secret and origin == self._origin else {}
+        try:
+            return await self._http.get(url, wanted | secret)
+        except AddressRefused as error:
+            raise SourceFailed(f"{error} (DOWNLOADS_ALLOW_PRIVATE)", for_good=True) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise SourceFailed(f"{origin.host}: {error or 'timed out'}") from error
 
     def _check_status(self, response: aiohttp.ClientResponse) -> None:
         if response.status in (401, 403):
@@ -183,4 +147,19 @@ class WebSource:
             raise SourceFailed(f"{self._host()} answers {response.status}", for_good=gone)
 
     def _host(self) -> str:
-        return self._url.host or str(self._url)
+        return self._origin.host
+
+
+def _origin(url: str) -> Origin:
+    try:
+        return origin_of(url)
+    except AddressRefused as error:
+        raise SourceFailed(str(error), for_good=True) from error
+
+
+def _joined(url: str, location: str) -> str:
+    """Where a redirect leads."""
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise SourceFailed("a redirect leads to something that is not an address", for_good=True) from error

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from tests.worker.models.conftest import CONTENT, Host
 from worker.models.manifest import S3Source, Web
-from worker.models.sources import ModelSources, SourceFailed, is_public
+from worker.models.sources import ModelSources, SourceFailed
 
 
 def sources(*, allow_private: bool = True, **tokens: str) -> ModelSources:
@@ -160,15 +160,3 @@ async def test_only_public_https_is_asked(url: str, reason: str) -> None:
             await one.open(Web(url), http).facts()
 
     assert caught.value.for_good
-
-
-@pytest.mark.parametrize(
-    "host", ["10.0.0.1", "127.0.0.1", "::1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "[fd00::1]", "::ffff:10.0.0.1"]
-)
-def test_addresses_that_are_not_for_everybody(host: str) -> None:
-    assert not is_public(host)
-
-
-@pytest.mark.parametrize("host", ["93.184.216.34", "2606:2800:220:1::1", "example.com"])
-def test_addresses_that_are_for_everybody(host: str) -> None:
-    assert is_public(host)
