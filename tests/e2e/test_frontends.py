@@ -208,11 +208,16 @@ async def test_of_two_tabs_only_the_one_that_runs_shows_progress(site: Site, fro
 
 
 async def test_five_runs_at_once_all_end_with_their_pictures(site: Site, frontend: Frontend) -> None:
+    before = len(await site.jobs())
+
+    async def all_submitted() -> bool:
+        return len(await site.jobs()) == before + 5
+
     await frontend.load_prompt(slow_image(2.5, "five"))
     for color in range(5):
         await frontend.set_widget("1", "color", 0x303030 * color)
         await frontend.run()
-    await frontend.shows(lambda moment: moment.count == 5)
+    await until(all_submitted)
     moments = await frontend.moments(lambda moment: moment.count == 0 and moment.idle, 60)
     ids = {job["prompt_id"] for job in (await site.jobs())[:5]}
     await frontend.shows(lambda moment: ids <= set(moment.ended))

@@ -17,6 +17,7 @@ from sandbox.endpoint.server import Running, running_endpoint
 from sandbox.endpoint.service import Options
 from sandbox.endpoint.workers import sdk_environment
 from tests.support.job_client import JobClient, events
+from tests.support.until import until
 from tests.worker.conftest import FAKE
 
 PROJECT = Path(__file__).parents[2]
@@ -29,10 +30,21 @@ END_S = 3.0
 
 
 class Worker(JobClient):
-    def __init__(self, endpoint: Running, process: asyncio.subprocess.Process, http: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, endpoint: Running, process: asyncio.subprocess.Process, http: aiohttp.ClientSession, log: Path
+    ) -> None:
         super().__init__(endpoint.url, http)
+        self._log = log
         self.process, self.endpoint = process, endpoint
         self.family = psutil.Process(process.pid)
+
+    async def said(self, text: str) -> None:
+        """Until the worker's log has *text*."""
+
+        async def found() -> bool:
+            return text in self._log.read_text(errors="replace")
+
+        await until(found)
 
     async def ended_after(self, act: Callable[[], None]) -> float:
         """Seconds from *act* to the end of the worker; nothing that it started is left."""
@@ -66,7 +78,7 @@ async def worker(home: Path, **settings: str) -> AsyncIterator[Worker]:
                 sys.executable, "-m", "worker", cwd=home, env=environ, stdout=log, stderr=log, start_new_session=True
             )
         try:
-            yield Worker(endpoint, process, http)
+            yield Worker(endpoint, process, http, home / "worker.log")
         finally:
             if process.returncode is None:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -118,6 +130,7 @@ async def test_a_second_signal_does_not_wait_for_the_job(tmp_path: Path) -> None
     async with worker(tmp_path) as one:
         await one.reaches(await one.submit(SLOW), "IN_PROGRESS")
         one.process.terminate()
+        await one.said("told to stop")  # two signals at once are one
 
         took = await one.ended_after(one.process.terminate)
 

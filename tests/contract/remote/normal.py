@@ -21,6 +21,7 @@ Told = dict[str, Any]
 _TIMES = frozenset({"timestamp", "create_time", "execution_start_time", "execution_end_time"})
 _SETS = frozenset({"executed", "current_outputs", "dependent_outputs"})
 """execution.py: ``set``s, told as lists"""
+_ASIDE = frozenset({"status", "notification", "runpod.notice"})
 _SIDE = re.compile(r"\bside[AB]\b")
 _LETTERS = re.compile(r"ComfyUI_temp_[a-z]{5}_")
 _COUNTED = re.compile(r"(?P<prefix>.*_)(?P<number>\d{5})_(?P<ending>\.\w+)")
@@ -101,7 +102,8 @@ def collapsed(story: list[Told]) -> list[Told]:
     """Steps of one node in a row become one entry: how it ended, and what its pictures are like.
 
     The worker may leave out steps when they come too fast, but never the last one, the start or the end. Steps that
-    run backwards, or end on different values, stay as they are: they are wrong.
+    run backwards, or end on different values, stay as they are: they are wrong. What is said in between about the queue
+    or about waiting, which a busy machine does at any time, follows them.
     """
     found: list[Told] = []
     for node, group in _in_a_row(story):
@@ -113,18 +115,25 @@ def _in_a_row(story: list[Told]) -> Iterator[tuple[str | None, list[Told]]]:
     states: dict[str, Any] = {}
     node: str | None = None
     group: list[Told] = []
+    aside: list[Told] = []
     for told in story:
+        if node is not None and told["type"] in _ASIDE:
+            aside.append(told)
+            continue
         stepped = _stepped(told, states, node)
         if told["type"] == "progress_state":
             states = told["data"]["nodes"]
         if stepped is None or stepped != node:
-            if group:
-                yield node, group
-            group = []
+            yield from _ended(node, group, aside)
+            group, aside = [], []
         node = stepped
         group.append(told)
-    if group:
-        yield node, group
+    yield from _ended(node, group, aside)
+
+
+def _ended(node: str | None, group: list[Told], aside: list[Told]) -> Iterator[tuple[str | None, list[Told]]]:
+    yield node, group
+    yield None, aside
 
 
 def _stepped(told: Told, before: Mapping[str, Any], node: str | None) -> str | None:
