@@ -14,15 +14,14 @@ from typing import Protocol
 from engine.comfyui import ComfyUIRejected
 from engine.files.atomic_save import place_all, sweep
 from engine.files.large_files import LargeFileLost, LargeFiles
+from engine.files.part_files import FileDamaged, append, content_of, holds, require_whole, size_of, sweep_parts, write
 from engine.files.remote_naming import RemoteNames
 from engine.files.subfolders import inside_subfolder
 from engine.model.job import LostFile
 from engine.model.naming import localised, without
-from storage.atomic import atomic
-from storage.digest import sha256_of
 from storage.disk import DiskUnavailable, writing
 from storage.objects import StorageRefused
-from storage.private import private_file, private_folder
+from storage.private import private_folder
 from wire.errors import Unavailable, WireError
 from wire.events import FileChunk, NodeOutput, Preview
 from wire.files import Cached, FileRef, Folder, Inline, Streamed, Url, Volume, decode_bytes, encode_bytes
@@ -31,10 +30,6 @@ from wire.names import confined, plain_id, stored_name
 from wire.outputs import ItemKey
 
 logger = logging.getLogger(__name__)
-
-
-class FileDamaged(Exception):
-    """A result did not arrive whole: it has to be fetched again."""
 
 
 class OutputIncomplete(Exception):
@@ -129,17 +124,17 @@ class ResultFiles:
             logger.warning("%s: %s", prompt_id, error)
             return
         path = self._part(prompt_id, run, chunk.transfer)
-        await self._write(prompt_id, lambda: _append(path, chunk.offset, content))
+        await self._write(prompt_id, lambda: append(path, chunk.offset, content))
 
     async def append(self, prompt_id: PromptId, run: str, file: FileRef, chunk: FileChunk) -> None:
         """The same for bytes of *file* that are sent again."""
         path = self._path(prompt_id, run, file)
         content = decode_bytes(chunk.data)
-        await self._write(prompt_id, lambda: _append(path, chunk.offset, content))
+        await self._write(prompt_id, lambda: append(path, chunk.offset, content))
 
     async def received(self, prompt_id: PromptId, run: str, file: FileRef) -> int:
         """Bytes of the part file: what is sent again begins there."""
-        return await asyncio.to_thread(_size, self._path(prompt_id, run, file))
+        return await asyncio.to_thread(size_of, self._path(prompt_id, run, file))
 
     async def with_picture(self, prompt_id: PromptId, run: str, event: Preview) -> Preview | None:
         """*event* with its bytes, which came in chunks; None when none did."""
@@ -214,7 +209,7 @@ class ResultFiles:
 
     async def sweep_parts(self, active: Collection[PromptId]) -> None:
         """Remove the part files of jobs that have ended: a program that was killed could not."""
-        await asyncio.to_thread(_sweep_parts, self._parts, frozenset(active))
+        await asyncio.to_thread(sweep_parts, self._parts, frozenset(active))
 
     async def sweep(self) -> None:
         """Remove what a killed program has left in the output folder. Raises ComfyUIUnavailable."""
@@ -242,7 +237,7 @@ class ResultFiles:
         if folder == "temp":  # its names are never given twice
             return await self._comfyui.has_file(subfolder, filename, "temp")
         root = await self._comfyui.output_folder()
-        return root is not None and await asyncio.to_thread(_is_still, root / subfolder / filename, sha256)
+        return root is not None and await asyncio.to_thread(holds, root / subfolder / filename, sha256)
 
     async def _write(self, prompt_id: PromptId, write: Callable[[], object]) -> None:
         """In a thread. One that goes on when we are cancelled would leave a part behind, so :meth:`discard` waits."""
@@ -267,14 +262,14 @@ class ResultFiles:
         path = self._path(prompt_id, run, file)
         match file.source:
             case Inline() as inline:
-                if not await asyncio.to_thread(_is_still, path, file.sha256):
-                    content = _content(inline)
-                    await self._write(prompt_id, lambda: _write(path, content))
+                if not await asyncio.to_thread(holds, path, file.sha256):
+                    content = content_of(inline)
+                    await self._write(prompt_id, lambda: write(path, content))
             case Url() | Volume():
                 await self._fetch(prompt_id, file, path)
             case Streamed() | Cached():
                 pass
-        await asyncio.to_thread(_check, path, file)
+        await asyncio.to_thread(require_whole, path, file)
         return path
 
     async def _fetch(self, prompt_id: PromptId, file: FileRef, path: Path) -> None:
@@ -283,7 +278,7 @@ class ResultFiles:
                 await self._write(prompt_id, lambda: private_folder(path.parent))
                 await self._large.fetch(prompt_id, file, path)
         except LargeFileLost as error:
-            if await asyncio.to_thread(_size, path) < file.size:
+            if await asyncio.to_thread(size_of, path) < file.size:
                 raise FileDamaged(f"{file.filename}: {error}") from error
 
     async def _place(
@@ -356,54 +351,3 @@ def _place_locally(root: Path, subfolder: str, results: Sequence[_Result], known
     except FileNotFoundError as error:
         raise DiskUnavailable(f"{error.filename} is gone") from error
     return [("output", folder, name) for folder, name in placed]
-
-
-def _append(path: Path, offset: int, content: bytes) -> None:
-    with writing(path):
-        private_folder(path.parent)
-        if path.exists() and path.stat().st_nlink > 1:
-            return  # it is stored already, and the person's file must not be written
-        with private_file(path).open("r+b") as part:
-            size = part.seek(0, 2)
-            if offset > size:
-                logger.warning("%s: bytes %d to %d are missing", path.name, size, offset)
-                return
-            part.seek(offset)
-            part.write(content)
-
-
-def _write(path: Path, content: bytes) -> None:
-    with writing(path):
-        private_folder(path.parent)
-        with atomic(path) as part:
-            private_file(part).write_bytes(content)
-
-
-def _content(inline: Inline) -> bytes:
-    try:
-        return inline.content()
-    except WireError as error:
-        raise FileDamaged(str(error)) from error
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-def _is_still(path: Path, sha256: str) -> bool:
-    return path.is_file() and sha256_of(path) == sha256
-
-
-def _check(path: Path, file: FileRef) -> None:
-    size = _size(path)
-    if size < file.size or not path.exists():
-        raise FileDamaged(f"{file.filename}: {size} of {file.size} bytes arrived")
-    if size > file.size or sha256_of(path) != file.sha256:
-        path.unlink()
-        raise FileDamaged(f"{file.filename}: arrived with another content than the worker sent")
-
-
-def _sweep_parts(parts: Path, active: frozenset[str]) -> None:
-    for folder in parts.iterdir() if parts.is_dir() else ():
-        if folder.name not in active:
-            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,53 @@
+"""Parts of results."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from engine.files.part_files import FileDamaged, append, holds, require_whole, size_of, sweep_parts, write
+from wire.files import FileRef, Inline
+
+CONTENT = b"0123456789"
+
+
+def announced(content: bytes = CONTENT) -> FileRef:
+    digest = hashlib.sha256(content).hexdigest()
+    return FileRef(filename="a.png", type="output", sha256=digest, size=len(content), source=Inline.of(content))
+
+
+def test_pieces_that_come_again_change_nothing_and_one_behind_a_gap_is_left_out(tmp_path: Path) -> None:
+    part = tmp_path / "job" / "part"
+    for offset, piece in ((0, b"0123"), (0, b"0123"), (8, b"89"), (4, b"4567"), (2, b"23")):
+        append(part, offset, piece)
+
+    assert part.read_bytes() == b"01234567"
+    with pytest.raises(FileDamaged, match="8 of 10 bytes"):
+        require_whole(part, announced())
+
+
+@pytest.mark.parametrize("wrong", [b"0123456780", CONTENT + b"x"])
+def test_what_is_wrong_rather_than_short_is_removed(tmp_path: Path, wrong: bytes) -> None:
+    part = tmp_path / "part"
+    write(part, wrong)
+    with pytest.raises(FileDamaged, match="another content"):
+        require_whole(part, announced())
+
+    assert size_of(part) == 0
+    assert not holds(part, announced().sha256)
+
+
+def test_a_whole_part_is_accepted(tmp_path: Path) -> None:
+    write(tmp_path / "part", CONTENT)
+    require_whole(tmp_path / "part", announced())
+
+    assert holds(tmp_path / "part", announced().sha256)
+
+
+def test_parts_of_jobs_that_have_ended_are_swept_away(tmp_path: Path) -> None:
+    for job in ("active", "ended"):
+        write(tmp_path / job / "part", CONTENT)
+    sweep_parts(tmp_path, frozenset({"active"}))
+    sweep_parts(tmp_path / "missing", frozenset())
+
+    assert [path.name for path in tmp_path.iterdir()] == ["active"]
