@@ -5,6 +5,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from wire.errors import WireError
+from wire.plain_text import one_line
+
+_MODELS_MAX = 10_000
 
 
 class ModelRef(BaseModel):
@@ -16,10 +19,10 @@ class ModelRef(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    source: str
-    folder: str
-    filename: str | None = None
-    size: int | None = Field(default=None, ge=0)
+    source: str = Field(max_length=8192)
+    folder: str = Field(max_length=100)
+    filename: str | None = Field(default=None, max_length=1024)
+    size: int | None = Field(default=None, ge=0, lt=2**63)
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-fA-F]{64}$")
 
 
@@ -30,6 +33,8 @@ def decode_models(value: object) -> tuple[ModelRef, ...]:
         return ()
     if not isinstance(listed, list):
         raise WireError("a manifest of models is a list, or an object with a list under `models`")
+    if len(listed) > _MODELS_MAX:
+        raise WireError(f"a manifest of models has more than {_MODELS_MAX} of them")
     return tuple(_decode_model(number, item) for number, item in enumerate(listed, 1))
 
 
@@ -37,5 +42,6 @@ def _decode_model(number: int, item: object) -> ModelRef:
     try:
         return ModelRef.model_validate(item)
     except ValidationError as error:
-        place, reason = error.errors()[0]["loc"], error.errors()[0]["msg"]
-        raise WireError(f"model {number} of the manifest: {'.'.join(map(str, place))}: {reason}") from error
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise WireError(f"model {number} of the manifest: {one_line(place, 100)}: {first['msg']}") from None

@@ -16,10 +16,13 @@ from client.send.terminal import Terminal
 from client.workflow.overrides import SEED_MAX
 from engine.errors import CannotStart
 from engine.settings import PROJECT, Settings, SettingsError, load_settings
+from wire.plain_text import one_line
 
 _VIEWED = frozenset(
     {".png", ".jpg", ".jpeg", ".webp", ".gif", ".mp4", ".webm", ".mov", ".flac", ".mp3", ".wav", ".glb"}
 )
+_LONGEST = 1000
+"""of a sentence, which may repeat a workflow's words"""
 _FILE = click.Path(path_type=Path)
 
 
@@ -78,7 +81,7 @@ def main(
     except SettingsError as error:
         _give_up(str(error), 2)
     except (OrderRefused, CannotStart) as error:
-        _give_up(_one_line(str(error)), 1)
+        _give_up(one_line(str(error), _LONGEST), 1)
     if not as_json:
         for path in dict.fromkeys(path for outcome in outcomes for path in outcome.files):
             click.echo(path)
@@ -110,11 +113,6 @@ def _open(outcomes: list[JobOutcome]) -> None:
         for path in outcome.files:
             if path.suffix.lower() in _VIEWED:
                 click.launch(str(path))
-
-
-def _one_line(text: str) -> str:
-    """*text*, which may repeat a workflow's words, without what ends a line or steers a terminal."""
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 def _give_up(text: str, status: int) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import json
 import os
 import re
@@ -17,6 +18,9 @@ import shutil
 import stat
 import sys
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +29,26 @@ ARCHIVE = Path("models.zip")
 MANIFEST = "MANIFEST.json"
 THIS = "extract-models.py"
 PREFIX = "models/"
+FILES_MAX = 100_000
+MANIFEST_MAX = 32 * 1024 * 1024
+DIRECTORY_MAX = 64 * 1024 * 1024
+NAME_MAX, PATH_MAX = 240, 2000
 _PIECE = 4 * 1024 * 1024
+_BROKEN = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, ValueError, OverflowError, RuntimeError)
+"""what Python raises for an archive that is damaged, or of a kind that it cannot read"""
 
 
 class Refused(Exception):
     """The archive is not what it should be, or cannot be unpacked here."""
+
+
+class Pieces(io.BufferedReader):
+    """A file that is read in pieces: Python reads the list of its files in one, however large that is."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is not None and size > DIRECTORY_MAX:
+            raise Refused(f"the archive's list of files has {size} bytes, more than {DIRECTORY_MAX}")
+        return super().read(size)
 
 
 def main() -> int:
@@ -42,8 +61,8 @@ def main() -> int:
         count = extract(chosen.archive, chosen.target)
         if not chosen.keep:
             chosen.archive.unlink()
-    except (Refused, OSError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
-        print(f"{THIS}: {error}", file=sys.stderr)
+    except (Refused, OSError) as error:
+        print(f"{THIS}: {one_line(str(error))}", file=sys.stderr)
         print(f"{chosen.archive} was kept; no unchecked file was put in place", file=sys.stderr)
         return 1
     deleted = "" if chosen.keep else "; the archive was deleted"
@@ -55,7 +74,7 @@ def extract(archive: Path, target: Path) -> int:
     """Unpack all; how many files are there now. Raises Refused."""
     if not archive.is_file():
         raise Refused(f"{archive}: no such file; check that the transfer is complete and went into this folder")
-    with zipfile.ZipFile(archive) as source:
+    with opened(archive) as source:
         files = checked_files(source)
         target.mkdir(parents=True, exist_ok=True)
         missing = [name for name in sorted(files) if not is_there(target / name, files[name])]
@@ -71,20 +90,35 @@ def extract(archive: Path, target: Path) -> int:
     return len(files)
 
 
+@contextmanager
+def opened(archive: Path) -> Iterator[zipfile.ZipFile]:
+    """The archive; whatever is wrong with it while it is read is Refused."""
+    try:
+        with Pieces(io.FileIO(str(archive))) as file, zipfile.ZipFile(file) as source:
+            yield source
+    except _BROKEN as error:
+        raise Refused(f"{archive} cannot be read: {error or type(error).__name__}") from error
+
+
+def one_line(text: str) -> str:
+    """*text*, which may repeat a name of the archive, as one line."""
+    line = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+    return line if len(line) <= 500 else line[:500] + "…"
+
+
 def checked_files(source: zipfile.ZipFile) -> dict[str, Any]:
     """The manifest, when the archive holds exactly what it says. Raises Refused."""
+    if len(source.infolist()) > FILES_MAX:
+        raise Refused(f"the archive has more than {FILES_MAX} files")
+    if len(set(source.namelist())) != len(source.namelist()):
+        raise Refused("the archive has a file twice")
+    for info in source.infolist():
+        check_kind(info)
     members = [info for info in source.infolist() if info.filename not in (MANIFEST, THIS)]
     for info in members:
-        check_member(info)
+        check_name(info.filename)
     names = [info.filename[len(PREFIX) :] for info in members]
-    if len(set(names)) != len(names):
-        raise Refused("the archive has a file twice")
-    try:
-        manifest = json.loads(source.read(MANIFEST).decode("utf-8"))
-        files = {str(name): {"size": int(item["size"]), "sha256": str(item["sha256"])}
-                 for name, item in manifest["files"].items()}  # fmt: skip
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise Refused(f"the archive has no readable manifest: {error}") from error
+    files = read_manifest(source)
     if set(files) != set(names):
         raise Refused(f"the archive and its manifest differ: {sorted(set(files) ^ set(names))[:3]}")
     for info in members:
@@ -93,14 +127,44 @@ def checked_files(source: zipfile.ZipFile) -> dict[str, Any]:
     return files
 
 
-def check_member(info: zipfile.ZipInfo) -> None:
-    """Raises Refused for a name that leads out of the target, and for anything but a plain file."""
-    name = info.filename
+def read_manifest(source: zipfile.ZipFile) -> dict[str, Any]:
+    """Size and SHA-256 of each file, by its name. Raises Refused."""
+    try:
+        if source.getinfo(MANIFEST).file_size > MANIFEST_MAX:
+            raise Refused(f"the archive's manifest has more than {MANIFEST_MAX} bytes")
+        manifest = json.loads(source.read(MANIFEST).decode("utf-8"), object_pairs_hook=without_doubles)
+        return {name: checked_content(item["size"], item["sha256"]) for name, item in manifest["files"].items()}
+    except (KeyError, TypeError, AttributeError, *_BROKEN) as error:
+        raise Refused(f"the archive has no readable manifest: {type(error).__name__} {error}") from error
+
+
+def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("it says something twice")
+    return dict(pairs)
+
+
+def checked_content(size: Any, sha256: Any) -> dict[str, Any]:
+    if type(size) is not int or not 0 <= size < 2**63 or not re.fullmatch("[0-9a-f]{64}", sha256):
+        raise ValueError("a file has no size, or no SHA-256")
+    return {"size": size, "sha256": sha256}
+
+
+def check_name(name: str) -> None:
+    """Raises Refused for a name that leads out of the target, and for one that no disk takes."""
     if not name.startswith(PREFIX) or leads_out(name[len(PREFIX) :]):
-        raise Refused(f"the archive names a file outside the models folder: {name!r}")
+        raise Refused(f"the archive names a file outside the models folder: {name[:200]!r}")
+    if len(name) > PATH_MAX or any(len(part.encode()) > NAME_MAX for part in name.split("/")):
+        raise Refused(f"the archive names a file with too long a name: {name[:200]!r}")
+
+
+def check_kind(info: zipfile.ZipInfo) -> None:
+    """Raises Refused for anything but a plain file that is stored or deflated."""
     plain = stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG)
     if info.flag_bits & 1 or not plain:
-        raise Refused(f"the archive holds something that is not a plain file: {name!r}")
+        raise Refused(f"the archive holds something that is not a plain file: {info.filename[:200]!r}")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise Refused(f"the archive holds a file that is packed in an unknown way: {info.filename[:200]!r}")
 
 
 def leads_out(name: str) -> bool:
@@ -134,8 +198,11 @@ def put(source: zipfile.ZipFile, name: str, wanted: dict[str, Any], target: Path
             for piece in iter(lambda: member.read(_PIECE), b""):
                 digest.update(piece)
                 file.write(piece)
+            written = file.tell()
             file.flush()
             os.fsync(file.fileno())
+        if written != wanted["size"]:
+            raise Refused(f"{name} is damaged: it ends before its size; send the archive again")
         if digest.hexdigest() != wanted["sha256"]:
             raise Refused(f"{name} is damaged: its SHA-256 differs from the manifest; send the archive again")
         part.replace(path)
@@ -148,8 +215,9 @@ def note(target: Path, files: dict[str, Any]) -> None:
     """Tell sync-models.py what is there now: the manifest beside the models folder."""
     path = target.parent / "models-manifest.json"
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))["files"]
-    except (OSError, ValueError, KeyError, TypeError):
+        with path.open(encoding="utf-8") as file:
+            known = dict(json.loads(file.read(MANIFEST_MAX))["files"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         known = {}
     part = path.with_name("." + path.name + ".part")
     part.write_text(json.dumps({"version": 1, "files": {**known, **files}}, indent=1), encoding="utf-8")

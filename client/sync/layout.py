@@ -44,7 +44,7 @@ def extra_sources(value: Any) -> Iterator[ModelFolder]:
 def _of_section(section: Mapping[str, Any]) -> Iterator[ModelFolder]:
     base = str(section.get("base_path") or "")
     for kind, paths in section.items():
-        if kind not in _NO_MODELS and isinstance(paths, str):
+        if isinstance(kind, str) and kind not in _NO_MODELS and isinstance(paths, str):
             for path in filter(None, (line.strip() for line in paths.splitlines())):
                 yield ModelFolder(_joined(base, path), _LEGACY.get(kind, kind))
 

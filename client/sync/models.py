@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
-from client.sync.layout import LayoutUnreadable, ModelFolder, extra_sources, is_model, is_wanted
+from client.sync.layout import ModelFolder, extra_sources, is_model, is_wanted
 from client.sync.manifest import Content
+from wire import yaml_text
 from wire.names import NameRefused, confined_path
+from wire.plain_text import one_line
 
 _EXTRA = "extra_model_paths.yaml"
 
@@ -78,11 +78,13 @@ def _sources(local: Path, extra: Iterable[Path]) -> Iterator[ModelFolder]:
 
 def _named_in(file: Path) -> Iterator[ModelFolder]:
     try:
-        for source in extra_sources(yaml.safe_load(file.read_text(encoding="utf-8"))):
+        with file.open(encoding="utf-8") as opened:
+            value = yaml_text.loads(opened.read(yaml_text.TEXT_MAX + 1))
+        for source in extra_sources(value):
             folder = Path(os.path.expandvars(source.folder)).expanduser()
             yield ModelFolder(str(file.resolve().parent / folder), source.target)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, LayoutUnreadable) as error:
-        raise ModelsUnreadable(f"{file}: {' '.join(str(error).split())}") from error
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a ~user that does not exist
+        raise ModelsUnreadable(f"{file}: {one_line(str(error))}") from error
 
 
 def _files(folder: Path, target: str, remarks: list[str]) -> Iterator[Model]:

@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from client.sync.layout import MANIFEST_ON_VOLUME, MODELS_ON_VOLUME
-from client.sync.manifest import Content, Manifest, decode_manifest, encode_manifest
+from client.sync.manifest import MANIFEST_MAX, Content, Manifest, decode_manifest, encode_manifest
 from storage.objects import ObjectMissing
 from storage.s3 import Bucket
 
@@ -36,7 +36,10 @@ class ModelVolume:
     def manifest(self) -> dict[str, Content]:
         """Empty on a new volume."""
         try:
-            return decode_manifest(b"".join(self.bucket.read(MANIFEST_ON_VOLUME)))
+            pieces, text = self.bucket.read(MANIFEST_ON_VOLUME), b""
+            while len(text) <= MANIFEST_MAX and (piece := next(pieces, b"")):
+                text += piece
+            return decode_manifest(text)
         except ObjectMissing:
             return {}
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from posixpath import basename
 from urllib.parse import quote
 
-import yaml
-
+from wire import yaml_text
 from wire.addresses import AddressRefused, Origin, origin_of
 from wire.errors import WireError
 from wire.models import ModelRef, decode_models
@@ -18,7 +17,9 @@ _HUGGING_FACE = re.compile(r"hf://(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revisio
 _CIVITAI = re.compile(r"civitai://(?P<version>\d+)")
 _S3 = re.compile(r"s3://(?P<bucket>[^/]+)/(?P<key>.+)")
 _TOKENS = {Origin("https", "huggingface.co", 443): "hf", Origin("https", "civitai.com", 443): "civitai"}
-_KIND = re.compile(r"[A-Za-z0-9][\w.-]*")
+_LONGEST = 230
+"""bytes of a name: most disks take 255, and beside a model lie files whose names are longer"""
+_KIND = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,10 @@ Address = Web | S3Source
 def read_manifest(text: str) -> tuple[ModelRef, ...]:
     """The models of a manifest in YAML or JSON; raises WireError."""
     try:
-        return decode_models(yaml.safe_load(text))
-    except yaml.YAMLError as error:
+        value = yaml_text.loads(text)
+    except ValueError as error:
         raise WireError(f"the manifest of models is not YAML: {error}") from error
+    return decode_models(value)
 
 
 def address(source: str) -> Address:
@@ -57,7 +59,9 @@ def address(source: str) -> Address:
         return S3Source(match["bucket"], match["key"])
     if source.startswith(("https://", "http://")):
         return Web(source, _token_for(source))
-    raise WireError(f"{source!r} is not a source of models; these begin with https://, hf://, civitai:// or s3://")
+    raise WireError(
+        f"{source[:200]!r} is not a source of models; these begin with https://, hf://, civitai:// or s3://"
+    )
 
 
 def _token_for(url: str) -> str | None:
@@ -71,11 +75,13 @@ def _token_for(url: str) -> str | None:
 def target_path(model: ModelRef) -> tuple[str, str]:
     """Subfolder and file name of *model* below the folder of all models; still to be confined. Raises WireError."""
     if not _KIND.fullmatch(model.folder):
-        raise WireError(f"{model.folder!r} is not a folder of models")
+        raise WireError(f"{model.folder[:200]!r} is not a folder of models")
     wanted = model.filename or basename(model.source.partition("?")[0].partition("#")[0])
     if wanted.startswith("/"):
-        raise WireError(f"{wanted!r} leads out of its folder")
+        raise WireError(f"{wanted[:200]!r} leads out of its folder")
+    if any(len(part.encode(errors="replace")) > _LONGEST for part in wanted.split("/")):
+        raise WireError(f"{wanted[:200]!r} is longer than a file name may be")
     folders, _, filename = wanted.rpartition("/")
     if model.filename is None and not re.search(r"\.\w+$", filename):
-        raise WireError(f"the model from {model.source} needs a `filename`")
+        raise WireError(f"the model from {model.source[:200]!r} needs a `filename`")
     return f"{model.folder}/{folders}".rstrip("/"), filename

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from wire.errors import WireError
 from wire.models import ModelRef
+from wire.yaml_text import TEXT_MAX
 from worker.models.downloads import Downloads, ModelUnavailable, Report
 from worker.models.manifest import read_manifest
 
@@ -27,7 +28,7 @@ class RequiredModels:
 
     def _of_manifests(self) -> list[ModelRef]:
         files = [self._root / name for name in _ON_VOLUME]
-        texts = {str(file): file.read_text(encoding="utf-8") for file in files if file.is_file()}
+        texts = {str(file): _text_of(file, str(file)) for file in files if file.is_file()}
         if self._manifest:
             texts["MODELS_MANIFEST"] = self._text(self._manifest)
         return [model for where, text in texts.items() for model in _read(where, text)]
@@ -35,10 +36,16 @@ class RequiredModels:
     def _text(self, manifest: str) -> str:
         if not manifest.lstrip().startswith("/"):
             return manifest
-        try:
-            return Path(manifest.strip()).read_text(encoding="utf-8")
-        except OSError as error:
-            raise ModelUnavailable(f"MODELS_MANIFEST: {error}") from error
+        return _text_of(Path(manifest.strip()), "MODELS_MANIFEST")
+
+
+def _text_of(path: Path, where: str) -> str:
+    """At most so much that its reader refuses it."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            return file.read(TEXT_MAX + 1)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelUnavailable(f"{where}: {error}") from error
 
 
 def _read(where: str, text: str) -> tuple[ModelRef, ...]:
