@@ -109,29 +109,43 @@ class _Placer:
 
 
 def _link_or_copy(part: Path, target: Path) -> None:
-    _share(part, target.parent)
     try:
-        os.link(part, target)
+        linked = _share(part, target.parent)
+        if linked:
+            os.link(part, target)
     except OSError as error:
         if not _has_no_links(error):
             raise
+        linked = False
+    if not linked:
         _copy(part, target)
 
 
-def _share(part: Path, folder: Path) -> None:
-    """Give *part*, which was ours alone, the rights of a file that this user saves in *folder*, as ComfyUI does."""
-    example = part_beside(part)
+def _share(part: Path, folder: Path) -> bool:
+    """Give *part*, which was ours alone, the rights of a file that this user saves in *folder*, as ComfyUI does. False
+    when they are not known: a copy has them by itself.
+    """
     try:
-        example.touch()
-        mode = stat.S_IMODE(example.stat().st_mode)
-    finally:
-        example.unlink(missing_ok=True)
+        mode = _usual_mode(part)
+    except OSError:
+        return False
     with suppress(OSError):  # a disk without rights
         part.chmod(mode)
     facts = folder.stat()
     if facts.st_mode & stat.S_ISGID and os.name != "nt":  # a folder that several people share
         with suppress(OSError):
             os.chown(part, -1, facts.st_gid)
+    return True
+
+
+def _usual_mode(part: Path) -> int:
+    """The mode of a file that is made without thinking of one. To ask for the umask itself is to change it."""
+    example = part_beside(part)
+    try:
+        example.touch()
+        return stat.S_IMODE(example.stat().st_mode)
+    finally:
+        example.unlink(missing_ok=True)
 
 
 def _has_no_links(error: OSError) -> bool:

@@ -177,6 +177,19 @@ def test_a_result_has_the_rights_of_a_picture_that_is_saved_there(
     assert [path.name for path in source.parent.glob("*") if path != source] == []
 
 
+def test_a_result_is_copied_where_its_rights_cannot_be_found_out() -> None:
+    with foreign_folder() as folder, umask(0o022):
+        os.seteuid(0)
+        source = part(folder)
+        source.chmod(0o666)
+        os.seteuid(65534)
+        placed = place_all([("x.png", source)], folder.parent / "own", "")
+        result = folder.parent / "own" / "x.png"
+
+        assert placed == [("", "x.png")]
+        assert (result.read_bytes(), mode(result), result.samefile(source)) == (b"paid", 0o644, False)
+
+
 @pytest.mark.parametrize("same_disk", [True, False])
 def test_a_result_belongs_to_the_group_of_a_shared_folder(tmp_path: Path, *, same_disk: bool) -> None:
     if os.geteuid() != 0:
