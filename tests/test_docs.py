@@ -1,6 +1,9 @@
 """What README.md and .env.example promise is what the code has."""
 
 import re
+import subprocess
+import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -127,3 +130,14 @@ def test_every_kind_of_event_is_documented() -> None:
     page = (PROJECT / "docs" / "wire.md").read_text(encoding="utf-8")
 
     assert all(f"`{kind}`" in page for kind in KINDS)
+
+
+def test_every_border_is_in_security_md_with_as_many_cases_as_there_are() -> None:
+    rows = re.findall(
+        r"\| `(tests/security/\w+\.py)` \| ([\d,]+) \|", (PROJECT / "SECURITY.md").read_text(encoding="utf-8")
+    )
+    command = (sys.executable, "-m", "pytest", "--collect-only", "--quiet", "--numprocesses", "0", "tests/security")
+    listed = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True, timeout=300).stdout
+    cases = Counter(line.partition("::")[0] for line in listed.splitlines() if "::" in line)
+
+    assert dict(cases) == {path: int(count.replace(",", "")) for path, count in rows}
