@@ -17,6 +17,10 @@ from wire.ids import ClientId, PromptId
 from wire.limits import NESTING_MAX
 from wire.node_errors import Error
 
+VALUES_MAX = 250_000
+"""JSON values of a request: a prompt and its workflow with two thousand nodes have fewer"""
+CLASSES_MAX = 1_000
+"""node classes of a prompt: ComfyUI is asked about each"""
 SECRETS = ("auth_token_comfy_org", "api_key_comfy_org")
 """keys of extra_data that are never stored, shown or sent (execution.py, SENSITIVE_EXTRA_DATA_KEYS)"""
 
@@ -50,6 +54,8 @@ def parse(raw: bytes) -> dict[str, Any]:
 
     Beyond NESTING_MAX ComfyUI would take it too, and then fail to show its own queue.
     """
+    if sum(map(raw.count, (b",", b"[", b"{"))) > VALUES_MAX:
+        raise SubmissionRefused("invalid_prompt", "The prompt is too large", f"It has more than {VALUES_MAX:,} values")
     try:
         body = plain_json.loads(raw)
     except ValueError as error:
@@ -63,7 +69,7 @@ def parse(raw: bytes) -> dict[str, Any]:
 
 
 def classes(body: Mapping[str, Any]) -> frozenset[str]:
-    """The node classes that the prompt uses. Raises SubmissionRefused without a prompt or a class."""
+    """The node classes that the prompt uses. Raises SubmissionRefused without a prompt or a class, and for too many."""
     prompt = body.get("prompt")
     if prompt is None:
         raise SubmissionRefused("no_prompt", "No prompt provided", "No prompt provided")
@@ -71,7 +77,10 @@ def classes(body: Mapping[str, Any]) -> frozenset[str]:
         raise SubmissionRefused("invalid_prompt", "The prompt is not an object of nodes")
     if not prompt:
         raise SubmissionRefused("prompt_no_outputs", "Prompt has no outputs")
-    return frozenset(_class_of(node_id, node) for node_id, node in prompt.items())
+    kinds = frozenset(_class_of(node_id, node) for node_id, node in prompt.items())
+    if len(kinds) > CLASSES_MAX:
+        raise SubmissionRefused("invalid_prompt", "The prompt is too large", f"It has nodes of {len(kinds):,} classes")
+    return kinds
 
 
 def _class_of(node_id: str, node: Any) -> str:

@@ -88,7 +88,7 @@ def _broken(flow: http.HTTPFlow) -> bool:
     response = flow.response
     if response is None or response.status_code != 500:
         return False
-    logger.warning("ComfyUI cannot list its own jobs: %s", response.get_text(strict=False))
+    logger.warning("ComfyUI cannot list its own jobs: %s", (response.raw_content or b"")[:200].decode(errors="replace"))
     response.status_code, response.reason = 200, "OK"
     response.headers["Content-Type"] = "application/json; charset=utf-8"
     return True

@@ -10,6 +10,8 @@ from mitmproxy.addonmanager import AddonManager, safecall
 from mitmproxy.addons import core, next_layer, proxyserver
 from mitmproxy.master import Master
 
+from proxy.addons.connections import Connections
+from proxy.addons.http1 import Http1
 from proxy.addons.trailers import drop_trailers
 
 logger = logging.getLogger(__name__)
@@ -17,6 +19,7 @@ logger = logging.getLogger(__name__)
 _IDLE_S = 7 * 86_400
 """ComfyUI sends no pings, and an idle websocket must not be closed"""
 _CLOSE_S = 2.0
+_CONNECTIONS_MAX = 1_000
 
 
 class CannotListen(Exception):
@@ -26,17 +29,25 @@ class CannotListen(Exception):
 class ProxyMaster(Master):
     """A Master with few addons. Each addon is called only for the hooks that it has."""
 
-    def __init__(self, opts: options.Options, addons: Sequence[object], listening: "Listening") -> None:
+    def __init__(
+        self,
+        opts: options.Options,
+        addons: Sequence[object],
+        listening: "Listening",
+        connections_max: int = _CONNECTIONS_MAX,
+    ) -> None:
         super().__init__(opts)
         drop_trailers()
         self._legacy_log_events.uninstall()  # it walks all addons for each log record, and hides Python's own warning
         self.addons = IndexedAddons(self)
         self.server = proxyserver.Proxyserver()
+        connections = Connections(connections_max, self.server.connections)
         # not ErrorCheck: it ends the process for an error that anybody logged meanwhile; see Listening instead
-        self.addons.add(core.Core(), self.server, next_layer.NextLayer())
+        self.addons.add(core.Core(), self.server, connections, next_layer.NextLayer(), Http1(connections.set_deadline))
         # Websockets pass as bytes. mitmproxy would take them apart, with a hook for each message; while one runs
         # everything that comes in waits in memory, so that a fast series of previews fills hundreds of megabytes.
         opts.update(keep_host_header=True, connection_strategy="lazy", tcp_timeout=_IDLE_S, websocket=False)
+        opts.update(http2=False)  # Http1 has the budgets
         self.addons.add(*addons, listening)
 
 
@@ -100,12 +111,19 @@ class Listening:
 
 
 async def run_front(
-    *, host: str, port: int, upstream: str, addons: Sequence[object], ready: Callable[[], None], stop: asyncio.Event
+    *,
+    host: str,
+    port: int,
+    upstream: str,
+    addons: Sequence[object],
+    ready: Callable[[], None],
+    stop: asyncio.Event,
+    connections_max: int = _CONNECTIONS_MAX,
 ) -> None:
     """Serve *host*:*port* in front of *upstream* until *stop* is set. Raises CannotListen."""
     opts = options.Options(mode=[f"reverse:{upstream}"], listen_host=host, listen_port=port)
     listening = Listening(ready)
-    master = ProxyMaster(opts, addons, listening)
+    master = ProxyMaster(opts, addons, listening, connections_max)
     listening.master = master
     stopping = asyncio.create_task(_shutdown(master, stop))
     try:

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from mitmproxy import http
 
 from proxy.addons.fail_closed import fail_closed
+from proxy.addons.json_bodies import replace_body, upstream_list
 from proxy.addons.responses import comfy_error, json_response
 from proxy.addons.routes import Route, route
 from proxy.job_actions import NoSuchJob, NotNow
@@ -83,13 +84,7 @@ class Panel:
     @fail_closed
     def response(self, flow: http.HTTPFlow) -> None:
         """The page imports every script of this list."""
-        if route(flow.request.method, flow.request.path).route is not Route.EXTENSIONS or flow.response is None:
+        if route(flow.request.method, flow.request.path).route is not Route.EXTENSIONS:
             return
-        if flow.response.status_code != 200:
-            return
-        try:
-            scripts = json.loads(flow.response.get_content(strict=False) or b"")
-        except ValueError:
-            return
-        if isinstance(scripts, list):
-            flow.response.content = json.dumps([*scripts, SCRIPT]).encode()
+        if (scripts := upstream_list(flow)) is not None:
+            replace_body(flow, json.dumps([*scripts, SCRIPT]))

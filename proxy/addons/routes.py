@@ -5,10 +5,13 @@ paths, so we do too: a prompt that we failed to recognise would run on the local
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
 from urllib.parse import unquote
+
+from wire.limits import MIB
 
 
 class Route(Enum):
@@ -71,10 +74,16 @@ MERGED = frozenset(
 )
 """ComfyUI's answer is read and changed, so it cannot be streamed."""
 
+MERGED_MAX = 16 * MIB
+"""bytes of such an answer; a longer one passes unchanged"""
+
 READ = frozenset(
     {Route.PROMPT, Route.QUEUE, Route.INTERRUPT, Route.HISTORY, Route.JOB_CANCEL, Route.JOBS_CANCEL, Route.OURS}
 )
 """The request's body is read here."""
+
+BODY_MAX: Mapping[Route, int] = dict.fromkeys(READ, MIB) | {Route.PROMPT: 16 * MIB}
+"""bytes of a body that is read: RunPod takes 10 MiB of a prompt, and a list of ten thousand ids has half a megabyte"""
 
 
 @lru_cache(maxsize=1024)

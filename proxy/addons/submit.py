@@ -1,7 +1,8 @@
 """POST /prompt: answered at once with a prompt id; the dispatcher does the rest."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from itertools import batched
 
 from mitmproxy import http
 
@@ -14,10 +15,15 @@ from engine.prompt.submission import SubmissionRefused, classes, parse
 from engine.store.jobs import JobStore
 from engine.views.job import shown_number
 from proxy.addons.fail_closed import fail_closed
+from proxy.addons.json_bodies import Unreadable, content
 from proxy.addons.responses import comfy_error, json_response
-from proxy.addons.routes import Route, route
+from proxy.addons.routes import BODY_MAX, Route, route
 from wire.file_inputs import Infos
 from wire.ids import PromptId
+
+_LONG = 256 * 1024
+"""bytes of a prompt from which on it is judged beside the event loop"""
+_AT_A_TIME = 64
 
 
 class Submit:
@@ -38,11 +44,13 @@ class Submit:
     @fail_closed
     async def request(self, flow: http.HTTPFlow) -> None:
         if route(flow.request.method, flow.request.path).route is Route.PROMPT:
-            flow.response = await self._answer(flow.request.get_content(strict=True) or b"")
+            flow.response = await self._answer(flow.request)
 
-    async def _answer(self, raw: bytes) -> http.Response:
+    async def _answer(self, request: http.Request) -> http.Response:
         try:
-            return await self._submit(raw)
+            return await self._submit(content(request, BODY_MAX[Route.PROMPT]))
+        except Unreadable as error:
+            return comfy_error(400, "invalid_body", "The request cannot be read", str(error))
         except SubmissionRefused as refused:
             return json_response(400, refused.body)
         except ComfyUIUnavailable as error:
@@ -53,9 +61,11 @@ class Submit:
             return comfy_error(502, "comfyui_failed", "ComfyUI answered with an error", details)
 
     async def _submit(self, raw: bytes) -> http.Response:
-        body = parse(raw)
-        questions = admission(body, await self._infos(classes(body)), self._new_id(), self._now_ms())
-        admitted = admit(questions, await self._presences(questions.files))
+        judge = asyncio.to_thread if len(raw) > _LONG else _here
+        body = await judge(parse, raw)
+        infos = await self._infos(await judge(classes, body))
+        questions = await judge(admission, body, infos, self._new_id(), self._now_ms())
+        admitted = await judge(admit, questions, await self._presences(questions.files))
         prompt_id = admitted.submission.prompt_id
         known = self._store.find(prompt_id)
         if known is not None and known.state in ACTIVE:
@@ -65,9 +75,20 @@ class Submit:
         return json_response(200, {**answer, "node_errors": dict(admitted.node_errors)})
 
     async def _infos(self, kinds: Collection[str]) -> Infos:
-        infos = await asyncio.gather(*(self._comfyui.node_info(kind) for kind in kinds))
-        return dict(zip(kinds, infos, strict=True))
+        return await _asked(self._comfyui.node_info, kinds)
 
     async def _presences(self, files: Sequence[InputFile]) -> Mapping[InputFile, Presence]:
-        found = await asyncio.gather(*(self._comfyui.presence(file.path, file.folder) for file in files))
-        return dict(zip(files, found, strict=True))
+        return await _asked(lambda file: self._comfyui.presence(file.path, file.folder), files)
+
+
+async def _here[**P, R](function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """As ``asyncio.to_thread``, for what takes no time."""
+    return function(*args, **kwargs)
+
+
+async def _asked[Q, A](ask: Callable[[Q], Awaitable[A]], questions: Iterable[Q]) -> dict[Q, A]:
+    """The answer to each question, some at a time."""
+    answers: dict[Q, A] = {}
+    for some in batched(questions, _AT_A_TIME):
+        answers |= zip(some, await asyncio.gather(*map(ask, some)), strict=True)
+    return answers

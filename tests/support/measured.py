@@ -7,10 +7,12 @@ in processor time, because a busy machine stretches every other.
 import asyncio
 import importlib
 import json
+import signal
 import sys
 import time
 from asyncio import events
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -36,12 +38,42 @@ class Cost:
 
     def require(self) -> None:
         """Fails when it cost more than is promised of whatever comes from outside."""
-        assert self.grown_mb <= MEMORY_MAX_MB
-        assert self.step_s <= STEP_MAX_S
+        assert self.grown_mb <= MEMORY_MAX_MB, self
+        assert self.step_s <= STEP_MAX_S, self
 
 
 async def cost_of(function: Callable[..., Awaitable[Any]], *arguments: Any, timeout_s: float = 60.0) -> Cost:
     """Awaits *function*, which a module has under its name, with *arguments*, which are JSON as its result is."""
+    async with costing(function, *arguments) as running:
+        return await running.cost(timeout_s)
+
+
+@dataclass
+class Running:
+    """The process in which the function runs."""
+
+    process: asyncio.subprocess.Process
+
+    async def cost(self, timeout_s: float = 60.0) -> Cost:
+        """When the function has returned."""
+        cost = await self._next(timeout_s)
+        await self.process.wait()
+        assert self.process.returncode == 0
+        return cost
+
+    async def cost_so_far(self, timeout_s: float = 60.0) -> Cost:
+        """Since this was asked the last time."""
+        self.process.send_signal(signal.SIGUSR1)
+        return await self._next(timeout_s)
+
+    async def _next(self, timeout_s: float) -> Cost:
+        assert self.process.stdout is not None
+        async with asyncio.timeout(timeout_s):
+            return Cost(**json.loads(await self.process.stdout.readline()))
+
+
+@asynccontextmanager
+async def costing(function: Callable[..., Awaitable[Any]], *arguments: Any) -> AsyncIterator[Running]:
     named = f"{function.__module__}:{function.__qualname__}"
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.support.measured", named, json.dumps(arguments)),
@@ -49,14 +81,11 @@ async def cost_of(function: Callable[..., Awaitable[Any]], *arguments: Any, time
         stdout=asyncio.subprocess.PIPE,
     )
     try:
-        async with asyncio.timeout(timeout_s):
-            output, _ = await process.communicate()
+        yield Running(process)
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    assert process.returncode == 0
-    return Cost(**json.loads(output.splitlines()[-1]))
 
 
 def memory_mb(pid: int | str, field: str) -> float:
@@ -72,26 +101,40 @@ def forget_peak(pid: int | str) -> None:
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
-def _measured(function: Callable[..., Awaitable[Any]], arguments: list[Any]) -> Cost:
-    longest, run = [0.0], events.Handle._run
+class _Meter:
+    """Measures from its making on, and anew after each SIGUSR1."""
 
-    def timed(handle: events.Handle) -> None:
+    def __init__(self) -> None:
+        self._run = events.Handle._run
+        self._begin()
+
+    def _begin(self) -> None:
+        forget_peak("self")
+        self._before_mb, self._began_s, self._step_s = memory_mb("self", "VmRSS"), time.process_time(), 0.0
+
+    def timed(self, handle: events.Handle) -> None:
         began = time.thread_time()
-        run(handle)
-        longest[0] = max(longest[0], time.thread_time() - began)
+        self._run(handle)
+        self._step_s = max(self._step_s, time.thread_time() - began)
 
-    events.Handle._run = timed  # type: ignore[method-assign, assignment]
-    forget_peak("self")
-    before, began = memory_mb("self", "VmRSS"), time.process_time()
-    outcome: Any = asyncio.run(function(*arguments))  # type: ignore[arg-type]
-    cpu_s = time.process_time() - began
-    return Cost(memory_mb("self", "VmHWM") - before, longest[0], cpu_s, outcome)
+    def say(self, outcome: Any = None) -> None:
+        grown_mb = memory_mb("self", "VmHWM") - self._before_mb
+        cost = Cost(grown_mb, self._step_s, time.process_time() - self._began_s, outcome)
+        print(json.dumps(asdict(cost)), flush=True)
+        self._begin()
 
 
 def _main(named: str, arguments: str) -> None:
     module, _, name = named.partition(":")
     function = getattr(importlib.import_module(module), name)
-    print(json.dumps(asdict(_measured(function, json.loads(arguments)))))
+    meter = _Meter()
+    signal.signal(signal.SIGUSR1, lambda *_: meter.say())
+
+    def run(handle: events.Handle) -> None:
+        meter.timed(handle)
+
+    events.Handle._run = run  # type: ignore[method-assign, assignment]
+    meter.say(asyncio.run(function(*json.loads(arguments))))
 
 
 if __name__ == "__main__":

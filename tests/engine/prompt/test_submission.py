@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from engine.model.input_file import Presence
 from engine.prompt.admission import admission, admit
-from engine.prompt.submission import SubmissionRefused, classes, parse, submission
+from engine.prompt.submission import CLASSES_MAX, VALUES_MAX, SubmissionRefused, classes, parse, submission
 from tests.support.strict_json import strictly_parsed
 from wire import plain_json
 from wire.ids import PromptId
@@ -20,6 +20,12 @@ INFOS: dict[str, dict[str, Any] | None] = {
     "SaveImage": {"output_node": True},
     "Unknown": None,
 }
+
+
+def many_classes(count: int) -> bytes:
+    return json.dumps({"prompt": {str(at): {"class_type": f"C{at}", "inputs": {}} for at in range(count)}}).encode()
+
+
 PROMPT = {
     "1": {"class_type": "EmptyImage", "inputs": {}},
     "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0]}},
@@ -38,6 +44,8 @@ PROMPT = {
         (b'{"prompt": {}}', "prompt_no_outputs"),
         (b'{"prompt": {"1": {"inputs": {}}}}', "invalid_prompt"),
         (b'{"prompt": {"1": null}}', "invalid_prompt"),
+        (b'{"prompt": {"1": [' + b"1, " * VALUES_MAX + b"1]}}", "invalid_prompt"),
+        (many_classes(CLASSES_MAX + 1), "invalid_prompt"),
         (b'{"prompt": {"1": {"class_type": "A", "inputs": []}}}', "invalid_prompt"),
     ],
 )

@@ -1,10 +1,12 @@
 """Reading and replacing JSON bodies."""
 
+import gzip
+import zlib
 from typing import Any
 
 import pytest
 
-from proxy.addons.json_bodies import body_object, replace_body, upstream_object
+from proxy.addons.json_bodies import Unreadable, body_object, content, replace_body, upstream_list, upstream_object
 from tests.support.flows import answer, answered, asked
 
 
@@ -37,6 +39,40 @@ def test_a_request_holds_an_object_or_nothing(body: bytes, found: dict[str, Any]
 )
 def test_an_answer_is_read_when_it_is_a_good_object(body: bytes, status: int, found: dict[str, Any] | None) -> None:
     assert upstream_object(answered(asked("GET", "/queue"), body, status)) == found
+
+
+def test_a_list_is_read_where_one_is_expected() -> None:
+    assert upstream_list(answered(asked("GET", "/extensions"), b'["a"]')) == ["a"]
+    assert upstream_list(answered(asked("GET", "/extensions"), b'{"a": 1}')) is None
+
+
+PACKED = gzip.compress(b"x" * 1000)
+
+
+@pytest.mark.parametrize(
+    ("coding", "raw", "found"),
+    [
+        ("", b"x" * 1000, b"x" * 1000),
+        ("identity", b"x", b"x"),
+        ("gzip", PACKED, b"x" * 1000),
+        ("GZIP", PACKED, b"x" * 1000),
+        ("deflate", zlib.compress(b"y"), b"y"),
+        ("identity", b"x" * 1001, None),
+        ("gzip", gzip.compress(b"x" * 1001), None),
+        ("gzip", gzip.compress(bytes(100_000_000)), None),
+        ("gzip", PACKED[:-9], None),
+        ("gzip", b"x", None),
+        ("br", b"x", None),
+        ("gzip, gzip", PACKED, None),
+    ],
+)
+def test_a_body_is_decoded_up_to_its_budget(coding: str, raw: bytes, found: bytes | None) -> None:
+    flow = asked("POST", "/queue", raw, **({"Content_Encoding": coding} if coding else {}))
+    if found is None:
+        with pytest.raises(Unreadable):
+            content(flow.request, 1000)
+    else:
+        assert content(flow.request, 1000) == found
 
 
 def test_there_is_no_object_before_the_answer() -> None:

@@ -1,0 +1,115 @@
+"""How many connections there may be, and when one is closed."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from mitmproxy.connection import Client
+from mitmproxy.test import tflow
+
+from proxy.addons.connections import FIRST_S, Connections, Turns
+
+
+@dataclass
+class Transport:
+    reader: object = None
+
+
+class Handler:
+    """mitmproxy's, as far as the addon knows it."""
+
+    def __init__(self, client: Client, closed: list[str]) -> None:
+        self.client, self.transports, self._closed = client, {client: Transport(asyncio.StreamReader())}, closed
+
+    def close_connection(self, client: Client) -> None:
+        self._closed.append(client.id)
+
+
+@dataclass
+class Bed:
+    most: int = 10
+    now_s: float = 1000.0
+    closed: list[str] = field(default_factory=list)
+    handlers: dict[Any, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.connections = Connections(self.most, self.handlers, lambda: self.now_s)
+
+    def connect(self) -> Client:
+        client = tflow.tclient_conn()
+        client.id = f"c{len(self.handlers)}"
+        self.handlers[client.id] = Handler(client, self.closed)
+        self.connections.client_connected(client)
+        return client
+
+    def overdue(self, after_s: float) -> list[str]:
+        self.now_s += after_s
+        self.connections.close_overdue()
+        return self.closed
+
+
+async def test_a_connection_that_says_nothing_is_closed_in_time() -> None:
+    bed = Bed()
+    client = bed.connect()
+
+    assert bed.overdue(FIRST_S - 1) == []
+    assert bed.overdue(1) == [client.id]
+    assert bed.overdue(1000) == [client.id]
+
+
+async def test_one_that_has_said_what_it_wants_may_stay() -> None:
+    bed = Bed()
+    bed.connections.set_deadline(bed.connect().id, None)
+
+    assert bed.overdue(1_000_000) == []
+
+
+async def test_a_deadline_can_be_set_again() -> None:
+    bed = Bed()
+    client = bed.connect()
+    bed.connections.set_deadline(client.id, None)
+    bed.connections.set_deadline(client.id, 5)
+
+    assert bed.overdue(4) == []
+    assert bed.overdue(1) == [client.id]
+
+
+async def test_one_that_has_left_is_forgotten() -> None:
+    bed = Bed()
+    client = bed.connect()
+    del bed.handlers[client.id]
+    bed.connections.client_disconnected(client)
+
+    assert bed.overdue(1000) == []
+
+
+async def test_too_many_are_turned_away_and_that_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    bed = Bed(most=2)
+    clients = [bed.connect() for _ in range(5)]
+
+    assert [client.error for client in clients] == [None, None, *["too many connections"] * 3]
+    assert caplog.text.count("there are 2 connections already") == 1
+
+
+async def test_the_others_have_their_turn_before_what_has_come_is_read() -> None:
+    source, turns = asyncio.StreamReader(), list[str]()
+    source.feed_data(b"x")
+
+    async def other() -> None:
+        turns.append("other")
+
+    task = asyncio.create_task(other())
+    read = await Turns(source).read(65535)
+
+    assert read == b"x"
+    assert turns == ["other"]
+    await task
+
+
+async def test_the_looking_ends_with_the_proxy() -> None:
+    bed = Bed()
+    bed.connections.running()
+    await bed.connections.done()
+
+    assert len(asyncio.all_tasks()) == 1
