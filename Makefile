@@ -5,7 +5,7 @@ SIDE_BY_SIDE ?= 3
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup proxy endpoint test coverage chaos check bench pictures comfyui build push image-test
+.PHONY: help setup proxy endpoint test coverage chaos check audit bench pictures comfyui build push image-test
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-9s %s\n", $$1, $$2 }'
@@ -44,6 +44,9 @@ check: setup ## format, lint, types, arrows between the rooms, a test file for e
 	@$(PYTHON_HERE) -m pytest --quiet --no-header tests/test_architecture.py
 	@.venv/bin/shellcheck scripts/*.sh .ci/run
 	@if [ -e docker/Dockerfile ]; then .venv/bin/hadolint docker/Dockerfile; fi
+
+audit: setup ## advisories of the locked packages, but those of scripts/accepted-advisories.toml: ARGS="--service-url URL"
+	@$(PYTHON_HERE) scripts/audit.py $(ARGS)
 
 bench: setup ## the benchmarks: one table, and bench/results.json
 	@$(PYTHON_HERE) -m bench
