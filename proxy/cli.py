@@ -28,6 +28,7 @@ from proxy.addons.access import Access
 from proxy.stack.plan import StackPlan, client_variables
 from proxy.stack.processes import exec_command, prepare, prepare_endpoint, running
 from proxy.stack.readiness import wait_until_ready
+from wire.plain_text import printable
 
 log = logging.getLogger(__name__)
 
@@ -151,7 +152,9 @@ def _end_on_sigterm() -> None:
 
 
 def _log_for_people(level: int) -> None:
-    logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PlainFormatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
     for chatty in ("mitmproxy", "aiohttp", "asyncio"):
         logging.getLogger(chatty).setLevel(max(level, logging.INFO if level == logging.DEBUG else logging.WARNING))
 
@@ -164,6 +167,13 @@ def _keep_out_of_the_log(settings: Settings) -> None:
     cookie = Access(token, settings.proxy_port).cookie_value
     for handler in logging.getLogger().handlers:
         handler.addFilter(Redacted((token, quote(token, safe=""), cookie)))
+
+
+class PlainFormatter(logging.Formatter):
+    """A worker's words are in the log, and must not steer the terminal that shows it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 class Redacted(logging.Filter):

@@ -16,7 +16,7 @@ from client.send.terminal import Terminal
 from client.workflow.overrides import SEED_MAX
 from engine.errors import CannotStart
 from engine.settings import PROJECT, Settings, SettingsError, load_settings
-from wire.plain_text import one_line
+from wire.plain_text import one_line, printable
 
 _VIEWED = frozenset(
     {".png", ".jpg", ".jpeg", ".webp", ".gif", ".mp4", ".webm", ".mov", ".flac", ".mp3", ".wav", ".glb"}
@@ -101,7 +101,7 @@ def _tell(outcome: JobOutcome) -> None:
     about = outcome.as_json()
     if not outcome.completed:
         text = outcome.error or f"{about['status']}"
-        click.echo(f"{about['id'] or 'not submitted'}: {text}", err=True)
+        click.echo(f"{about['id'] or 'not submitted'}: {printable(text)}", err=True)
     if about["status"] in ("pending", "running") and about["id"]:
         click.echo(f"to follow it again: send-to-runpod.py --resume {about['id']}", err=True)
     if about["executed_s"] is not None:

@@ -13,6 +13,7 @@ from engine.messages.translate import BrowserMessage
 from storage.atomic import atomic
 from wire.comfy import Message, PreviewFrame
 from wire.ids import ClientId, PromptId
+from wire.plain_text import one_line, printable
 
 
 class Terminal:
@@ -47,7 +48,7 @@ class Terminal:
 
     def say(self, text: str) -> None:
         """A line for the person, above the bars."""
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     # -- Publisher
 
@@ -84,7 +85,7 @@ class Terminal:
         steps = f"{following.step:g}/{following.steps:g}" if following.steps else ""
         part = following.step / following.steps if following.steps else 0.0
         done = min(len(following.finished) + part, following.nodes)
-        self._progress.update(self._bars[prompt_id], about=following.text, step=steps, completed=done)
+        self._progress.update(self._bars[prompt_id], about=one_line(following.text), step=steps, completed=done)
 
     def _show_preview(self, frame: PreviewFrame) -> None:
         if self._preview is None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wire.plain_text import one_line
+from wire.plain_text import one_line, printable
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,17 @@ def test_any_text_becomes_one_line(text: str, longest: int) -> None:
     assert line.isprintable()
     assert len(line) <= longest + 1
     assert one_line(line, longest + 1) == line.strip()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\n\tb", "a\n\tb"),
+        ("a\r\nb", "a\\r\nb"),
+        ("\x1b]0;title\x07\x9b2J", "\\x1b]0;title\\x07\\x9b2J"),
+        ("ä 漢 🙂", "ä 漢 🙂"),
+    ],
+    ids=ascii,
+)
+def test_a_text_keeps_its_lines_and_nothing_else_that_steers_a_terminal(text: str, shown: str) -> None:
+    assert printable(text) == shown
