@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from wire.errors import WireError
-from wire.events import WorkerEvent, decode_batch
+from wire.events import KINDS, Unknown, WorkerEvent, decode_batch
 from wire.limits import PROTOCOL
 
 
@@ -101,9 +101,14 @@ def marked_one_by_one(template: dict[str, Any]) -> Iterator[WorkerEvent]:
 
 def marked_everywhere(template: dict[str, Any], *, but_in: Sequence[str] = ()) -> WorkerEvent:
     """*template* with the mark in every text that the wire admits it in, except in texts that are one of *but_in*."""
+    return filled(template, _mark_at, but_in=but_in)
+
+
+def filled(template: dict[str, Any], text_at: Callable[[Path], str], *, but_in: Sequence[str] = ()) -> WorkerEvent:
+    """The same with any texts."""
     value = template
-    for path in list(_texts(template)):
-        changed = _marked_at(value, path)
+    for path in _texts({name: part for name, part in template.items() if name != "kind"}):
+        changed = replaced(value, path, text_at(path))
         if _at(value, path) not in but_in and _decoded(changed) is not None:
             value = changed
     event = _decoded(value)
@@ -112,11 +117,13 @@ def marked_everywhere(template: dict[str, Any], *, but_in: Sequence[str] = ()) -
 
 
 def _decoded(event: dict[str, Any]) -> WorkerEvent | None:
+    """None for one that the wire refuses, or leaves out because it cannot be read."""
     batch = {"protocol": PROTOCOL, "run": "r", "started": 1, "events": [{"seq": 0, **event}]}
     try:
-        return decode_batch(batch).events[0].event
+        found = decode_batch(batch).events[0].event
     except WireError:
         return None
+    return None if isinstance(found, Unknown) and event["kind"] in KINDS else found
 
 
 def _variants(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -163,7 +170,11 @@ def _at(value: Any, path: Path) -> Any:
 
 
 def _marked_at(value: Any, path: Path) -> Any:
-    return replaced(value, path, mark(".".join(map(str, path))))
+    return replaced(value, path, _mark_at(path))
+
+
+def _mark_at(path: Path) -> str:
+    return mark(".".join(map(str, path)))
 
 
 def ways_into(value: Any, path: Path = ()) -> Iterator[Path]:
