@@ -8,9 +8,12 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
+from wire import plain_json
 from wire.errors import WireError
 
 _PREVIEW, _TEXT, _PREVIEW_WITH_METADATA = 1, 3, 4
+_HEAD_MAX = 64 * 1024
+"""bytes before the picture or the text: a node's id, or the metadata of a preview"""
 _IMAGE_KINDS = {1: "image/jpeg", 2: "image/png"}
 
 RESULT_TYPE = "image/png"
@@ -68,7 +71,7 @@ ServerMessage = Message | PreviewFrame | TextFrame | UnknownFrame
 def parse_text(text: str) -> Message:
     """A text frame; raises WireError when it is not a ComfyUI message."""
     try:
-        value = json.loads(text)
+        value = plain_json.loads(text)
         data = value.get("data")
         return Message(value["type"], data if isinstance(data, dict) else {})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -87,7 +90,7 @@ def parse_binary(frame: bytes) -> PreviewFrame | TextFrame | UnknownFrame:
             return TextFrame(node_id=node.decode(), text=text.decode())
         if kind == _PREVIEW_WITH_METADATA:
             metadata, image = _cut(frame, 4)
-            return _preview(json.loads(metadata), image)
+            return _preview(plain_json.loads(metadata), image)
         return UnknownFrame(kind)
     except (struct.error, ValueError, AttributeError) as error:
         raise WireError(f"unreadable binary frame of {len(frame)} bytes") from error
@@ -95,6 +98,8 @@ def parse_binary(frame: bytes) -> PreviewFrame | TextFrame | UnknownFrame:
 
 def _cut(frame: bytes, at: int) -> tuple[bytes, bytes]:
     (length,) = struct.unpack_from(">I", frame, at)
+    if length > _HEAD_MAX:
+        raise ValueError("too long")
     head, rest = frame[at + 4 : at + 4 + length], frame[at + 4 + length :]
     if len(head) != length:
         raise ValueError("cut short")

@@ -9,6 +9,7 @@ from typing import Any
 
 from mitmproxy.connection import Client
 from mitmproxy.proxy.server import ConnectionHandler
+from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,15 @@ class Connections:
 
     def client_disconnected(self, client: Client) -> None:
         self._deadlines.pop(client.id, None)
+
+    def server_disconnected(self, data: ServerConnectionHookData) -> None:
+        """When a connection breaks while something arrives by it, mitmproxy 12.2 tells nobody, and the client waits."""
+        handler = self._handlers.get(data.client.id)
+        if handler is not None and data.server in handler.transports:
+            forgotten = handler.transports.pop(data.server)
+            if forgotten.writer is not None:
+                forgotten.writer.close()
+            self._close(handler)
 
     def set_deadline(self, connection: str, seconds: float | None) -> None:
         """Close *connection* in so many *seconds*; None: not at all."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -13,6 +12,7 @@ from aiohttp import web
 from proxy.websocket.feature_flags import flags_for_comfyui, flags_for_page
 from proxy.websocket.live_prompt import Live, LivePrompt, Snapshot
 from proxy.websocket.outbox import BrowserOutbox
+from wire import plain_json
 from wire.backoff import next_delay
 from wire.comfy import (
     Message,
@@ -26,10 +26,13 @@ from wire.comfy import (
     render_text,
 )
 from wire.errors import WireError
+from wire.limits import MIB
 
 logger = logging.getLogger(__name__)
 
 _RECONNECT_CAP_S = 2.0
+_READ_MAX = MIB
+"""characters of a message that is looked at; a longer one passes as it is"""
 _HANDOVER_S = 5.0
 
 
@@ -210,6 +213,8 @@ class BrowserSocket:
                 self._relay_text(received.data)
             elif received.type is aiohttp.WSMsgType.BINARY:
                 self._relay_frame(received.data)
+        if upstream.close_code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG:
+            logger.warning("%s: ComfyUI sent a message that is too large to be passed on: connecting again", self.sid)
 
     def _lose_upstream(self) -> None:
         self._upstream_count = 0
@@ -219,9 +224,8 @@ class BrowserSocket:
         self.send_status()
 
     def _relay_text(self, text: str) -> None:
-        try:
-            message = parse_text(text)
-        except WireError:
+        message = _understood(text)
+        if message is None:
             self._outbox.put(text)  # not ours to judge
             return
         if message.type == "status":
@@ -257,6 +261,13 @@ class BrowserSocket:
             self._outbox.put(frame, droppable=isinstance(parsed, PreviewFrame) and not parsed.is_result)
 
 
+def _understood(text: str) -> Message | None:
+    try:
+        return parse_text(text) if len(text) <= _READ_MAX else None
+    except WireError:
+        return None
+
+
 def _remaining(data: dict[str, object]) -> int:
     try:
         return int(data["status"]["exec_info"]["queue_remaining"])  # type: ignore[index]
@@ -266,7 +277,7 @@ def _remaining(data: dict[str, object]) -> int:
 
 def _flags_in(text: str) -> dict[str, object]:
     try:
-        message = json.loads(text)
+        message = plain_json.loads(text)
         return dict(message["data"]) if message["type"] == "feature_flags" else {}
     except (ValueError, KeyError, TypeError):
         return {}

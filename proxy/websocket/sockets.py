@@ -21,10 +21,15 @@ from proxy.websocket.bridge import BrowserSocket
 from proxy.websocket.live_prompt import Live, Snapshot, as_broadcast, begins, ends, is_broadcast
 from wire.comfy import Message
 from wire.ids import ClientId, PromptId
+from wire.limits import MIB
 
 logger = logging.getLogger(__name__)
 
 SECRET_HEADER = "X-Comfy-Runpod-Secret"  # noqa: S105  the header's name, not its value
+_FROM_PAGE_MAX = MIB
+"""bytes of a message: a page sends its feature flags, and what an extension adds"""
+_FROM_COMFYUI_MAX = 24 * MIB
+"""bytes of a message: a picture that is a result comes in one; a preview has less than one MiB"""
 _STOP_S = 2.0
 _CONNECT_S = 10.0
 _QUIET_S = 2.0
@@ -145,7 +150,7 @@ class Sockets:
             request.headers.get(SECRET_HEADER, "").encode(errors="replace"), self.secret.encode()
         ):
             raise web.HTTPForbidden
-        browser = web.WebSocketResponse(compress=False, max_msg_size=0, timeout=_STOP_S)
+        browser = web.WebSocketResponse(compress=False, max_msg_size=_FROM_PAGE_MAX, timeout=_STOP_S)
         await browser.prepare(request)
         socket = BrowserSocket(
             browser=browser,
@@ -205,7 +210,9 @@ class Sockets:
         passed = {name: headers[name] for name in ("Cookie", "Comfy-User", "User-Agent") if name in headers}
         params = {"clientId": sid} if sid else {}
         async with asyncio.timeout(_CONNECT_S):
-            upstream = await self._session.ws_connect(self._url, params=params, headers=passed, max_msg_size=0)
+            upstream = await self._session.ws_connect(
+                self._url, params=params, headers=passed, max_msg_size=_FROM_COMFYUI_MAX
+            )
         self._connections += 1
         if self._connections == 1:
             self._on_connected()

@@ -32,12 +32,16 @@ class AnyComfyUI:
     def __init__(self) -> None:
         self.received: Counter[str] = Counter()
         """bytes of the bodies by path"""
+        self.sockets: dict[str, web.WebSocketResponse] = {}
+        """of the pages, by their client ids"""
         self._released = asyncio.Event()
 
     def release(self) -> None:
         self._released.set()
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
+        if request.path == "/ws":
+            return await self._listen(request)
         async for piece in request.content.iter_any():
             self.received[request.path] += len(piece)
         if "hold" in request.query:
@@ -48,6 +52,15 @@ class AnyComfyUI:
             return web.json_response({})
         system = {"comfyui_version": "0.8.0", "os": "posix"}
         return web.json_response({"system": system, "devices": [], "queue_running": [], "queue_pending": []})
+
+    async def _listen(self, request: web.Request) -> web.StreamResponse:
+        socket, sid = web.WebSocketResponse(max_msg_size=0), request.query["clientId"]
+        await socket.prepare(request)
+        await socket.send_json({"type": "status", "data": {"status": {"exec_info": {}}, "sid": sid}})
+        self.sockets[sid] = socket
+        async for message in socket:
+            self.received["/ws"] += len(message.data)
+        return socket
 
     async def _large(self, request: web.Request, size: int) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})

@@ -1,5 +1,7 @@
 """ComfyUI's frames: what is rendered is parsed back, and what is broken is refused."""
 
+import struct
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,7 +86,7 @@ def test_a_recorded_frame_of_text_is_read() -> None:
     assert parse_binary(frame) == TextFrame(node_id="2", text="hello text")
 
 
-@pytest.mark.parametrize("text", ["", "null", "[]", "3", '{"data":{}}', "{"])
+@pytest.mark.parametrize("text", ["", "null", "[]", "3", '{"data":{}}', "{", '{"type": "x", "data": ' + "[" * 100_000])
 def test_what_is_no_message_is_refused(text: str) -> None:
     with pytest.raises(WireError):
         parse_text(text)
@@ -94,6 +96,13 @@ def test_what_is_no_message_is_refused(text: str) -> None:
 def test_a_frame_that_was_cut_is_refused(frame: str) -> None:
     with pytest.raises(WireError):
         parse_binary(bytes.fromhex(frame))
+
+
+@pytest.mark.parametrize("kind", [3, 4])
+def test_what_precedes_a_text_or_a_picture_is_short(kind: int) -> None:
+    head = b"x" * 70_000
+    with pytest.raises(WireError):
+        parse_binary(struct.pack(">II", kind, len(head)) + head + b"rest")
 
 
 def test_a_frame_of_a_newer_comfyui_is_known_as_unknown() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from mitmproxy.connection import Client
+from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.test import tflow
 
 from proxy.addons.connections import FIRST_S, Connections, Turns
@@ -14,13 +15,15 @@ from proxy.addons.connections import FIRST_S, Connections, Turns
 @dataclass
 class Transport:
     reader: object = None
+    writer: object = None
 
 
 class Handler:
     """mitmproxy's, as far as the addon knows it."""
 
     def __init__(self, client: Client, closed: list[str]) -> None:
-        self.client, self.transports, self._closed = client, {client: Transport(asyncio.StreamReader())}, closed
+        self.client, self._closed = client, closed
+        self.transports: dict[object, Transport] = {client: Transport(asyncio.StreamReader())}
 
     def close_connection(self, client: Client) -> None:
         self._closed.append(client.id)
@@ -113,3 +116,24 @@ async def test_the_looking_ends_with_the_proxy() -> None:
     await bed.connections.done()
 
     assert len(asyncio.all_tasks()) == 1
+
+
+async def test_a_client_is_told_of_a_server_that_mitmproxy_has_forgotten() -> None:
+    bed = Bed()
+    client, server = bed.connect(), tflow.tserver_conn()
+    told, forgotten = ServerConnectionHookData(server, client), Writer()
+    bed.connections.server_disconnected(told)
+    before = list(bed.closed)
+    bed.handlers[client.id].transports[server] = Transport(writer=forgotten)
+    bed.connections.server_disconnected(told)
+
+    assert before == []
+    assert bed.closed == [client.id]
+    assert forgotten.closed
+
+
+class Writer:
+    closed = False
+
+    def close(self) -> None:
+        self.closed = True
