@@ -6,7 +6,6 @@ import ipaddress
 import logging
 import signal
 import sys
-from collections.abc import Iterable
 from typing import Any, NoReturn
 from urllib.parse import quote
 
@@ -25,10 +24,10 @@ from engine.settings import (
     readable_secret,
 )
 from proxy.addons.access import Access
+from proxy.log_lines import write_log
 from proxy.stack.plan import StackPlan, client_variables
 from proxy.stack.processes import exec_command, prepare, prepare_endpoint, running
 from proxy.stack.readiness import wait_until_ready
-from wire.plain_text import printable
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +48,10 @@ def main(*, verbose: bool, endpoint_only: bool, open_page: bool) -> None:
 
 def run(*, verbose: bool = False, endpoint_only: bool = False, open_page: bool = False, **chosen: Any) -> None:
     """Start the proxy and what it needs, and stop all of it at the end. *chosen* settings win over the environment."""
-    _log_for_people(logging.DEBUG if verbose else logging.INFO)
+    lines = write_log(logging.DEBUG if verbose else logging.INFO)
     try:
         settings = load_settings(needs_key=not endpoint_only, **chosen)
-        _keep_out_of_the_log(settings)
+        lines.hide(*_token_forms(settings))
         _warn_of_other_users(settings)
         if endpoint_only:
             _exec_endpoint(settings)
@@ -151,44 +150,12 @@ def _end_on_sigterm() -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
-def _log_for_people(level: int) -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(PlainFormatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
-    logging.basicConfig(level=level, handlers=[handler])
-    for chatty in ("mitmproxy", "aiohttp", "asyncio"):
-        logging.getLogger(chatty).setLevel(max(level, logging.INFO if level == logging.DEBUG else logging.WARNING))
-
-
-def _keep_out_of_the_log(settings: Settings) -> None:
-    """With --verbose, mitmproxy logs the bytes of a broken request, and a token may be among them."""
+def _token_forms(settings: Settings) -> tuple[str, ...]:
+    """All that stands for PROXY_TOKEN: with --verbose, mitmproxy logs the bytes of a broken request."""
     if settings.proxy_token is None:
-        return
+        return ()
     token = settings.proxy_token.get_secret_value()
-    cookie = Access(token, settings.proxy_port).cookie_value
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(Redacted((token, quote(token, safe=""), cookie)))
-
-
-class PlainFormatter(logging.Formatter):
-    """A worker's words are in the log, and must not steer the terminal that shows it."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record))
-
-
-class Redacted(logging.Filter):
-    """Replaces *secrets* in what is logged."""
-
-    def __init__(self, secrets: Iterable[str]) -> None:
-        super().__init__()
-        self._secrets = tuple(secrets)
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        text = record.getMessage()
-        for secret in self._secrets:
-            text = text.replace(secret, "[secret]")
-        record.msg, record.args = text, ()
-        return True
+    return token, quote(token, safe=""), Access(token, settings.proxy_port).cookie_value
 
 
 def _give_up(error: Exception, status: int) -> None:
