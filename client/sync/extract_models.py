@@ -42,7 +42,7 @@ class Refused(Exception):
     """The archive is not what it should be, or cannot be unpacked here."""
 
 
-class Pieces(io.BufferedReader):
+class PiecewiseFile(io.BufferedReader):
     """A file that is read in pieces: Python reads the list of its files in one, however large that is."""
 
     def read(self, size: int | None = -1) -> bytes:
@@ -94,7 +94,7 @@ def extract(archive: Path, target: Path) -> int:
 def opened(archive: Path) -> Iterator[zipfile.ZipFile]:
     """The archive; whatever is wrong with it while it is read is Refused."""
     try:
-        with Pieces(io.FileIO(str(archive))) as file, zipfile.ZipFile(file) as source:
+        with PiecewiseFile(io.FileIO(str(archive))) as file, zipfile.ZipFile(file) as source:
             yield source
     except _BROKEN as error:
         raise Refused(f"{archive} cannot be read: {error or type(error).__name__}") from error

@@ -42,7 +42,7 @@ class Connections:
         self.set_deadline(client.id, FIRST_S)
         transport = self._handlers[client.id].transports[client]
         if isinstance(transport.reader, asyncio.StreamReader):
-            transport.reader = Turns(transport.reader)  # type: ignore[assignment]
+            transport.reader = FairReader(transport.reader)  # type: ignore[assignment]
 
     def client_disconnected(self, client: Client) -> None:
         self._deadlines.pop(client.id, None)
@@ -98,7 +98,7 @@ class Connections:
             logger.warning("there are %d connections already: new ones are turned away", self._most)
 
 
-class Turns:
+class FairReader:
     """Reads from *source* after the others have had their turn: mitmproxy would look at all that has come in one go."""
 
     def __init__(self, source: asyncio.StreamReader) -> None:

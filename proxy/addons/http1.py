@@ -169,7 +169,7 @@ class BoundedServer(Http1Server):
         if self._is_announced_too_large():
             yield from self._refuse_body()
             return
-        pieces = Pieces()
+        pieces = JoinedPieces()
         for command in pieces.joined(super().read_body(event)):
             if isinstance(command, ReceiveHttp) and isinstance(command.event, RequestData):
                 self._read += len(command.event.data)
@@ -209,7 +209,7 @@ class BoundedServer(Http1Server):
         yield from super().send(event)
 
 
-class Pieces:
+class JoinedPieces:
     """Puts the pieces of a body together, each of which would be handled by itself; *count* is how many there were."""
 
     def __init__(self) -> None:

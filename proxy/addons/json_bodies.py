@@ -13,33 +13,33 @@ _ZLIB = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 """the codings that ComfyUI's own server knows, as zlib's ``wbits``"""
 
 
-class Unreadable(ValueError):
+class BodyUnreadable(ValueError):
     """The body's coding is unknown or broken, or it is too large when it is decoded."""
 
 
 def content(message: http.Message, size_max: int) -> bytes:
     """The body without its Content-Encoding: of a small one that becomes very large no more than that is read.
 
-    Raises Unreadable.
+    Raises BodyUnreadable.
     """
     raw, coding = message.raw_content or b"", message.headers.get("Content-Encoding", "identity").lower()
     if coding != "identity":
         raw = _decoded(raw, coding, size_max + 1)
     if len(raw) > size_max:
-        raise Unreadable(f"the body has more than {size_max / MIB:g} MiB")
+        raise BodyUnreadable(f"the body has more than {size_max / MIB:g} MiB")
     return raw
 
 
 def _decoded(raw: bytes, coding: str, size: int) -> bytes:
     if coding not in _ZLIB:
-        raise Unreadable(f"the body's coding {coding[:80]!r} is not known")
+        raise BodyUnreadable(f"the body's coding {coding[:80]!r} is not known")
     decoder = zlib.decompressobj(_ZLIB[coding])
     try:
         found = decoder.decompress(raw, size)
     except zlib.error as error:
-        raise Unreadable(f"the body is not {coding}: {error}") from error
+        raise BodyUnreadable(f"the body is not {coding}: {error}") from error
     if not decoder.eof and len(found) < size:
-        raise Unreadable("the body ends too soon")
+        raise BodyUnreadable("the body ends too soon")
     return found
 
 

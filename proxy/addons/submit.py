@@ -15,7 +15,7 @@ from engine.prompt.submission import SubmissionRefused, classes, parse
 from engine.store.jobs import JobStore
 from engine.views.job import shown_number
 from proxy.addons.fail_closed import fail_closed
-from proxy.addons.json_bodies import Unreadable, content
+from proxy.addons.json_bodies import BodyUnreadable, content
 from proxy.addons.responses import comfy_error, json_response
 from proxy.addons.routes import BODY_MAX, Route, route
 from wire.file_inputs import Infos
@@ -49,7 +49,7 @@ class Submit:
     async def _answer(self, request: http.Request) -> http.Response:
         try:
             return await self._submit(content(request, BODY_MAX[Route.PROMPT]))
-        except Unreadable as error:
+        except BodyUnreadable as error:
             return comfy_error(400, "invalid_body", "The request cannot be read", str(error))
         except SubmissionRefused as refused:
             return json_response(400, refused.body)

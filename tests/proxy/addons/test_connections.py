@@ -9,7 +9,7 @@ from mitmproxy.connection import Client
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.test import tflow
 
-from proxy.addons.connections import FIRST_S, Connections, Turns
+from proxy.addons.connections import FIRST_S, Connections, FairReader
 
 
 @dataclass
@@ -103,7 +103,7 @@ async def test_the_others_have_their_turn_before_what_has_come_is_read() -> None
         turns.append("other")
 
     task = asyncio.create_task(other())
-    read = await Turns(source).read(65535)
+    read = await FairReader(source).read(65535)
 
     assert read == b"x"
     assert turns == ["other"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from proxy.addons.json_bodies import Unreadable, body_object, content, replace_body, upstream_list, upstream_object
+from proxy.addons.json_bodies import BodyUnreadable, body_object, content, replace_body, upstream_list, upstream_object
 from tests.support.flows import answer, answered, asked
 
 
@@ -69,7 +69,7 @@ PACKED = gzip.compress(b"x" * 1000)
 def test_a_body_is_decoded_up_to_its_budget(coding: str, raw: bytes, found: bytes | None) -> None:
     flow = asked("POST", "/queue", raw, **({"Content_Encoding": coding} if coding else {}))
     if found is None:
-        with pytest.raises(Unreadable):
+        with pytest.raises(BodyUnreadable):
             content(flow.request, 1000)
     else:
         assert content(flow.request, 1000) == found
