@@ -17,6 +17,7 @@ from aiohttp import web
 from engine.settings import PROJECT, Settings
 from proxy.cli import browsable_host
 from tests.support.ports import free_port
+from tests.support.served import served
 
 DEADLINE_S = 30
 TOKEN = "a+token/with=signs&more"
@@ -29,11 +30,8 @@ async def comfyui() -> AsyncIterator[str]:
 
     app = web.Application()
     app.router.add_get("/system_stats", stats)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    await runner.cleanup()
+    async with served(app, shutdown_timeout=0.1) as url:
+        yield url
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from engine.files.large_files import LargeFileLost, LargeFiles
 from storage.objects import S3Location
 from storage.s3 import Bucket
 from storage.web import PrivateAddress, PublicResolver, public_socket
+from tests.support.served import served
 from wire.addresses import AddressRefused, Origin, is_public, origin_of
 from wire.errors import WireError
 from wire.files import FileRef, Url
@@ -284,12 +285,9 @@ class Host:
 async def serving() -> AsyncIterator[Host]:
     host, app = Host(), web.Application()
     app.router.add_get("/{path:.*}", host.answer)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield host
-    await runner.cleanup()
+    async with served(app, access_log=None) as url:
+        host.url = url
+        yield host
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from tests.support.ports import free_port
 from tests.support.scripts import Finished, environment, finished, started
+from tests.support.served import served
 from tests.support.stack import PROJECT
 
 LIST = PROJECT / "scripts" / "accepted-advisories.toml"
@@ -65,12 +66,9 @@ async def service() -> AsyncIterator[Service]:
     found, app = Service(), web.Application()
     app.router.add_post("/v1/querybatch", found.batch)
     app.router.add_get("/v1/vulns/{id}", found.one)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    found.url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
-    yield found
-    await runner.cleanup()
+    async with served(app, access_log=None) as url:
+        found.url = f"{url}/"
+        yield found
 
 
 def entry(**changed: object) -> str:

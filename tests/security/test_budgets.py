@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from engine.runpod.endpoint import Endpoint
 from tests.support.bombs import gzip_bomb
 from tests.support.measured import cost_of, needs_proc
+from tests.support.served import served
 from wire.ids import RunPodJobId
 
 MB = 1_000_000
@@ -61,13 +62,8 @@ async def answering(body: Body) -> AsyncIterator[str]:
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with served(app, shutdown_timeout=0.1) as url:
+        yield url
 
 
 # -- RunPod's answers

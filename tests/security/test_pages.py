@@ -18,7 +18,7 @@ from proxy.addons.streaming import Streaming
 from proxy.websocket.sockets import SECRET_HEADER, Sockets
 from tests.proxy.addons.conftest import Upstream, running_front
 from tests.support.border import Border, running_border, sendings
-from tests.support.browser import chromium, opened_context, running_browser
+from tests.support.browser import chromium, opened_context
 from tests.support.raw import answer_to, request
 
 NAMES = {"box.lan": "http", "box.example": "https"}
@@ -203,12 +203,6 @@ async def border(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bord
         return [Guard(sink, allow_remote=True, names=NAMES)]
 
     async with running_border(tmp_path_factory.mktemp("border"), guards) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser(border: Border) -> AsyncIterator[Browser]:
-    async with running_browser(*border.flags()) as running:
         yield running
 
 

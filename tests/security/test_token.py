@@ -21,7 +21,7 @@ from proxy.addons.token import Token
 from proxy.websocket.sockets import SECRET_HEADER, Sockets
 from tests.proxy.addons.conftest import Upstream, running_front
 from tests.support.border import Border, running_border, sendings
-from tests.support.browser import chromium, opened_context, running_browser
+from tests.support.browser import chromium, opened_context
 from tests.support.raw import RawAnswer, answer_to, request
 
 TOKEN = "a+token/with=signs&more"
@@ -175,12 +175,6 @@ async def test_guesses_are_few_whatever_they_are_sent_as(front: Front) -> None:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def border(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Border]:
     async with running_border(tmp_path_factory.mktemp("border"), guards) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser(border: Border) -> AsyncIterator[Browser]:
-    async with running_browser(*border.flags()) as running:
         yield running
 
 

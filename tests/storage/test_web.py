@@ -6,6 +6,7 @@ import pytest
 from aiohttp import web
 
 from storage.web import PrivateAddress, PublicResolver, public_socket, web_client
+from tests.support.served import served
 from wire.addresses import AddressRefused, origin_of
 
 
@@ -18,11 +19,8 @@ async def url() -> AsyncIterator[str]:
 
     app = web.Application()
     app.router.add_get("/{path:.*}", answer)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    await runner.cleanup()
+    async with served(app, access_log=None) as url:
+        yield url
 
 
 async def test_an_allowed_origin_is_asked_wherever_it_is(url: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 from jsonschema import Draft202012Validator
 
+from tests.support.served import served
 from tests.support.stack import PROJECT
 
 SPEC = json.loads((PROJECT / "tests" / "data" / "runpod-api-v2-schemas.json").read_text(encoding="utf-8"))
@@ -85,11 +86,6 @@ async def rest_api_server() -> AsyncIterator[RestApiServer]:
     app.add_routes([
         web.get("/v2/{kind}", api.listed), web.post("/v2/{kind}", api.create), web.patch("/v2/{kind}/{id}", api.change),
     ])  # fmt: skip
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    api.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v2"
-    try:
+    async with served(app, access_log=None) as url:
+        api.url = f"{url}/v2"
         yield api
-    finally:
-        await runner.cleanup()

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from engine.runpod.endpoint import Endpoint
 from tests.support.playbook import items
+from tests.support.served import served
 from wire.events import (
     FileChunk,
     FilesCollected,
@@ -193,14 +194,9 @@ async def serving(runpod: RunPod) -> AsyncIterator[RunPod]:
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app.router.add_route("*", "/v2/{endpoint}/{operation}", runpod.serve)
     app.router.add_route("*", "/v2/{endpoint}/{operation}/{job}", runpod.serve)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)  # a poll may still wait
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    runpod.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v2"
-    try:
+    async with served(app, handler_cancellation=True, shutdown_timeout=0.1) as url:  # a poll may still wait
+        runpod.url = f"{url}/v2"
         yield runpod
-    finally:
-        await runner.cleanup()
 
 
 @asynccontextmanager

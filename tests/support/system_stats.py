@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from tests.support.served import served
+
 
 @asynccontextmanager
 async def serving(status: int) -> AsyncIterator[str]:
@@ -13,11 +15,5 @@ async def serving(status: int) -> AsyncIterator[str]:
 
     app = web.Application()
     app.router.add_get("/system_stats", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with served(app) as url:
+        yield url

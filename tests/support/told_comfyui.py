@@ -7,6 +7,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.support.served import served
+
 
 @asynccontextmanager
 async def serving(
@@ -37,13 +39,8 @@ async def serving(
     app.router.add_get("/internal/folder_paths", paths)
     app.router.add_get("/internal/files/{folder}", files)
     app.router.add_get("/system_stats", stats)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with served(app) as url:
+        yield url
 
 
 def told(home: Path) -> dict[str, list[str]]:

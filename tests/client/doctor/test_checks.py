@@ -27,6 +27,7 @@ from tests.support.flows import Sink
 from tests.support.ports import free_port
 from tests.support.s3 import ACCESS, SECRET
 from tests.support.scripts import environment, run_script
+from tests.support.served import served
 from tests.support.told_comfyui import serving, told
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -169,14 +170,9 @@ async def test_a_foreign_worker_a_wrong_clock_and_crashing_workers_are_told(
 ) -> None:
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", Foreign().answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}/v2"
-    try:
-        status, found = await examined(variables | {"RUNPOD_ENDPOINT_BASE_URL": url}, tmp_path, "--worker")
-    finally:
-        await runner.cleanup()
+    async with served(app) as url:
+        base = {"RUNPOD_ENDPOINT_BASE_URL": f"{url}/v2"}
+        status, found = await examined(variables | base, tmp_path, "--worker")
 
     assert status == 1
     assert found["clock"][0]["state"] == "wrong"
@@ -190,14 +186,8 @@ async def test_old_comfyui_is_too_old(variables: dict[str, str], tmp_path: Path)
 
     app = web.Application()
     app.router.add_get("/system_stats", stats)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with served(app) as url:
         _, found = await examined(variables | {"COMFYUI_URL": url}, tmp_path)
-    finally:
-        await runner.cleanup()
 
     assert "too old" in found["comfyui"][0]["detail"]
 

@@ -15,6 +15,7 @@ from engine.comfyui import ComfyUI, ComfyUIRejected
 from engine.prompt.inputs import find_inputs
 from tests.support.names import REFUSED
 from tests.support.prompts import inverted_file
+from tests.support.served import served
 from wire.file_inputs import split_annotation
 from wire.files import Folder
 from wire.names import NameRefused
@@ -47,14 +48,8 @@ async def comfyui_with(name: str, content: bytes) -> AsyncIterator[ComfyUI]:
 
     app = web.Application()
     app.add_routes([web.get("/view", view), web.get("/object_info/{kind}", info)])
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        async with aiohttp.ClientSession() as session:
-            yield ComfyUI(f"http://127.0.0.1:{runner.addresses[0][1]}", session, elsewhere=True)
-    finally:
-        await runner.cleanup()
+    async with served(app) as url, aiohttp.ClientSession() as session:
+        yield ComfyUI(url, session, elsewhere=True)
 
 
 async def test_a_named_file_comes_before_the_folder_and_the_folder_before_comfyui(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from engine.runpod.endpoint import (
     SubmissionUncertain,
 )
 from engine.runpod.replies import StatusReply
+from tests.support.served import served
 from wire.ids import RunPodJobId
 from wire.limits import RUN_BODY_MAX
 
@@ -60,14 +61,13 @@ def platform() -> Platform:
 async def endpoint(platform: Platform) -> AsyncIterator[Endpoint]:
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app.router.add_route("*", "/{path:.*}", platform.answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}/v2/"
     connector = aiohttp.TCPConnector(force_close=True)
-    async with aiohttp.ClientSession() as session, aiohttp.ClientSession(connector=connector) as fresh:
-        yield Endpoint(url, "ep", SecretStr("key"), session, fresh)
-    await runner.cleanup()
+    async with (
+        served(app) as url,
+        aiohttp.ClientSession() as session,
+        aiohttp.ClientSession(connector=connector) as fresh,
+    ):
+        yield Endpoint(f"{url}/v2/", "ep", SecretStr("key"), session, fresh)
 
 
 async def test_a_job_is_submitted_with_the_key(endpoint: Endpoint, platform: Platform) -> None:

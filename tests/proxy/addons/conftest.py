@@ -20,6 +20,7 @@ from engine.model.states import ENDED, JobState
 from engine.store.jobs import JobStore
 from proxy.addons.master import run_front
 from tests.support.ports import free_port
+from tests.support.served import served
 from wire.ids import ClientId, PromptId
 
 SEED = 18446744073709551615
@@ -64,14 +65,9 @@ async def running_upstream() -> AsyncIterator[Upstream]:
     told = Upstream()
     app = web.Application(client_max_size=2**31)
     app.router.add_route("*", "/{path:.*}", told.serve)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    told.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with served(app) as url:
+        told.url = url
         yield told
-    finally:
-        await runner.cleanup()
 
 
 @pytest.fixture

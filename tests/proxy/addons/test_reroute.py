@@ -12,6 +12,7 @@ from proxy.addons.reroute import Reroute
 from proxy.addons.streaming import Streaming
 from proxy.websocket.sockets import SECRET_HEADER, Sockets
 from tests.proxy.addons.conftest import running_front
+from tests.support.served import served
 from wire.comfy import Message, PreviewFrame, render_preview, render_text
 
 MB = 1_000_000
@@ -35,16 +36,12 @@ async def comfyui(request: web.Request) -> web.WebSocketResponse:
 async def front(session: aiohttp.ClientSession) -> AsyncIterator[str]:
     app = web.Application()
     app.router.add_get("/{path:.*}", comfyui)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    upstream = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    sockets = Sockets(upstream, session, lambda: 0, lambda: None, lambda: None)
-    await sockets.start()
-    async with running_front(upstream, [Reroute(sockets, SECRET_HEADER), Streaming()]) as url:
-        yield url
-    await sockets.stop()
-    await runner.cleanup()
+    async with served(app) as upstream:
+        sockets = Sockets(upstream, session, lambda: 0, lambda: None, lambda: None)
+        await sockets.start()
+        async with running_front(upstream, [Reroute(sockets, SECRET_HEADER), Streaming()]) as url:
+            yield url
+        await sockets.stop()
 
 
 async def heard_until_last(websocket: aiohttp.ClientWebSocketResponse) -> tuple[int, str]:

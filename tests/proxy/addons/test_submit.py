@@ -22,6 +22,7 @@ from tests.support.files import fill
 from tests.support.flows import answer, asked
 from tests.support.ports import free_port
 from tests.support.prompts import Prompt, inverted_file, inverted_image
+from tests.support.served import served
 from tests.support.strict_json import strictly_parsed
 from wire.ids import PromptId
 
@@ -175,12 +176,8 @@ async def test_a_comfyui_that_stumbles_is_said_and_nothing_is_kept(desk: Desk, s
 
     app = web.Application()
     app.router.add_get("/{path:.*}", stumble)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    status, body = await posted(submit(desk, session, url), {"prompt": inverted_image()})
-    await runner.cleanup()
+    async with served(app) as url:
+        status, body = await posted(submit(desk, session, url), {"prompt": inverted_image()})
 
     assert status == 502
     assert "out of memory" in body["error"]["details"]

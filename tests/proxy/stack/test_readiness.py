@@ -6,6 +6,7 @@ from aiohttp import web
 
 from proxy.stack.readiness import wait_until_ready
 from tests.support.ports import free_port
+from tests.support.served import served
 
 
 class Proxy:
@@ -34,12 +35,9 @@ async def proxy() -> AsyncIterator[Proxy]:
     proxy = Proxy()
     app = web.Application()
     app.router.add_get("/runpod/api/status", proxy.answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    proxy.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield proxy
-    await runner.cleanup()
+    async with served(app) as url:
+        proxy.url = url
+        yield proxy
 
 
 async def test_what_starts_late_is_waited_for(proxy: Proxy) -> None:

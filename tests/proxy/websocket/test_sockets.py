@@ -12,6 +12,7 @@ from aiohttp import web
 
 from engine.messages.translate import StatusDue
 from proxy.websocket.sockets import SECRET_HEADER, Sockets
+from tests.support.served import served
 from tests.support.until import until
 from wire.comfy import Message, PreviewFrame, parse_binary
 from wire.ids import ClientId, PromptId
@@ -66,16 +67,11 @@ async def bed() -> AsyncIterator[Bed]:
     upstream, remote, restarts, arrivals = Upstream(), [0], [], []
     app = web.Application()
     app.router.add_get("/ws", upstream.serve)
-    runner = web.AppRunner(app, shutdown_timeout=1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    async with aiohttp.ClientSession() as session:
+    async with served(app, shutdown_timeout=1) as url, aiohttp.ClientSession() as session:
         sockets = Sockets(url, session, lambda: remote[0], lambda: restarts.append(True), lambda: arrivals.append(True))
         await sockets.start()
         yield Bed(upstream, sockets, session, remote, restarts, arrivals)
         await sockets.stop()
-    await runner.cleanup()
 
 
 async def heard(socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:

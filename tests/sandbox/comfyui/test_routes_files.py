@@ -12,21 +12,18 @@ from aiohttp import web
 from sandbox.comfyui.folders import ComfyFolders
 from sandbox.comfyui.routes_files import FileRoutes
 from tests.support.files import fill
+from tests.support.served import served
 
 
 @asynccontextmanager
-async def served(tmp_path: Path, version: str = "0.8.0") -> AsyncIterator[aiohttp.ClientSession]:
+async def routes_of(tmp_path: Path, version: str = "0.8.0") -> AsyncIterator[aiohttp.ClientSession]:
     folders = ComfyFolders(*(tmp_path / name for name in ("input", "output", "temp", "user")))
     folders.create()
     app, routes = web.Application(), web.RouteTableDef()
     FileRoutes(folders, version).add_to(routes)
     app.add_routes(routes)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    async with aiohttp.ClientSession(f"http://127.0.0.1:{runner.addresses[0][1]}") as session:
+    async with served(app) as url, aiohttp.ClientSession(url) as session:
         yield session
-    await runner.cleanup()
 
 
 @pytest.mark.parametrize(
@@ -39,7 +36,7 @@ async def served(tmp_path: Path, version: str = "0.8.0") -> AsyncIterator[aiohtt
     ],
 )
 async def test_a_listing_has_the_form_of_its_version(tmp_path: Path, version: str, listed: list[str]) -> None:
-    async with served(tmp_path, version) as session:
+    async with routes_of(tmp_path, version) as session:
         fill(tmp_path / "output", ["old [output]", "new.png", ".hidden", "sub/below.png"])
         os.utime(tmp_path / "output" / "old [output]", (1, 1))
         async with session.get("/internal/files/output") as response:
@@ -63,14 +60,14 @@ async def test_a_listing_has_the_form_of_its_version(tmp_path: Path, version: st
     ],
 )
 async def test_a_view_is_answered_as_by_comfyui(tmp_path: Path, query: dict[str, str], status: int) -> None:
-    async with served(tmp_path) as session:
+    async with routes_of(tmp_path) as session:
         fill(tmp_path / "input", ["a.png", "b [output]", "sub/below.png"])
         async with session.get("/view", params=query) as response:
             assert response.status == status
 
 
 async def test_a_head_says_size_and_time_of_change(tmp_path: Path) -> None:
-    async with served(tmp_path) as session:
+    async with routes_of(tmp_path) as session:
         fill(tmp_path / "input", ["a.png"])
         os.utime(tmp_path / "input" / "a.png", (1e9, 1e9))
         async with session.head("/view", params={"filename": "a.png [input]"}) as response:

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import WSMsgType, web
 
+from tests.support.served import served
 from wire.comfy import Message, PreviewFrame
 from wire.job import JobRequest
 from worker.comfyui.client import ComfyClient, ComfyUnreachable, PromptRefused
@@ -49,12 +50,9 @@ async def server() -> AsyncIterator[Server]:
     app = web.Application()
     app.router.add_get("/ws", server.socket)
     app.router.add_route("*", "/{path:.*}", server.handle)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield server
-    await runner.cleanup()
+    async with served(app, access_log=None, shutdown_timeout=0.1) as url:
+        server.url = url
+        yield server
 
 
 @pytest.fixture

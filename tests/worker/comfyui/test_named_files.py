@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from tests.support.served import served
 from worker.comfyui.client import ComfyClient, ComfyUnreachable, PromptRefused
 from worker.comfyui.named_files import check_named_files
 
@@ -36,12 +37,9 @@ async def comfy() -> AsyncIterator[Asked]:
         app, asked = web.Application(), Asked(ComfyClient("", http))
         app.router.add_get("/object_info", asked.answer)
         app.router.add_get("/object_info/{name}", asked.answer)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        asked.client = ComfyClient(f"http://127.0.0.1:{runner.addresses[0][1]}", http)
-        yield asked
-        await runner.cleanup()
+        async with served(app) as url:
+            asked.client = ComfyClient(url, http)
+            yield asked
 
 
 def prompt(kind: str, **inputs: Any) -> dict[str, Any]:

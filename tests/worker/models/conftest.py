@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
+from tests.support.served import served
+
 CONTENT = bytes(range(256)) * 4000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
@@ -71,9 +73,6 @@ async def host() -> AsyncIterator[Host]:
     app = web.Application()
     app.router.add_get("/model.safetensors", host.file)
     app.router.add_get("/moved", host.elsewhere)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield host
-    await runner.cleanup()
+    async with served(app, access_log=None) as url:
+        host.url = url
+        yield host

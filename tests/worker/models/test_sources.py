@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
+from tests.support.served import served
 from tests.worker.models.conftest import CONTENT, Host
 from worker.models.manifest import S3Source, Web
 from worker.models.sources import ModelSources, SourceFailed
@@ -44,11 +45,8 @@ async def odd() -> AsyncIterator[str]:
     app.router.add_get("/again", again)
     app.router.add_get("/headers", headers)
     app.router.add_get("/away", away)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    await runner.cleanup()
+    async with served(app, access_log=None) as url:
+        yield url
 
 
 async def test_a_server_says_how_large_the_file_is_and_that_it_sends_parts(host: Host) -> None:
