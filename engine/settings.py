@@ -316,7 +316,7 @@ def printed_key(command: SecretStr) -> SecretStr:
 
 
 def readable_secret(env_file: Path = PROJECT / ".env") -> str | None:
-    """The name of a secret in *env_file* that other users of this machine can read; None when there is none."""
+    """The name of a secret in *env_file* that other users of this machine can read, if any."""
     if not env_file.is_file() or not is_open_to_others(env_file):
         return None
     values = DotEnvSettingsSource(Settings, env_file=env_file, env_file_encoding="utf-8").env_vars

@@ -15,7 +15,7 @@ _NEVER_RUN = frozenset({"Note", "MarkdownNote"})
 _INPUTS_OF_SUBGRAPH, _OUTPUTS_OF_SUBGRAPH = -10, -20
 _DEEPEST = 200
 _NODES_MAX = 50_000
-"""thirty subgraphs, each of which uses the next one twice, would be a billion"""
+"""thirty subgraphs that each use the next one twice would make a billion"""
 
 Infos = Mapping[str, Mapping[str, Any] | None]
 

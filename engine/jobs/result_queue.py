@@ -64,7 +64,7 @@ class ResultQueue:
         self._waiting.clear()
 
     def next(self) -> WorkerEvent | None:
-        """The next event; None while there is none, or an output before it is not stored."""
+        """The next event; None while nothing waits, or while an output before it is being stored."""
         return self._waiting.popleft() if self._waiting and self.saving is None else None
 
     def start_saving(self, event: NodeOutput | Preview) -> Saving:

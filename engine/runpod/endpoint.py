@@ -114,7 +114,7 @@ class Endpoint:
         return status_reply(await self._read("", self._pieces(f"/status/{job_id}", _ANSWER_S, _STATUS_MAX), _nothing))
 
     async def result(self, job_id: RunPodJobId, take: Take) -> StatusReply:
-        """The same; each element of the job's output is given to *take*, and an output that is no list is in the reply.
+        """The same; each element of the job's output is given to *take*, and any other output is in the reply.
 
         Raises WireError for an output that no worker of this project has.
         """

@@ -78,7 +78,7 @@ class Connections:
             self.close_overdue()
 
     def close_overdue(self) -> None:
-        """Close those that have not said in time what they want."""
+        """Close connections whose request has not arrived in time."""
         now = self._clock()
         overdue = [connection for connection, deadline in self._deadlines.items() if deadline <= now]
         for connection in overdue:

@@ -1,8 +1,8 @@
 """Http1: the budgets of a connection that mitmproxy's own HTTP/1 lacks.
 
 It keeps in memory whatever comes: a header without end, a body that an addon wants to see whole, and what a client
-sends while it waits for its answer. There is no public place for such limits, so this module stands on mitmproxy's
-layers, as its own client playback does; tests/security/test_budgets.py shows over real sockets that they hold.
+sends while it waits for its answer. mitmproxy has no public place for such limits, so this module stands on its layers,
+as its own client playback does; tests/security/test_request_budgets.py shows over real sockets that they hold.
 """
 
 import logging
@@ -191,7 +191,7 @@ class BoundedServer(Http1Server):
         return (expected_http_body_size(self.request) or 0) > self._body_max
 
     def _is_refused(self) -> layer.CommandGenerator[bool]:
-        """Whether there is no room for what was read so far; that is said then."""
+        """Whether the request had to be refused, because there is no room for what was read so far."""
         if self._read > (self._body_max or _OTHER_MAX):
             yield from self._refuse_body()
         elif not self._held.has_room(self, self._read):
@@ -210,7 +210,7 @@ class BoundedServer(Http1Server):
 
 
 class JoinedPieces:
-    """Puts the pieces of a body together, each of which would be handled by itself; *count* is how many there were."""
+    """The pieces of a body, put together: mitmproxy would handle each by itself. *count* is how many there were."""
 
     def __init__(self) -> None:
         self.count = 0

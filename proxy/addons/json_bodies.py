@@ -76,6 +76,6 @@ def _upstream_value(flow: http.HTTPFlow) -> Any:
 def replace_body(flow: http.HTTPFlow, text: str) -> None:
     """Answer with the JSON *text*, uncompressed: the browser is near, and compressing takes long."""
     if flow.response is None:
-        raise RuntimeError("there is no answer to merge into")
+        raise RuntimeError("the flow has no answer to merge into")
     flow.response.headers.pop("Content-Encoding", None)
     flow.response.content = text.encode()
