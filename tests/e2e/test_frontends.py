@@ -48,6 +48,17 @@ class Site:
         found: list[dict[str, Any]] = (await self.stack.get("/runpod/api/jobs?limit=500"))["jobs"]
         return found
 
+    async def run_in_color(self, tab: Frontend, color: int) -> None:
+        """Run, and wait until it is submitted: the page reads its widgets when it comes to it, not when one clicks."""
+        before = len(await self.jobs())
+
+        async def submitted() -> bool:
+            return len(await self.jobs()) == before + 1
+
+        await tab.set_widget("1", "color", color)
+        await tab.run()
+        await until(submitted)
+
 
 def _version(version: str) -> Any:
     missing = not frontend_root(version).is_dir()
@@ -208,22 +219,15 @@ async def test_of_two_tabs_only_the_one_that_runs_shows_progress(site: Site, fro
 
 
 async def test_five_runs_at_once_all_end_with_their_pictures(site: Site, frontend: Frontend) -> None:
-    before = len(await site.jobs())
-
-    async def all_submitted() -> bool:
-        return len(await site.jobs()) == before + 5
-
     await frontend.load_prompt(slow_image(2.5, "five"))
     for color in range(5):
-        await frontend.set_widget("1", "color", 0x303030 * color)
-        await frontend.run()
-    await until(all_submitted)
+        await site.run_in_color(frontend, 0x303030 * color)
     moments = await frontend.moments(lambda moment: moment.count == 0 and moment.idle, 60)
     ids = {job["prompt_id"] for job in (await site.jobs())[:5]}
     await frontend.shows(lambda moment: ids <= set(moment.ended))
     await frontend.open_jobs()
     for number in range(1, 6):
-        await frontend.job(f"five_0000{number}_.png").wait_for()
+        await frontend.lists_job(f"five_0000{number}_.png")
     await frontend.screenshot(f"{site.version}-five")
 
     assert {moment.outlined for moment in moments} <= {(), ("1",), ("2",), ("3",)}
@@ -289,8 +293,7 @@ async def test_a_run_behind_another_is_not_said_to_wait_for_a_machine(site: Site
 
     await frontend.load_prompt(slow_image(6, "behind"))
     for color in (12, 13):
-        await frontend.set_widget("1", "color", color)
-        await frontend.run()
+        await site.run_in_color(frontend, color)
     await until(both_run)
     try:
         await frontend.shows(lambda moment: not moment.waiting, 2)

@@ -215,6 +215,22 @@ class Frontend:
         named = self.page.get_by_text(filename)
         return named.or_(self.page.locator(".task-item", has=self.in_queue(filename))).first
 
+    async def lists_job(self, filename: str, timeout_s: float = 30) -> None:
+        """Until the list of jobs has the one that made this picture."""
+        script = """() => {
+            const queue = document.getElementById("vue-app").__vue_app__.config.globalProperties.$pinia._s.get("queue");
+            const names = (task) => (task.flatOutputs ?? []).map((output) => output.filename).join();
+            const images = [...document.querySelectorAll(".task-item img")].map((image) => image.src);
+            return JSON.stringify({ ended: queue.historyTasks.map(names), images });
+        }"""
+        last: list[str] = []
+
+        async def listed() -> bool:
+            last[:] = [await self.page.evaluate(script)]
+            return await self.job(filename).is_visible()
+
+        await until(listed, timeout_s, lambda: f"{filename} is not in {last}")
+
     async def queue_shows(self, filename: str) -> None:
         """The picture is in the queue panel."""
         await self.in_queue(filename).wait_for(timeout=_SOON_MS)
