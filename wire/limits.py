@@ -20,6 +20,15 @@ STREAM_CHUNK_MAX = 1_000_000
 BATCH_TARGET = 700_000
 """JSON of one yield: what is added around it must never lift it over STREAM_CHUNK_MAX."""
 
+BATCH_EVENTS_MAX = 25_000
+"""Events of one batch: the shortest has 30 bytes of JSON."""
+
+EVENT_VALUES_MAX = 50_000
+"""JSON values in one event: all files that fit into the longest history have fewer."""
+
+EVENT_DEPTH_MAX = 64
+"""How deeply an event may be nested; functions that call themselves walk through it."""
+
 FILE_CHUNK = 510 * 1024
 """Raw bytes in one FileChunk: 680 KiB as base64, so that one fits into a batch."""
 

@@ -6,6 +6,7 @@ A browser's own ``JSON.stringify`` writes ``null`` for them; so do we.
 import json
 import math
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 
@@ -42,6 +43,18 @@ def is_deeper(value: Any, levels: int) -> bool:
         items = (item for found in level for item in (found.values() if isinstance(found, dict) else found))
         level, levels = [item for item in items if isinstance(item, dict | list)], levels - 1
     return bool(level)
+
+
+def count_values(value: Any, most: int, deepest: int) -> int:
+    """How many values are in *value*; *most* + 1 when there are more, or it is nested more deeply than *deepest*."""
+    level, found = [value], 1
+    for _ in range(deepest):
+        containers = [item for item in level if isinstance(item, dict | list)]
+        found += sum(map(len, containers))
+        if not containers or found > most:
+            return min(found, most + 1)
+        level = list(chain.from_iterable(item.values() if isinstance(item, dict) else item for item in containers))
+    return most + 1
 
 
 def _replaced(value: Any, replaced: Callable[[str], str]) -> Any:

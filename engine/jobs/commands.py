@@ -184,6 +184,11 @@ class StatusChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class GoOn:
+    """There is more to be dealt with: let others have their turn first. Answered: GoOn."""
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """A toast in every page; *severity* is PrimeVue's: info, warn, error."""
 
@@ -221,15 +226,6 @@ StoreCommand = RecordProgress | RememberCached | TakeUp | Move | SendBack | Need
 """what the job database remembers"""
 Telling = Works | Publish | StatusChanged | Notice | UnknownEvent
 """what people learn"""
-Command = (
-    Question
-    | ResultCommand
-    | StoreCommand
-    | Telling
-    | StopFollowing
-    | Pause
-    | ForgetPause
-    | AppendChunk
-    | DiscardParts
-    | End
-)
+Steering = StopFollowing | Pause | ForgetPause | AppendChunk | DiscardParts | GoOn | End
+"""how the run itself goes on"""
+Command = Question | ResultCommand | StoreCommand | Telling | Steering

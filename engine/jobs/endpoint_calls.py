@@ -1,5 +1,6 @@
 """The questions that a run asks RunPod. Each answer is an event: whatever it is, it ends no job that was accepted."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from engine.jobs.events import (
@@ -18,7 +19,7 @@ from engine.model.job import Job
 from engine.runpod.endpoint import Endpoint, EndpointRejected, JobGone
 from engine.runpod.replies import StatusReply
 from wire.errors import Unavailable, WireError
-from wire.events import decode_batch
+from wire.events import decode_pieces
 from wire.ids import RunPodJobId
 from wire.job import decode_result
 
@@ -108,10 +109,10 @@ class EndpointCalls:
 def _received_by(receive: Receive) -> Callable[[object], Awaitable[None]]:
     async def take(output: object) -> None:
         try:
-            batch = decode_batch(output)
+            for piece in decode_pieces(output):
+                await receive(Received(piece))
+                await asyncio.sleep(0)  # a batch may be long, and others wait
         except WireError as error:
             await receive(Unreadable(str(error)))
-        else:
-            await receive(Received(batch))
 
     return take

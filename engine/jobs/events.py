@@ -59,6 +59,11 @@ class PauseOver:
     wait: Wait
 
 
+@dataclass(frozen=True, slots=True)
+class GoOn:
+    """Others have had their turn: there is more to be dealt with."""
+
+
 # -- the way out
 
 
@@ -182,6 +187,7 @@ RunEvent = (
     | CancelWanted
     | TryNow
     | PauseOver
+    | GoOn
     | Staged
     | Failed
     | CannotNow

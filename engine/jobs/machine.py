@@ -31,6 +31,9 @@ from wire.outputs import ItemKey
 RETURNS_MAX = 3
 """a worker that lacks what it was just sent is broken"""
 
+APPLIED_MAX = 200
+"""of the events that wait for their turn, how many are dealt with before others have theirs"""
+
 
 class Contact(Enum):
     """What goes on between the job and RunPod."""
@@ -108,6 +111,8 @@ class RunMachine:
                     self._try_again(event.wait)
             case on.TryNow():
                 self._try_now()
+            case on.GoOn():
+                pass
             case on.CancelWanted():
                 self._want_cancel()
             case on.Received():
@@ -215,8 +220,12 @@ class RunMachine:
         self._worked(Wait.CANCEL if self._contact is Contact.CANCELLING else Wait.FOLLOW)
 
     def _apply_what_waits(self) -> None:
-        while not self.ended and (event := self._results.queue.next()) is not None:
+        for _ in range(APPLIED_MAX):
+            if self.ended or (event := self._results.queue.next()) is None:
+                return
             self._apply(event)
+        if not self.ended and self._results.queue.has_next:
+            self._do(do.GoOn())
 
     def _apply(self, event: WorkerEvent) -> None:
         match event:

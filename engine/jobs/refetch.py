@@ -7,6 +7,7 @@ keeps its outputs for a while. With several workers each job may reach one that 
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from engine.files.results import ResultFiles
@@ -16,7 +17,7 @@ from engine.runpod.endpoint import Endpoint, EndpointRejected, JobGone, Submissi
 from engine.runpod.replies import TERMINAL
 from engine.store.runpod_jobs import RunPodJobs, SentState
 from wire.errors import WireError
-from wire.events import FileChunk, WorkerFailed, decode_batch
+from wire.events import FileChunk, WorkerFailed, decode_pieces
 from wire.files import FileRef, Wanted
 from wire.ids import PromptId, RunPodJobId
 from wire.job import JobRequest, encode_request
@@ -89,11 +90,11 @@ class Refetch:
         async def take(output: Any) -> None:
             nonlocal heard
             heard += 1
-            for item in decode_batch(output).events:
+            for item in chain.from_iterable(piece.events for piece in decode_pieces(output)):
                 if isinstance(item.event, FileChunk):
                     await self._append(run, files, item.event)
                 elif isinstance(item.event, WorkerFailed):
-                    logger.warning("%s: %s", self._prompt_id, item.event.message)
+                    logger.warning("%s: %s", self._prompt_id, item.event.message[:500])
 
         status = ""
         while status not in TERMINAL or heard:

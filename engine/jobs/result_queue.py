@@ -65,7 +65,11 @@ class ResultQueue:
 
     def next(self) -> WorkerEvent | None:
         """The next event; None while nothing waits, or while an output before it is being stored."""
-        return self._waiting.popleft() if self._waiting and self.saving is None else None
+        return self._waiting.popleft() if self.has_next else None
+
+    @property
+    def has_next(self) -> bool:
+        return bool(self._waiting) and self.saving is None
 
     def start_saving(self, event: NodeOutput | Preview) -> Saving:
         """What follows *event* waits until :meth:`saved`."""

@@ -194,9 +194,7 @@ class JobRun:
         else:
             self._steer(command)
 
-    def _steer(
-        self, command: do.StopFollowing | do.Pause | do.ForgetPause | do.AppendChunk | do.DiscardParts | do.End
-    ) -> None:
+    def _steer(self, command: do.Steering) -> None:
         match command:
             case do.StopFollowing():
                 self._stop(Wait.FOLLOW)
@@ -204,6 +202,8 @@ class JobRun:
                 self._answer(("pause", command.wait), partial(self._pause, command))
             case do.ForgetPause():
                 self._stop(("pause", command.wait))
+            case do.GoOn():
+                asyncio.get_running_loop().call_soon(self._told, on.GoOn())
             case do.End():
                 self._end(command)
             case do.AppendChunk() | do.DiscardParts():

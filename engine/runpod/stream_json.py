@@ -18,8 +18,8 @@ ELEMENT_MAX = 3 * STREAM_CHUNK_MAX
 MEMBER_MAX = MIB
 AROUND_MAX = 128 * MIB
 """characters of an answer that are in no element: blanks, and other members, which are read over when they are long"""
-VALUES_MAX = 250_000
-"""JSON values in one value: more than fit into the largest batch of a worker"""
+VALUES_MAX = 350_000
+"""commas and brackets in one value: as many as fit into the largest batch of a worker"""
 DEPTH_MAX = 100
 MEMBERS_MAX = 1_000
 

@@ -39,10 +39,12 @@ from wire.events import (
     WorkerFailed,
     WorkerState,
     decode_batch,
+    decode_pieces,
     encode_batch,
     encode_event,
 )
 from wire.files import Cached, FileRef, Inline, MissingFile, Streamed, Url, Volume
+from wire.limits import BATCH_EVENTS_MAX, EVENT_VALUES_MAX
 
 HISTORY = HistoryEntry(
     outputs={"3": {"images": [{"filename": "a.png", "subfolder": "", "type": "output"}], "animated": [False]}},
@@ -223,3 +225,39 @@ def test_what_cannot_be_read_is_not_repeated_where_it_may_be_kept() -> None:
 
     assert "secret" not in str(caught.value)
     assert "size" in str(caught.value)
+
+
+def test_a_long_batch_is_read_in_pieces() -> None:
+    items = [encode_event(at, NodeStarted(node="1")) for at in range(1050)]
+    pieces = list(decode_pieces(encode_batch("run", 7, items)))
+
+    assert max(len(piece.events) for piece in pieces) <= 100
+    assert [item.seq for piece in pieces for item in piece.events] == list(range(1050))
+    assert {(piece.run, piece.started) for piece in pieces} == {("run", 7)}
+
+
+def test_a_batch_without_events_is_one_piece() -> None:
+    assert list(decode_pieces(encode_batch("run", 7, []))) == [Batch(run="run", started=7, events=())]
+
+
+def test_a_piece_is_read_before_the_next_one_is_looked_at() -> None:
+    items = [encode_event(at, NodeStarted(node="1")) for at in range(150)]
+    pieces = decode_pieces(encode_batch("run", 7, [*items, {"seq": 150}]))
+
+    assert len(next(pieces).events) == 100
+    with pytest.raises(WireError):
+        next(pieces)
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [{"kind": "omitted", "seq": 0}] * (BATCH_EVENTS_MAX + 1),
+        [{"kind": "node_output", "seq": 0, "node": "1", "output": {"a": [0] * EVENT_VALUES_MAX}}],
+        [{"kind": "node_output", "seq": 0, "node": "1", "output": {"a": json.loads("[" * 100 + "]" * 100)}}],
+    ],
+    ids=["events", "values", "depth"],
+)
+def test_more_than_a_worker_sends_is_refused(events: list[Any]) -> None:
+    with pytest.raises(WireError):
+        decode_batch(encode_batch("run", 7, events))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.strict_json import ANY_JSON, strictly_parsed
-from wire.plain_json import dumps, finite, is_deeper, loads, portable
+from wire.plain_json import count_values, dumps, finite, is_deeper, loads, portable
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -86,3 +86,11 @@ def test_what_json_does_not_have_is_replaced(value: Any, strict: Any) -> None:
 )
 def test_levels_of_lists_and_objects_are_counted(value: Any, levels: int) -> None:
     assert [limit for limit in range(5) if not is_deeper(value, limit)] == list(range(levels, 5))
+
+
+@pytest.mark.parametrize(
+    ("value", "count"),
+    [(1, 1), ([], 1), ([1, 2], 3), ({"a": [1, {"b": 2}]}, 5), ([0] * 100, 51), ([[[[[[]]]]]], 51), ("[" * 1000, 1)],
+)
+def test_values_are_counted_up_to_a_limit(value: Any, count: int) -> None:
+    assert count_values(value, 50, 5) == count

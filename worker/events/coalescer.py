@@ -21,15 +21,17 @@ from wire.events import (
     encode_event,
 )
 from wire.files import Inline
-from wire.limits import BATCH_TARGET
+from wire.limits import BATCH_TARGET, EVENT_VALUES_MAX
 from wire.plain_json import portable
-from worker.events.truncate import encode_json, truncate
+from worker.events.truncate import encode_json, is_small, truncate
 
 PREVIEW_INTERVAL_S = 0.3
 """between two previews of one node"""
 ENVELOPE = 256
 """bytes of a batch around its events"""
 _ROOM = BATCH_TARGET - ENVELOPE
+_VALUES = EVENT_VALUES_MAX - 5_000
+"""of what ComfyUI says in an event; the rest is around it"""
 
 Key = tuple[str, str]
 _STEP = ("nodes_progressed", "preview", "step_progress")
@@ -161,17 +163,24 @@ def encoded(seq: int, event: WorkerEvent) -> tuple[dict[str, Any], int]:
     except ValueError:
         item = portable(item)
         size = len(encode_json(item))
-    if size > _ROOM:
+    if size > _ROOM or not is_small(item, EVENT_VALUES_MAX):
         item = _small(event, item)
         size = len(encode_json(item))
     return item, size + 2
 
 
 def _small(event: WorkerEvent, item: dict[str, Any]) -> dict[str, Any]:
-    """Cuts texts, but never the files that an output names."""
+    """Cuts texts and lists, but never the files that an output names."""
     if isinstance(event, NodeOutput):
         room = max(_ROOM - len(encode_json({**item, "output": None})), 1024)
-        return {**item, "output": truncate(item["output"], room)}
+        return {**item, "output": truncate(item["output"], room, _VALUES)}
+    cuttable = {name: part for name, part in item.items() if isinstance(part, dict | list)}
+    parts = {name: truncate(part, _ROOM // 2, _VALUES // 4) for name, part in cuttable.items()}
     if "history" in item:
-        item = {**item, "history": truncate(item["history"], _ROOM // 2)}
-    return dict(truncate(item, _ROOM))
+        parts["history"] = _small_history(item["history"])
+    return dict(truncate(item | parts, _ROOM))
+
+
+def _small_history(history: dict[str, Any]) -> dict[str, Any]:
+    outputs, meta = (truncate(history[name], _ROOM // 2, _VALUES // 8) for name in ("outputs", "meta"))
+    return dict(truncate({**history, "outputs": outputs, "meta": meta}, _ROOM // 2))

@@ -7,7 +7,7 @@ import pytest
 from engine.jobs import commands as do
 from engine.jobs import events as on
 from engine.jobs.events import Wait
-from engine.jobs.machine import RETURNS_MAX
+from engine.jobs.machine import APPLIED_MAX, RETURNS_MAX
 from engine.model.sequence import Progress
 from engine.model.states import JobState
 from tests.support.playbook import (
@@ -355,3 +355,15 @@ def test_after_the_end_nothing_is_to_be_done() -> None:
 def test_a_batch_of_a_run_that_is_void_counts_nothing() -> None:
     play = running() >> on.Received(Batch(run="older", started=0, events=())) << do.RecordProgress
     assert play.last(do.RecordProgress).progress == Progress(RUN, 1, 1)
+
+
+def test_many_events_are_dealt_with_some_at_a_time_and_the_job_ends_after_the_last() -> None:
+    play = running()
+    texts = [NodeStarted(node="9")] * (2 * APPLIED_MAX)
+    play >> received(output(A), *texts, finished(A), first=1) << [do.RecordProgress, do.SaveOutput]
+    play >> saved(play, A) << do.GoOn
+    play >> on.GoOn() << do.GoOn
+    play >> on.GoOn() << do.End
+
+    assert play.end.state is JobState.COMPLETED
+    assert [message.type for message in play.messages].count("executing") == 2 * APPLIED_MAX + 1

@@ -23,6 +23,7 @@ from wire.events import (
     decode_batch,
     encode_batch,
 )
+from wire.files import Cached, FileRef
 from wire.limits import BATCH_TARGET, FILE_CHUNK
 from worker.events.coalescer import PREVIEW_INTERVAL_S, Coalescer, replaceable
 from worker.events.truncate import encode_json
@@ -255,3 +256,31 @@ def test_pictures_that_a_node_delivers_as_previews_are_all_told() -> None:
     pictures = [Preview(node="1", image_type="image/png", data=data) for data in ("YQ==", "Yg==")]
 
     assert drained(filled(*pictures)) == pictures
+
+
+MANY = {
+    "a list": {"a": [0] * 200_000},
+    "names": dict.fromkeys(map(str, range(60_000)), 0),
+    "deep": {"a": [[{}] * 99] * 999},
+}
+
+
+@pytest.mark.parametrize("output", MANY.values(), ids=MANY)
+def test_an_output_of_very_many_values_is_cut_and_its_files_are_kept(output: dict[str, Any]) -> None:
+    ending = PromptFinished(timestamp=1, history=HistoryEntry(outputs={"1": output}, status={"messages": []}))
+    file = FileRef(filename="a.png", type="output", sha256="0" * 64, size=0, source=Cached())
+    told = drained(filled(NodeOutput(node="1", output=output, files=(file,)), ending))
+
+    assert isinstance(told[0], NodeOutput)
+    assert told[0].files == (file,)
+    assert isinstance(told[1], PromptFinished)
+    assert told[1].history.status == {"messages": []}
+
+
+@pytest.mark.parametrize("output", MANY.values(), ids=MANY)
+def test_an_error_of_very_many_values_is_cut(output: dict[str, Any]) -> None:
+    history = HistoryEntry(outputs={"1": output}, status={"messages": []}, meta=output)
+    (failed,) = drained(filled(PromptFailed(error=output, history=history, diagnostics=output)))
+
+    assert isinstance(failed, PromptFailed)
+    assert failed.history.status == {"messages": []}

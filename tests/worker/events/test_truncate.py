@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.strict_json import ANY_JSON
-from worker.events.truncate import encode_json, truncate
+from worker.events.truncate import encode_json, is_small, truncate
 
 TEXTS = st.text(max_size=400)
 NESTED = st.recursive(
@@ -62,3 +62,29 @@ def test_encoded_json_is_what_the_sdk_posts() -> None:
 def test_what_json_does_not_have_is_not_encoded(value: object) -> None:
     with pytest.raises(ValueError, match=r"JSON|surrogates"):
         encode_json({"a": value})
+
+
+def nested(depth: int) -> Any:
+    return [] if depth == 0 else [nested(depth - 1)]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"a": list(range(1000))},
+        {"a": [[1] * 100] * 100},
+        {str(number): 1 for number in range(1000)},
+        {"a": nested(100)},
+        {"a": {"b": nested(100)}},
+    ],
+    ids=str,
+)
+def test_no_more_values_are_left_than_may_be_sent(value: Any) -> None:
+    short = truncate(value, 1_000_000, 500)
+
+    assert isinstance(short, dict)
+    assert is_small(short, 500)
+
+
+def test_an_object_that_is_small_is_not_touched() -> None:
+    assert truncate({"a": [1, 2, 3]}, 1000, 10) == {"a": [1, 2, 3]}
