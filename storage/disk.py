@@ -1,11 +1,16 @@
 """What a failed file operation means: wait until the disk can be written again, or choose another name."""
 
 import errno
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from wire.errors import Unavailable
+from wire.limits import MIB
+
+_RESERVE, _RESERVED_SHARE = 512 * MIB, 0.02
+"""bytes, or the share of a small disk, that are left to everybody else on the machine"""
 
 _PASSING_NAMES = (
     "ENOSPC EDQUOT EFBIG EROFS EACCES EPERM EIO EMFILE ENFILE ENOMEM ENOBUFS EBUSY EAGAIN EINTR EDEADLK ENOLCK ETXTBSY"
@@ -48,3 +53,10 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise unavailable(path, error) from error
+
+
+def require_room(folder: Path, size: int) -> None:
+    """Raises DiskUnavailable when *size* bytes more in *folder* would fill its disk."""
+    usage = shutil.disk_usage(folder)
+    if usage.free - size < min(_RESERVE, usage.total * _RESERVED_SHARE):
+        raise DiskUnavailable(f"cannot write into {folder}: the disk is nearly full, {usage.free // MIB} MiB are free")

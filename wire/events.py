@@ -162,6 +162,8 @@ class FileChunk(_Event):
     offset: int = Field(ge=0)
     data: str = Field(repr=False)
     """base64"""
+    size: int | None = Field(default=None, ge=0)
+    """bytes of the whole file: what is beyond them is not kept"""
 
 
 class JobsFound(_Event):

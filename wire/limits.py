@@ -44,6 +44,12 @@ KEPT_MIN = 64 * 1024
 STORED_OUTPUT_MIN = 8 * MIB
 """An output file from this size on goes through the bucket or the volume, if there is one that both sides reach."""
 
+UNANNOUNCED_MAX = 64 * MIB
+"""Raw bytes that are kept of a file whose chunks do not say how large it is."""
+
+PICTURE_MAX = 64 * MIB
+"""Raw bytes of a picture that a node delivers by the websocket; it is whole in memory on its way to the page."""
+
 PREVIEW_MAX = 100 * 1024
 """Raw bytes of one preview image; a larger one is dropped, the next one may be smaller."""
 

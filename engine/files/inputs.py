@@ -21,7 +21,7 @@ from engine.model.job import Job
 from engine.prompt.admission import withheld_because
 from engine.prompt.inputs import WorkflowError, find_inputs, staged_prompt
 from engine.store.cached_inputs import CachedInputs
-from storage.disk import unavailable
+from storage.disk import require_room, unavailable
 from storage.private import private_file, private_folder
 from wire.file_inputs import refusals
 from wire.files import Cached, FileRef, Folder, Inline, Source
@@ -120,7 +120,7 @@ class InputFiles:
             with await asyncio.to_thread(lambda: private_file(path).open("wb")) as spooled:
                 async with self._comfyui.view(subfolder, filename, file.folder) as pieces:
                     async for piece in pieces:
-                        await asyncio.to_thread(_take, piece, spooled, digest)
+                        await asyncio.to_thread(_take, piece, path, spooled, digest)
                         size += len(piece)
         except InputRefused as error:
             raise WorkflowError(withheld_because(file, error.presence), file.node_id) from error
@@ -142,7 +142,8 @@ def _each_once(files: Iterable[InputFile]) -> Iterable[InputFile]:
     return {(file.folder, file.path): file for file in ordered}.values()
 
 
-def _take(piece: bytes, spooled: BinaryIO, digest: "hashlib._Hash") -> None:
+def _take(piece: bytes, path: Path, spooled: BinaryIO, digest: "hashlib._Hash") -> None:
+    require_room(path.parent, len(piece))
     spooled.write(piece)
     digest.update(piece)
 

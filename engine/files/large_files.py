@@ -2,14 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 import aiohttp
 
 from engine.files.transport import Transport
+from storage.disk import require_room
 from storage.objects import ObjectMissing, ObjectStore, StorageRefused
 from storage.private import private_file
 from storage.web import web_client
@@ -61,16 +63,22 @@ class LargeFiles:
         return Volume(path=key) if store is self._volume else Url(url=store.address(key))
 
     async def fetch(self, prompt_id: PromptId, file: FileRef, path: Path) -> None:
-        """All bytes of an output into *path*, which goes on where it stopped, in a folder that is there. Without its
-        address, which is not kept over a restart, a file is looked for in our own bucket.
+        """All bytes of an output into *path*, which goes on where it stopped, in a folder that is there: no more of them
+        than the worker has announced. Without its address, which is not kept over a restart, a file is looked for in
+        our own bucket.
 
         Raises LargeFileLost, StorageRefused, Unavailable, OSError when it cannot be written.
         """
         with await asyncio.to_thread(lambda: private_file(path).open("ab")) as part:
-            start = part.tell()
-            if start < file.size:
-                async for piece in self._pieces(prompt_id, file, start):
-                    await asyncio.to_thread(part.write, piece)
+            left = file.size - part.tell()
+            if left <= 0:
+                return
+            async with aclosing(self._pieces(prompt_id, file, part.tell())) as pieces:
+                async for piece in pieces:
+                    await asyncio.to_thread(_write, part, path, piece[:left])
+                    left -= len(piece)
+                    if left <= 0:
+                        return
 
     async def drop(self, prompt_id: PromptId, file: FileRef) -> None:
         """Remove what was fetched, if it lies where only this job's outputs lie."""
@@ -89,7 +97,7 @@ class LargeFiles:
         except (StorageRefused, Unavailable) as error:
             logger.warning("%s: %s stays in the storage: %s", prompt_id, key, error)
 
-    def _pieces(self, prompt_id: PromptId, file: FileRef, start: int) -> AsyncIterator[bytes]:
+    def _pieces(self, prompt_id: PromptId, file: FileRef, start: int) -> AsyncGenerator[bytes, None]:
         key = output_key(prompt_id, file.sha256)
         match file.source:
             case Url(url="") if self._bucket is not None:
@@ -101,7 +109,7 @@ class LargeFiles:
             case _:
                 raise LargeFileLost(f"{file.filename} lies where this proxy does not fetch it: {file.source.kind}")
 
-    async def _from_address(self, url: str, start: int) -> AsyncIterator[bytes]:
+    async def _from_address(self, url: str, start: int) -> AsyncGenerator[bytes, None]:
         """Errors name the host only: the address is a secret."""
         headers = {"Range": f"bytes={start}-", "Accept-Encoding": "identity"}
         try:
@@ -140,7 +148,7 @@ def _require_range(status: int, host: str, start: int) -> None:
     raise LargeFileLost(f"{host} answers {status}: a result stays in the bucket for a day")
 
 
-async def _from_store(store: ObjectStore, key: str, start: int) -> AsyncIterator[bytes]:
+async def _from_store(store: ObjectStore, key: str, start: int) -> AsyncGenerator[bytes, None]:
     pieces = store.read(key, start)
     try:
         while (piece := await asyncio.to_thread(next, pieces, b"")) != b"":
@@ -152,3 +160,8 @@ async def _from_store(store: ObjectStore, key: str, start: int) -> AsyncIterator
 def _put_once(store: ObjectStore, key: str, path: Path) -> None:
     if store.size(key) != path.stat().st_size:
         store.put_file(key, path)
+
+
+def _write(part: BinaryIO, path: Path, piece: bytes) -> None:
+    require_room(path.parent, len(piece))
+    part.write(piece)

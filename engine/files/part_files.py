@@ -6,7 +6,7 @@ from pathlib import Path
 
 from storage.atomic import atomic
 from storage.digest import sha256_of
-from storage.disk import writing
+from storage.disk import require_room, writing
 from storage.private import private_file, private_folder
 from wire.errors import WireError
 from wire.files import FileRef, Inline
@@ -18,16 +18,22 @@ class FileDamaged(Exception):
     """A result did not arrive whole: it has to be fetched again."""
 
 
-def append(path: Path, offset: int, content: bytes) -> None:
-    """Bytes behind a gap are left out, which shows when the file is required whole. Raises DiskUnavailable."""
+def append(path: Path, offset: int, content: bytes, size: int) -> None:
+    """Bytes behind a gap, or that make the file longer than *size*, are left out, which shows when the file is required
+    whole. Raises DiskUnavailable.
+    """
+    if offset + len(content) > size:
+        logger.warning("%s: bytes behind its end of %d bytes are not kept", path.name, size)
+        return
     with writing(path):
         private_folder(path.parent)
+        require_room(path.parent, len(content))
         if path.exists() and path.stat().st_nlink > 1:
             return  # it is stored already, and the person's file must not be written
         with private_file(path).open("r+b") as part:
-            size = part.seek(0, 2)
-            if offset > size:
-                logger.warning("%s: bytes %d to %d are missing", path.name, size, offset)
+            end = part.seek(0, 2)
+            if offset > end:
+                logger.warning("%s: bytes %d to %d are missing", path.name, end, offset)
                 return
             part.seek(offset)
             part.write(content)

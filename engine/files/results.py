@@ -26,6 +26,7 @@ from wire.errors import Unavailable, WireError
 from wire.events import FileChunk, NodeOutput, Preview
 from wire.files import Cached, FileRef, Folder, Inline, Streamed, Url, Volume, decode_bytes, encode_bytes
 from wire.ids import PromptId
+from wire.limits import PICTURE_MAX, UNANNOUNCED_MAX
 from wire.names import confined, plain_id, stored_name
 from wire.outputs import ItemKey
 
@@ -115,8 +116,8 @@ class ResultFiles:
         return self._large.fetches
 
     async def add_chunk(self, prompt_id: PromptId, run: str, chunk: FileChunk) -> None:
-        """Append to the part file. A chunk that is there already changes nothing; one behind a gap is left out, which
-        shows when the file is saved. Raises DiskUnavailable.
+        """Append to the part file. A chunk that is there already changes nothing; one behind a gap, or beyond the end
+        that was announced, is left out, which shows when the file is saved. Raises DiskUnavailable.
         """
         try:
             content = decode_bytes(chunk.data)
@@ -124,24 +125,27 @@ class ResultFiles:
             logger.warning("%s: %s", prompt_id, error)
             return
         path = self._part(prompt_id, run, chunk.transfer)
-        await self._write(prompt_id, lambda: append(path, chunk.offset, content))
+        size = UNANNOUNCED_MAX if chunk.size is None else chunk.size
+        await self._write(prompt_id, lambda: append(path, chunk.offset, content, size))
 
     async def append(self, prompt_id: PromptId, run: str, file: FileRef, chunk: FileChunk) -> None:
         """The same for bytes of *file* that are sent again."""
         path = self._path(prompt_id, run, file)
         content = decode_bytes(chunk.data)
-        await self._write(prompt_id, lambda: append(path, chunk.offset, content))
+        await self._write(prompt_id, lambda: append(path, chunk.offset, content, file.size))
 
     async def received(self, prompt_id: PromptId, run: str, file: FileRef) -> int:
         """Bytes of the part file: what is sent again begins there."""
         return await asyncio.to_thread(size_of, self._path(prompt_id, run, file))
 
     async def with_picture(self, prompt_id: PromptId, run: str, event: Preview) -> Preview | None:
-        """*event* with its bytes, which came in chunks; None when none did."""
+        """*event* with its bytes, which came in chunks; None when none did, or too many for a picture."""
         if event.transfer is None:
             return event
         path = self._part(prompt_id, run, event.transfer)
         try:
+            if await asyncio.to_thread(size_of, path) > PICTURE_MAX:
+                return None
             content = await asyncio.to_thread(path.read_bytes)
         except OSError:
             return None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.disk import DiskUnavailable, is_passing, unavailable, writing
+from storage.disk import DiskUnavailable, is_passing, require_room, unavailable, writing
 from tests.support.disks import foreign_folder, make_read_only, small_disk
 from wire.errors import Unavailable
 
@@ -93,3 +93,11 @@ def test_too_many_open_files_is_reported(tmp_path: Path) -> None:
             (tmp_path / "x").touch()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_file_may_not_fill_the_disk(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "10m") as disk:
+        require_room(disk, 9_000_000)
+        for size in (11_000_000, 10_485_760):
+            with pytest.raises(DiskUnavailable, match="nearly full"):
+                require_room(disk, size)

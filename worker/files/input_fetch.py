@@ -52,6 +52,9 @@ async def _read_on(source: ModelSource, path: Path, size: int) -> None:
         file.seek(start)
         async with aclosing(source.read(start, None)) as chunks:  # type: ignore[type-var]
             async for chunk in chunks:
+                start += len(chunk)
+                if start > size:
+                    raise SourceFailed(f"the source sends more than {size} bytes", for_good=True)
                 await asyncio.to_thread(file.write, chunk)
     if path.stat().st_size != size:  # noqa: ASYNC240  one stat
         raise SourceFailed("the source ended before the file did")

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from storage.digest import sha256_of
 from wire.events import FileChunk, NodeOutput, Preview
 from wire.files import FileRef, Inline, MissingFile, Streamed, Url, Volume, Wanted, encode_bytes
-from wire.limits import FILE_CHUNK, INLINE_OUTPUT_MAX, STORED_OUTPUT_MIN
+from wire.limits import FILE_CHUNK, INLINE_OUTPUT_MAX, PICTURE_MAX, STORED_OUTPUT_MIN
 from wire.names import NameRefused
 from wire.outputs import OutputFile, output_files
 from worker.files.large_outputs import Store
@@ -78,20 +78,27 @@ class OutputStaging:
             path = inside(self._folders.root(wanted.type), wanted.subfolder, wanted.filename)
             if await asyncio.to_thread(sha256_of, path) != wanted.sha256:
                 raise OutputGone(f"{wanted.filename} is another file by now")
-            async for piece in _pieces(path, wanted.start):
-                yield FileChunk(transfer=transfer, offset=piece.offset, data=piece.data)
+            size = path.stat().st_size
+            async for piece in _pieces(path, wanted.start, size):
+                yield FileChunk(transfer=transfer, offset=piece.offset, data=piece.data, size=size)
         except (NameRefused, OSError) as error:
             raise OutputGone(f"{wanted.filename}: {error}") from error
 
     def split(self, event: Preview) -> Iterator[FileChunk | Preview]:
-        """*event*; a picture that is too large for one event goes before it, in chunks."""
+        """*event*; a picture that is too large for one event goes before it, in chunks, and one that is larger than any
+        page gets is left out.
+        """
         if len(event.data) <= _INLINE_CHARACTERS:
             yield event
+            return
+        size = len(event.data) // 4 * 3 - event.data[-2:].count("=")
+        if size > PICTURE_MAX:
+            logger.warning("a picture of %d bytes of node %s is not sent", size, event.node)
             return
         transfer = self._next_transfer()
         for start in range(0, len(event.data), _CHUNK_CHARACTERS):
             piece = event.data[start : start + _CHUNK_CHARACTERS]
-            yield FileChunk(transfer=transfer, offset=start // 4 * 3, data=piece)
+            yield FileChunk(transfer=transfer, offset=start // 4 * 3, data=piece, size=size)
         yield event.model_copy(update={"data": "", "transfer": transfer})
 
     def _next_transfer(self) -> int:
@@ -109,11 +116,12 @@ class OutputStaging:
 
     async def _streamed(self, named: OutputFile, path: Path, refs: list[FileRef]) -> AsyncIterator[FileChunk]:
         """The chunks of the file; then its FileRef is in *refs*."""
-        transfer, size, digest = self._next_transfer(), 0, hashlib.sha256()
-        async for piece in _pieces(path, 0, digest):
-            yield FileChunk(transfer=transfer, offset=piece.offset, data=piece.data)
-            size += piece.size
-        refs.append(_ref(named, digest.hexdigest(), size, Streamed(transfer=transfer)))
+        transfer, sent, digest = self._next_transfer(), 0, hashlib.sha256()
+        size = path.stat().st_size  # noqa: ASYNC240  one stat
+        async for piece in _pieces(path, 0, size, digest):
+            yield FileChunk(transfer=transfer, offset=piece.offset, data=piece.data, size=size)
+            sent += piece.size
+        refs.append(_ref(named, digest.hexdigest(), sent, Streamed(transfer=transfer)))
 
 
 def _missing(named: OutputFile, error: NameRefused | OSError) -> MissingFile:
@@ -134,17 +142,17 @@ def _small_file(path: Path, limit: int) -> bytes | None:
     return content if len(content) <= limit else None
 
 
-async def _pieces(path: Path, start: int, digest: "hashlib._Hash | None" = None) -> AsyncIterator[_Piece]:
-    """The file from *start* on; *digest* is fed with it. Raises OSError."""
+async def _pieces(path: Path, start: int, end: int, digest: "hashlib._Hash | None" = None) -> AsyncIterator[_Piece]:
+    """The file from *start* to *end*, also when it grows meanwhile; *digest* is fed with it. Raises OSError."""
     with await asyncio.to_thread(path.open, "rb") as file:
         offset = file.seek(start)
-        while (piece := await asyncio.to_thread(_next_piece, file, offset, digest)).size:
+        while (piece := await asyncio.to_thread(_next_piece, file, offset, end, digest)).size:
             yield piece
             offset += piece.size
 
 
-def _next_piece(file: BinaryIO, offset: int, digest: "hashlib._Hash | None") -> _Piece:
-    content = file.read(FILE_CHUNK)
+def _next_piece(file: BinaryIO, offset: int, end: int, digest: "hashlib._Hash | None") -> _Piece:
+    content = file.read(min(FILE_CHUNK, max(end - offset, 0)))
     if digest is not None:
         digest.update(content)
     return _Piece(offset, len(content), encode_bytes(content))

@@ -109,6 +109,8 @@ class Downloads:
             at = piece.start
             async with aclosing(source.read(piece.start, piece.end if facts.ranged else None)) as chunks:  # type: ignore[type-var]
                 async for chunk in chunks:
+                    if at + len(chunk) > piece.end:
+                        raise SourceFailed("the source sends more than it said", for_good=True)
                     await asyncio.to_thread(part.write, at, chunk)
                     at += len(chunk)
             if at != piece.end:

@@ -19,11 +19,19 @@ def announced(content: bytes = CONTENT) -> FileRef:
 def test_pieces_that_come_again_change_nothing_and_one_behind_a_gap_is_left_out(tmp_path: Path) -> None:
     part = tmp_path / "job" / "part"
     for offset, piece in ((0, b"0123"), (0, b"0123"), (8, b"89"), (4, b"4567"), (2, b"23")):
-        append(part, offset, piece)
+        append(part, offset, piece, 10)
 
     assert part.read_bytes() == b"01234567"
     with pytest.raises(FileDamaged, match="8 of 10 bytes"):
         require_whole(part, announced())
+
+
+def test_what_is_behind_the_announced_end_is_left_out(tmp_path: Path) -> None:
+    part = tmp_path / "job" / "part"
+    for offset, piece in ((0, b"0123"), (4, b"4567"), (4, b"45")):
+        append(part, offset, piece, 6)
+
+    assert part.read_bytes() == b"012345"
 
 
 @pytest.mark.parametrize("wrong", [b"0123456780", CONTENT + b"x"])
