@@ -36,6 +36,7 @@ from proxy.addons.submit import Submit
 from proxy.addons.token import Token
 from proxy.addons.upstream import Upstream
 from proxy.addons.viewed_files import ViewedFiles
+from proxy.descriptors import descriptors
 from proxy.job_actions import JobActions
 from proxy.overview import Overview
 from proxy.temp_files import TempFiles
@@ -43,6 +44,9 @@ from proxy.websocket.sockets import SECRET_HEADER, Sockets
 from wire.ids import PromptId
 
 logger = logging.getLogger(__name__)
+
+_DESCRIPTORS_EACH = 3
+"""for a connection of a page: most have one to ComfyUI beside it, and a websocket has three"""
 
 
 async def serve(settings: Settings, *, sandbox_endpoint_url: str | None) -> None:
@@ -104,6 +108,7 @@ async def _serve(
                 addons=addons,
                 ready=lambda: logger.info("listening on %s:%d", settings.proxy_host, settings.proxy_port),
                 stop=stop,
+                connections_max=descriptors() // _DESCRIPTORS_EACH,
             )
     finally:
         await sockets.stop()

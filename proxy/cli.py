@@ -24,6 +24,7 @@ from engine.settings import (
     readable_secret,
 )
 from proxy.addons.access import Access
+from proxy.descriptors import raise_limit
 from proxy.log_lines import write_log
 from proxy.stack.plan import StackPlan, client_variables
 from proxy.stack.processes import exec_command, prepare, prepare_endpoint, running
@@ -97,6 +98,7 @@ async def _serve_and_announce(settings: Settings, plan: StackPlan, *, open_page:
     from proxy.addons.master import CannotListen  # noqa: PLC0415
     from proxy.app import serve  # noqa: PLC0415
 
+    raise_limit()
     announcement = asyncio.create_task(_announce(settings, open_page=open_page))
     try:
         await serve(settings, sandbox_endpoint_url=plan.sandbox_endpoint_url)

@@ -3,6 +3,7 @@
 import logging
 import sys
 
+from proxy.log_budget import LogBudget
 from wire.plain_text import printable
 
 _CHATTY = ("mitmproxy", "aiohttp", "asyncio")
@@ -29,6 +30,7 @@ def write_log(level: int) -> PlainLines:
     """From now on the log goes to standard error."""
     lines, handler = PlainLines(), logging.StreamHandler(sys.stderr)
     handler.setFormatter(lines)
+    handler.addFilter(LogBudget())
     logging.basicConfig(level=level, handlers=[handler])
     for chatty in _CHATTY:
         logging.getLogger(chatty).setLevel(max(level, logging.INFO if level == logging.DEBUG else logging.WARNING))

@@ -47,7 +47,7 @@ STORED_OUTPUT_MIN = 8 * MIB
 UNANNOUNCED_MAX = 64 * MIB
 """Raw bytes that are kept of a file whose chunks do not say how large it is."""
 
-PICTURE_MAX = 64 * MIB
+PICTURE_MAX = 16 * MIB
 """Raw bytes of a picture that a node delivers by the websocket; it is whole in memory on its way to the page."""
 
 PREVIEW_MAX = 100 * 1024

@@ -63,9 +63,9 @@ class LargeFiles:
         return Volume(path=key) if store is self._volume else Url(url=store.address(key))
 
     async def fetch(self, prompt_id: PromptId, file: FileRef, path: Path) -> None:
-        """All bytes of an output into *path*, which goes on where it stopped, in a folder that is there: no more of them
-        than the worker has announced. Without its address, which is not kept over a restart, a file is looked for in
-        our own bucket.
+        """All bytes of an output into *path*, which goes on where it stopped, in a folder that is there; none beyond
+        the size that the worker announced. Without its address, which is not kept over a restart, a file is looked for
+        in our own bucket.
 
         Raises LargeFileLost, StorageRefused, Unavailable, OSError when it cannot be written.
         """

@@ -17,7 +17,7 @@ FIRST_S = 30.0
 """until a new connection must have sent the header of a request"""
 _LOOK_S = 1.0
 _QUIET_S = 60.0
-"""between two lines of the log about connections that are turned away"""
+"""between two lines of the log about the same"""
 
 
 class Connections:
@@ -31,13 +31,13 @@ class Connections:
     ) -> None:
         self._most, self._handlers, self._clock = most, handlers, clock
         self._deadlines: dict[str, float] = {}
-        self._turned_away_at = float("-inf")
+        self._said_at: dict[str, float] = {}
         self._looking: asyncio.Task[None] | None = None
 
     def client_connected(self, client: Client) -> None:
         if len(self._handlers) > self._most:
             client.error = "too many connections"
-            self._say_turned_away()
+            self._seldom("there are %d connections already: new ones are turned away", self._most)
             return
         self.set_deadline(client.id, FIRST_S)
         transport = self._handlers[client.id].transports[client]
@@ -91,11 +91,16 @@ class Connections:
         with contextlib.suppress(KeyError):  # it has just closed by itself
             handler.close_connection(handler.client)
 
-    def _say_turned_away(self) -> None:
+    def say_out_of_descriptors(self, error: OSError) -> None:
+        """The system gives this process no more of them."""
+        self._seldom("no connection can be accepted: %s (%d are open)", error.strerror, len(self._handlers))
+
+    def _seldom(self, text: str, *more: object) -> None:
+        """Say it, but not again and again."""
         now = self._clock()
-        if now - self._turned_away_at > _QUIET_S:
-            self._turned_away_at = now
-            logger.warning("there are %d connections already: new ones are turned away", self._most)
+        if now - self._said_at.get(text, float("-inf")) > _QUIET_S:
+            self._said_at[text] = now
+            logger.warning(text, *more)
 
 
 class FairReader:

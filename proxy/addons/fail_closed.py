@@ -9,6 +9,7 @@ from typing import Any
 from mitmproxy import http
 
 from proxy.addons.responses import comfy_error
+from proxy.addons.routes import path_for_log
 
 logger = logging.getLogger(__name__)
 
@@ -55,5 +56,5 @@ def _is_over(hook: Callable[..., object], flow: http.HTTPFlow) -> bool:
 
 
 def _close(flow: http.HTTPFlow, error: Exception) -> None:
-    logger.error("%s %s failed in the proxy", flow.request.method, flow.request.path, exc_info=error)
+    logger.error("%s %s failed in the proxy", flow.request.method, path_for_log(flow.request.path), exc_info=error)
     flow.response = comfy_error(500, "proxy_error", "The proxy failed", f"{type(error).__name__}: {error}")

@@ -6,8 +6,9 @@ from types import MappingProxyType
 
 from mitmproxy import http
 
-from proxy.addons.refusing import Sink, path_for_log, refuse
+from proxy.addons.refusing import Sink, refuse
 from proxy.addons.responses import comfy_error
+from proxy.addons.routes import path_for_log
 from wire.origin import refusal
 
 logger = logging.getLogger(__name__)
@@ -30,5 +31,5 @@ class Guard:
             logger.exception("the origin check failed")
             reason = "the request could not be checked"
         if reason is not None:
-            logger.warning("refused %s %s: %s", request.method, path_for_log(request), reason)
+            logger.warning("refused %s %s: %s", request.method, path_for_log(request.path), reason)
             refuse(flow, comfy_error(403, "forbidden", "Forbidden", reason), self._sink)

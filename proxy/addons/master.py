@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from mitmproxy import hooks, options
 from mitmproxy.addonmanager import AddonManager, safecall
@@ -13,6 +14,7 @@ from mitmproxy.master import Master
 from proxy.addons.connections import Connections
 from proxy.addons.http1 import Http1
 from proxy.addons.trailers import drop_trailers
+from proxy.descriptors import OUT_OF_DESCRIPTORS
 
 logger = logging.getLogger(__name__)
 
@@ -41,14 +43,23 @@ class ProxyMaster(Master):
         self._legacy_log_events.uninstall()  # it walks all addons for each log record, and hides Python's own warning
         self.addons = IndexedAddons(self)
         self.server = proxyserver.Proxyserver()
-        connections = Connections(connections_max, self.server.connections)
+        self._connections = Connections(connections_max, self.server.connections)
         # not ErrorCheck: it ends the process for an error that anybody logged meanwhile; see Listening instead
-        self.addons.add(core.Core(), self.server, connections, next_layer.NextLayer(), Http1(connections.set_deadline))
+        http1 = Http1(self._connections.set_deadline)
+        self.addons.add(core.Core(), self.server, self._connections, next_layer.NextLayer(), http1)
         # Websockets pass as bytes. mitmproxy would take them apart, with a hook for each message; while one runs
         # everything that comes in waits in memory, so that a fast series of previews fills hundreds of megabytes.
         opts.update(keep_host_header=True, connection_strategy="lazy", tcp_timeout=_IDLE_S, websocket=False)
         opts.update(http2=False)  # Http1 has the budgets
         self.addons.add(*addons, listening)
+
+    def _asyncio_exception_handler(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """asyncio reports a hundred times a second, each with a traceback, that it cannot accept a connection."""
+        error = context.get("exception")
+        if isinstance(error, OSError) and error.errno in OUT_OF_DESCRIPTORS:
+            self._connections.say_out_of_descriptors(error)
+        else:
+            super()._asyncio_exception_handler(loop, context)
 
 
 class IndexedAddons(AddonManager):

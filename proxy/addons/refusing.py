@@ -25,11 +25,6 @@ def refuse(flow: http.HTTPFlow, answer: http.Response, sink: Sink) -> None:
     flow.request.stream = True
 
 
-def path_for_log(request: http.Request) -> str:
-    """The path without its query, which may hold a token."""
-    return request.path.partition("?")[0]
-
-
 def _is_short(request: http.Request) -> bool:
     length = request.headers.get("Content-Length", "0")
     return "Transfer-Encoding" not in request.headers and length.isdigit() and int(length) <= _READ_ANYWAY

@@ -94,3 +94,8 @@ def route(method: str, path: str) -> Matched:
         if method in methods and (match := pattern.fullmatch(decoded)):
             return Matched(found, match[1] if pattern.groups else None)
     return Matched(Route.OTHER)
+
+
+def path_for_log(path: str) -> str:
+    """The beginning of the path, without its query, which may hold a token."""
+    return path.partition("?")[0][:200]

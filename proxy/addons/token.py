@@ -9,8 +9,9 @@ from mitmproxy import http
 
 from proxy.addons.access import Access, token_in_header, tokens_in_query, without_cookies, without_tokens
 from proxy.addons.guesses import Guesses
-from proxy.addons.refusing import Sink, path_for_log, refuse
+from proxy.addons.refusing import Sink, refuse
 from proxy.addons.responses import comfy_error
+from proxy.addons.routes import path_for_log
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +74,9 @@ class Token:
     def _count(self, request: http.Request, address: str, wrong: list[str]) -> None:
         for token in wrong:
             if self._guesses.add(address, token, self._clock()):
-                logger.warning("refused %s %s: wrong token from %s", request.method, path_for_log(request), address)
+                logger.warning(
+                    "refused %s %s: wrong token from %s", request.method, path_for_log(request.path), address
+                )
 
     def _take_out(self, request: http.Request) -> None:
         """ComfyUI and its extensions never see the token."""

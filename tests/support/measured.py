@@ -7,6 +7,7 @@ in processor time, because a busy machine stretches every other.
 import asyncio
 import importlib
 import json
+import resource
 import signal
 import sys
 import time
@@ -73,12 +74,19 @@ class Running:
 
 
 @asynccontextmanager
-async def costing(function: Callable[..., Awaitable[Any]], *arguments: Any) -> AsyncIterator[Running]:
+async def costing(
+    function: Callable[..., Awaitable[Any]],
+    *arguments: Any,
+    limit: tuple[int, int] | None = None,
+    log: Path | None = None,
+) -> AsyncIterator[Running]:
+    """*limit* is how many descriptors the process may have, soft and hard; *log* takes what it says."""
     named = f"{function.__module__}:{function.__qualname__}"
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.support.measured", named, json.dumps(arguments)),
+        *(sys.executable, "-m", "tests.support.measured", named, json.dumps(arguments), json.dumps(limit)),
         cwd=_PROJECT,
         stdout=asyncio.subprocess.PIPE,
+        stderr=None if log is None else log.open("wb"),
     )
     try:
         yield Running(process)
@@ -124,7 +132,9 @@ class _Meter:
         self._begin()
 
 
-def _main(named: str, arguments: str) -> None:
+def _main(named: str, arguments: str, limit: str) -> None:
+    if (descriptors := json.loads(limit)) is not None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, tuple(descriptors))
     module, _, name = named.partition(":")
     function = getattr(importlib.import_module(module), name)
     meter = _Meter()

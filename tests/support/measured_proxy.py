@@ -1,6 +1,7 @@
 """The proxy in a process of its own, which tells what it costs, before a ComfyUI whose answers are as long as told."""
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +12,8 @@ from aiohttp import web
 
 from engine.settings import load_settings
 from proxy.app import serve
+from proxy.descriptors import raise_limit
+from proxy.log_budget import LogBudget
 from tests.support.measured import Running, costing
 from tests.support.ports import free_port
 from tests.support.raw_http import raw_client
@@ -21,6 +24,10 @@ _PIECE = 1_000_000
 
 async def serve_proxy(port: int, home: str, comfyui: str) -> None:
     """The proxy itself, until SIGTERM."""
+    logging.basicConfig(level=logging.WARNING)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(LogBudget())
+    raise_limit()
     Path(home).mkdir(exist_ok=True)
     settings = load_settings(None, proxy_port=port, comfyui_url=comfyui, comfy_runpod_home=home)
     await serve(settings, sandbox_endpoint_url="http://127.0.0.1:1/v2")
@@ -94,8 +101,10 @@ class MeasuredProxy:
 
 
 @asynccontextmanager
-async def measured_proxy(home: Path) -> AsyncIterator[MeasuredProxy]:
-    """What it costs counts from here on."""
+async def measured_proxy(
+    home: Path, *, limit: tuple[int, int] | None = None, log: Path | None = None
+) -> AsyncIterator[MeasuredProxy]:
+    """What it costs counts from here on; *limit* and *log* as in :func:`costing`."""
     comfyui, port = AnyComfyUI(), free_port()
     app = web.Application(client_max_size=2**40)
     app.router.add_route("*", "/{path:.*}", comfyui.answer)
@@ -104,7 +113,7 @@ async def measured_proxy(home: Path) -> AsyncIterator[MeasuredProxy]:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     upstream = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:
-        async with costing(serve_proxy, port, str(home), upstream) as running:
+        async with costing(serve_proxy, port, str(home), upstream, limit=limit, log=log) as running:
             proxy = MeasuredProxy(f"http://127.0.0.1:{port}", running, comfyui)
             await until(lambda: _has_warmed_up(proxy))
             await running.cost_so_far()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.addons.refusing import path_for_log, refuse
+from proxy.addons.refusing import refuse
 from proxy.addons.responses import comfy_error
 from tests.support.flows import Sink, answer, asked
 
@@ -26,7 +26,3 @@ def test_a_long_one_flows_into_the_sink(length: dict[str, str]) -> None:
     assert flow.response is None
     assert (flow.request.host, flow.request.port, flow.request.path) == ("127.0.0.1", 4711, "/refused")
     assert flow.request.stream is True
-
-
-def test_no_query_is_logged() -> None:
-    assert path_for_log(asked("GET", "/queue?token=secret").request) == "/queue"

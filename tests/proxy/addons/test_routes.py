@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.addons.routes import Matched, Route, route
+from proxy.addons.routes import Matched, Route, path_for_log, route
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,8 @@ def test_a_request_line_means_one_route(line: str, expected: Matched) -> None:
     method, path = line.split(" ")
 
     assert route(method, path) == expected
+
+
+@pytest.mark.parametrize(("path", "logged"), [("/queue?token=secret", "/queue"), ("/" + "a" * 1000, "/" + "a" * 199)])
+def test_no_query_is_logged_and_no_long_path(path: str, logged: str) -> None:
+    assert path_for_log(path) == logged
