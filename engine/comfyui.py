@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -14,10 +15,12 @@ import aiohttp
 
 from engine.comfyui_folders import ComfyUIFolders, NamedFolders, ServedFile, Whereabouts, named_folders
 from engine.errors import CannotStart
+from engine.http_body import read_up_to
 from engine.model.input_file import Presence
 from engine.settings import is_loopback
 from wire.errors import Unavailable
 from wire.files import Folder
+from wire.limits import MIB
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +29,8 @@ _NO_SUCH_FILE = (400, 403, 404)
 """answers of /view; any other says nothing about the file"""
 _AS_IT_IS = {"Accept-Encoding": "identity"}
 """the file itself, and not a compressed copy that lies beside it"""
+_ANSWER_MAX, _ERROR_MAX = 16 * MIB, 64 * 1024
+"""bytes: the node class with the longest lists of files, and a list of all files, have some MiB"""
 _LOOKS = 2
 """a file may change between the answer and the look at the disk"""
 _WINDOWS = ("nt", "win32")
@@ -148,7 +153,7 @@ class ComfyUI:
             form.add_field("type", folder)
             form.add_field("subfolder", subfolder)
             async with self._request("POST", "/upload/image", timeout=_TRANSFER, data=form) as response:
-                stored = await response.json()
+                stored = await _read_json(response)
         return str(stored["subfolder"]), str(stored["name"])
 
     async def output_folder(self) -> Path | None:
@@ -190,10 +195,7 @@ class ComfyUI:
 
     async def _json[T](self, path: str, kind: type[T], timeout: aiohttp.ClientTimeout = _CALL) -> T:
         async with self._request("GET", path, timeout=timeout) as response:
-            try:
-                body = await response.json()
-            except (aiohttp.ContentTypeError, ValueError) as error:
-                raise ComfyUIRejected(response.status, f"not JSON: {error}") from error
+            body = await _read_json(response)
         if not isinstance(body, kind):
             raise ComfyUIRejected(response.status, f"{path} is not a JSON {kind.__name__}")
         return body
@@ -205,11 +207,23 @@ class ComfyUI:
         try:
             async with self._session.request(method, self.url + path, timeout=timeout, **more) as response:
                 if response.status >= 400:
-                    raise ComfyUIRejected(response.status, await response.text(errors="replace"))
+                    said, _ = await read_up_to(response, _ERROR_MAX)
+                    raise ComfyUIRejected(response.status, said.decode(errors="replace"))
                 yield response
         except (aiohttp.ClientError, TimeoutError) as error:
             reason = str(error) or type(error).__name__
             raise ComfyUIUnavailable(f"ComfyUI at {self.url} does not answer: {reason}") from error
+
+
+async def _read_json(response: aiohttp.ClientResponse) -> Any:
+    """Raises ComfyUIRejected when it is not JSON, or too long."""
+    body, is_whole = await read_up_to(response, _ANSWER_MAX)
+    if not is_whole:
+        raise ComfyUIRejected(response.status, f"more than {_ANSWER_MAX // MIB} MiB")
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ComfyUIRejected(response.status, f"not JSON: {error}") from error
 
 
 async def comfyui_answers(url: str) -> bool:

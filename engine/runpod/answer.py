@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import aiohttp
 
+from engine.http_body import read_up_to
 from wire import plain_json
 from wire.errors import Unavailable
 from wire.limits import MIB
@@ -20,7 +21,6 @@ ANSWER_MAX = MIB
 """bytes, after they were decompressed: an answer without a job's output has some hundreds"""
 _RETRY_AFTER_MAX_S = 60.0
 """a longer wait would be somebody's mistake"""
-_PIECE = 16 * 1024
 
 
 class EndpointUnavailable(Unavailable):
@@ -46,14 +46,8 @@ class Answer:
 
     @classmethod
     async def of(cls, response: aiohttp.ClientResponse) -> Self:
-        """Reads no more than fits into the budget, whatever its length is said to be or it is compressed to."""
-        body = bytearray()
-        async for piece in response.content.iter_chunked(_PIECE):
-            body += piece
-            if len(body) > ANSWER_MAX:
-                response.close()
-                return cls(response.status, bytes(body[:ANSWER_MAX]), response.headers, is_too_long=True)
-        return cls(response.status, bytes(body), response.headers)
+        body, is_whole = await read_up_to(response, ANSWER_MAX)
+        return cls(response.status, body, response.headers, is_too_long=not is_whole)
 
     def json(self) -> dict[str, Any]:
         """Raises EndpointUnavailable when it is not an object."""

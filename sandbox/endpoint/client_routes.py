@@ -74,7 +74,7 @@ class ClientRoutes:
             raise _bad_request(f"body: exceeded max body size of {limit // 1048576}MiB")
         try:
             body = json.loads(raw)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _bad_request(f"body: {error}") from error
         if not isinstance(body, dict) or not isinstance(body.get("input"), dict):
             raise _bad_request("body: input must be an object")

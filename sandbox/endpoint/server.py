@@ -13,7 +13,7 @@ from sandbox.endpoint.service import Options, Service
 from sandbox.endpoint.worker_routes import WorkerRoutes
 from sandbox.endpoint.workers import WorkerCommand, Workers
 
-_BODY_MAX = 128 * 1024 * 1024
+_BODY_MAX = 24 * 1024 * 1024
 """above every limit of the platform, which answers itself"""
 
 

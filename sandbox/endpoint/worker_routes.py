@@ -119,7 +119,7 @@ def _object(raw: bytes) -> dict[str, Any]:
     """The body of a post: a JSON object, or the post is refused."""
     try:
         value = json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise web.HTTPBadRequest(text=f"not JSON: {error}") from error
     if not isinstance(value, dict):
         raise web.HTTPBadRequest(text="not a JSON object")

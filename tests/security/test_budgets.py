@@ -14,11 +14,14 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
+from engine.comfyui import ComfyUI
 from engine.runpod.endpoint import Endpoint
 from tests.support.bombs import gzip_bomb
 from tests.support.measured import cost_of, needs_proc
 from tests.support.served import served
 from wire.ids import RunPodJobId
+from wire.job import JobRequest
+from worker.comfyui.client import ComfyClient
 
 MB = 1_000_000
 GZIP = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
@@ -115,7 +118,7 @@ ANSWERS = {
     "a bomb that refuses a submission": ("run", bomb(b"", b" ", 160 * MB, 400), "EndpointRejected", 0),
     "a bomb in an answer to a cancellation": ("cancel", bomb(b"{", b" ", 160 * MB, 500), _LATER, 0),
     "a bomb in the health": ("health", bomb(b"{", b" ", 160 * MB), _LATER, 0),
-    "brackets in the health": ("health", plain(b"", b"[", 900_000), _LATER, 0),
+    "brackets in the health": ("health", plain(b"[" * 900_000, b"x", 0), _LATER, 0),
 }
 
 
@@ -135,3 +138,58 @@ async def test_an_error_too_long_to_be_shown_does_not_hide_that_the_job_has_ende
             "StatusReply(status='FAILED', output=None, error=None, delay_ms=None, execution_ms=None, worker_id=None)",
             0,
         ]
+
+
+# -- ComfyUI's answers, to the proxy and to the worker beside it
+
+
+async def ask_comfyui(url: str, question: str) -> str:
+    """The name of the error that came of a question; else what the answer was."""
+    async with aiohttp.ClientSession() as session:
+        ours, workers = ComfyUI(url, session), ComfyClient(url, session)
+        asks: dict[str, Callable[[], Any]] = {
+            "version": ours.version,
+            "class": lambda: ours.node_info("A"),
+            "files": lambda: ours.listed("output"),
+            "folders": ours.named_folders,
+            "worker's stats": workers.stats,
+            "worker's definitions": workers.node_definitions,
+            "worker's history": lambda: workers.history("p"),
+            "worker's prompt": lambda: workers.submit(JobRequest(workflow={}), "p", "c"),
+        }
+        try:
+            return str(await asks[question]())[:100]
+        except Exception as error:  # noqa: BLE001  the test compares its name
+            return type(error).__name__
+
+
+_LONG = {status: plain(b"", b"[", 100 * MB, status=status) for status in (200, 400, 500)}
+_DEEP = plain(b"[" * 900_000, b"x", 0)
+FROM_COMFYUI = {
+    "its version": ("version", _LONG[200], "None"),
+    "its version, as a bomb": ("version", bomb(b"{", b" ", 160 * MB), "None"),
+    "its version, nested": ("version", _DEEP, "None"),
+    "a class": ("class", _LONG[200], "ComfyUIRejected"),
+    "a class, as an error": ("class", _LONG[500], "ComfyUIRejected"),
+    "a class, nested": ("class", _DEEP, "ComfyUIRejected"),
+    "a list of files": ("files", _LONG[200], "-1"),
+    "its folders": ("folders", _LONG[200], "NamedFolders"),
+    "a worker's stats, nested": ("worker's stats", _DEEP, "None"),
+    "a worker's history, nested": ("worker's history", _DEEP, "ComfyUnreachable"),
+    "a worker's refusal, nested": ("worker's prompt", plain(b"[" * 900_000, b"x", 0, status=400), "PromptRefused"),
+}
+
+
+@needs_proc
+@pytest.mark.parametrize(("question", "body", "outcome"), FROM_COMFYUI.values(), ids=FROM_COMFYUI)
+async def test_an_answer_of_comfyuis_has_a_budget(question: str, body: Body, outcome: str) -> None:
+    async with answering(body) as url:
+        cost = await cost_of(ask_comfyui, url, question)
+
+    assert cost.outcome.startswith(outcome)
+    cost.require()
+
+
+async def test_a_workers_comfyui_may_say_much_and_not_anything() -> None:
+    async with answering(plain(b"{", b" ", 300 * MB)) as url:
+        assert await ask_comfyui(url, "worker's definitions") == "ComfyUnreachable"

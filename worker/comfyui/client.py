@@ -1,7 +1,6 @@
 """ComfyClient: the calls that the worker makes to its own ComfyUI, and its websocket. Errors say whose fault it is."""
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,9 +9,11 @@ from urllib.parse import quote
 
 import aiohttp
 
+from wire import plain_json
 from wire.comfy import Message, ServerMessage, parse_binary, parse_text, render_text
 from wire.errors import WireError
 from wire.job import JobRequest
+from wire.limits import MIB
 
 logger = logging.getLogger(__name__)
 
@@ -20,6 +21,11 @@ _TIMEOUT = aiohttp.ClientTimeout(total=30)
 _PROBE_S = 5.0
 _SUBMIT_TIMEOUT = aiohttp.ClientTimeout(total=300)
 """ComfyUI validates before it answers: it opens input files, and may wait for a busy interpreter"""
+_ANSWER_MAX = 128 * MIB
+"""bytes: all node definitions have some tens of MiB"""
+_MESSAGE_MAX = 64 * MIB
+"""bytes of a message of the websocket: a picture that a node delivers by it"""
+_PIECE = 64 * 1024
 _CLOSED = (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
 
 
@@ -132,7 +138,7 @@ class ComfyClient:
         """A websocket that announced itself before the caller goes on."""
         try:
             async with asyncio.timeout(_TIMEOUT.total):
-                socket = await self._http.ws_connect(f"{self._url}/ws?clientId={client_id}", max_msg_size=0)
+                socket = await self._http.ws_connect(f"{self._url}/ws?clientId={client_id}", max_msg_size=_MESSAGE_MAX)
                 hello = Message("feature_flags", {"supports_preview_metadata": True})
                 await socket.send_str(render_text(hello))
         except (aiohttp.ClientError, OSError) as error:  # OSError: TimeoutError and the socket's own
@@ -147,7 +153,7 @@ class ComfyClient:
     ) -> dict[str, Any]:
         try:
             async with self._http.request(method, self._url + path, json=body, timeout=timeout) as response:
-                text = await response.text()
+                text = await _text(response)
         except (aiohttp.ClientError, OSError) as error:
             raise ComfyUnreachable(f"{method} {path}: {error or 'timed out'}") from error
         if response.status >= 400:
@@ -155,9 +161,20 @@ class ComfyClient:
         return _parsed(text)
 
 
+async def _text(response: aiohttp.ClientResponse) -> str:
+    """Raises ComfyUnreachable for an answer that is too long."""
+    body = bytearray()
+    async for piece in response.content.iter_chunked(_PIECE):
+        body += piece
+        if len(body) > _ANSWER_MAX:
+            response.close()
+            raise ComfyUnreachable(f"{response.url.path}: the answer has more than {_ANSWER_MAX // MIB} MiB")
+    return body.decode(errors="replace")
+
+
 def _parsed(text: str) -> dict[str, Any]:
     try:
-        value = json.loads(text) if text else {}
+        value = plain_json.loads(text) if text else {}
     except ValueError as error:
         raise ComfyUnreachable(f"not JSON: {text[:80]!r}") from error
     return value if isinstance(value, dict) else {}
@@ -168,7 +185,7 @@ def _refusal(call: str, status: int, text: str) -> Exception:
     if call != "POST /prompt":
         return ComfyUnreachable(f"{call}: {status} {text[:200]}")
     try:
-        value = json.loads(text)
+        value = plain_json.loads(text)
         return PromptRefused(dict(value["error"]), dict(value.get("node_errors") or {}))
     except (ValueError, KeyError, TypeError):
         error = {"type": "refused", "message": f"ComfyUI answered {status}", "details": text[:2000], "extra_info": {}}
