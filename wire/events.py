@@ -15,7 +15,7 @@ from wire.files import FileRef, MissingFile, Sha256
 from wire.limits import BATCH_EVENTS_MAX, EVENT_DEPTH_MAX, EVENT_VALUES_MAX, PROTOCOL
 from wire.plain_json import count_values, portable
 
-_PIECE_EVENTS = 100
+_PIECE_EVENTS, _PIECE_VALUES = 100, 10_000
 """about ten milliseconds of work"""
 
 
@@ -342,7 +342,7 @@ def decode_pieces(value: object) -> Iterator[Batch]:
     if not isinstance(value, dict) or not isinstance(value.get("events"), list):
         raise WireError("a stream chunk is not a batch of events: check that the endpoint runs this project's image")
     if value.get("protocol") != PROTOCOL:
-        raise WireError(f"the worker speaks protocol {value.get('protocol')!r}, this proxy {PROTOCOL}")
+        raise WireError(f"the worker speaks protocol {repr(value.get('protocol'))[:40]}, this proxy {PROTOCOL}")
     if len(value["events"]) > BATCH_EVENTS_MAX:
         raise WireError(f"a batch of {len(value['events']):,} events: a worker sends {BATCH_EVENTS_MAX:,} at most")
     with _unreadable():
@@ -359,7 +359,7 @@ def _pieces(events: Sequence[Any]) -> Iterator[list[Any]]:
         values = count_values(item, EVENT_VALUES_MAX, EVENT_DEPTH_MAX)
         if values > EVENT_VALUES_MAX:
             raise WireError(f"an event has more than {EVENT_VALUES_MAX:,} values, or is nested too deeply")
-        if len(piece) == _PIECE_EVENTS or size + values > EVENT_VALUES_MAX:
+        if len(piece) == _PIECE_EVENTS or (piece and size + values > _PIECE_VALUES):
             yield piece
             piece, size = [], 0
         piece.append(item)

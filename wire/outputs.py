@@ -32,7 +32,9 @@ class OutputFile:
 
 def output_files(output: Mapping[str, Any]) -> tuple[OutputFile, ...]:
     """The files in the output and temp folders that *output* names, each once, in order."""
-    named = [file for key, value in output.items() for file in _named(key, value)]
+    named: list[OutputFile] = []
+    for key, value in output.items():
+        _collect(key, value, named)
     certain = {file for file in named if file.certain}
     return tuple(replace(file, certain=file in certain) for file in dict.fromkeys(named))
 
@@ -49,18 +51,19 @@ def model_key(key: str, value: Any) -> ItemKey | None:
     return "output", *split(value)
 
 
-def _named(key: str, value: Any) -> Iterator[OutputFile]:
-    match value:
-        case {"filename": str(filename)}:
-            yield from _item(filename, value)
-        case dict():
+def _collect(key: str, value: Any, named: list[OutputFile]) -> None:
+    """Adds the files below *key*. Plain tests instead of patterns: an output may have tens of thousands of values."""
+    if isinstance(value, list | tuple):
+        for item in value:
+            _collect(key, item, named)
+    elif isinstance(value, dict):
+        if isinstance(filename := value.get("filename"), str):
+            named += _item(filename, value)
+        else:
             for name, item in value.items():
-                yield from _named(name, item)
-        case list() | tuple():
-            for item in value:
-                yield from _named(key, item)
-        case _ if (model := model_key(key, value)) is not None:
-            yield OutputFile("output", *model[1:], certain=False)
+                _collect(name, item, named)
+    elif isinstance(value, str) and (model := model_key(key, value)) is not None:
+        named.append(OutputFile("output", *model[1:], certain=False))
 
 
 def _item(filename: str, item: dict[str, Any]) -> Iterator[OutputFile]:

@@ -107,7 +107,9 @@ class LargeFiles:
             case Volume(path=path) if path == key and self._volume is not None:
                 return _from_store(self._volume, path, start)
             case _:
-                raise LargeFileLost(f"{file.filename} lies where this proxy does not fetch it: {file.source.kind}")
+                raise LargeFileLost(
+                    f"{file.filename[:200]} lies where this proxy does not fetch it: {file.source.kind}"
+                )
 
     async def _from_address(self, url: str, start: int) -> AsyncGenerator[bytes, None]:
         """Errors name the host only: the address is a secret."""

@@ -69,10 +69,10 @@ def require_whole(path: Path, file: FileRef) -> None:
     """Raises FileDamaged when the part is not what *file* announced; what is wrong rather than short is removed."""
     size = size_of(path)
     if size < file.size or not path.exists():
-        raise FileDamaged(f"{file.filename}: {size} of {file.size} bytes arrived")
+        raise FileDamaged(f"{file.filename[:200]}: {size} of {file.size} bytes arrived")
     if size > file.size or sha256_of(path) != file.sha256:
         path.unlink()
-        raise FileDamaged(f"{file.filename}: arrived with another content than the worker sent")
+        raise FileDamaged(f"{file.filename[:200]}: arrived with another content than the worker sent")
 
 
 def sweep_parts(parts: Path, active: frozenset[str]) -> None:

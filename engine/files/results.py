@@ -283,7 +283,7 @@ class ResultFiles:
                 await self._large.fetch(prompt_id, file, path)
         except LargeFileLost as error:
             if await asyncio.to_thread(size_of, path) < file.size:
-                raise FileDamaged(f"{file.filename}: {error}") from error
+                raise FileDamaged(f"{file.filename[:200]}: {error}") from error
 
     async def _place(
         self, prompt_id: PromptId, folder: Folder, subfolder: str, results: Sequence[_Result]
@@ -344,7 +344,7 @@ def _key(file: FileRef) -> ItemKey:
 def _local_event(event: NodeOutput, names: Mapping[ItemKey, ItemKey], lost: Sequence[LostFile]) -> NodeOutput:
     output = event.output
     if output is not None:
-        output = localised(without(output, [one.item for one in lost]), names)
+        output = localised(without(output, {one.item for one in lost}), names)
     return event.model_copy(update={"output": output, "files": (), "missing": ()})
 
 

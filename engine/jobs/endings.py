@@ -113,7 +113,7 @@ def _incomplete(
     lost = tuple(lost)
     end = _failed(translator, "ResultIncomplete", explain_lost([(one.item, one.reason) for one in lost]), now_ms=now_ms)
     entry = _entry(history, names)
-    gone = [one.item for one in lost]
+    gone = {one.item for one in lost}
     outputs = {node: without(output, gone) for node, output in entry.outputs.items()}
     told = translator.entry(completed=False)
     return replace(end, entry=Entry(outputs=outputs, status=told.status, meta=entry.meta), fetchable=True)

@@ -110,8 +110,9 @@ def _received_by(receive: Receive) -> Callable[[object], Awaitable[None]]:
     async def take(output: object) -> None:
         try:
             for piece in decode_pieces(output):
-                await receive(Received(piece))
                 await asyncio.sleep(0)  # a batch may be long, and others wait
+                await receive(Received(piece))
+                await asyncio.sleep(0)
         except WireError as error:
             await receive(Unreadable(str(error)))
 

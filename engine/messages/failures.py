@@ -9,6 +9,8 @@ from wire.ids import PromptId
 from wire.outputs import ItemKey
 
 _LOOK_AT_LOGS = "The endpoint's worker logs say more. Press Run to try again."
+_TEXT_MAX, _LINES_MAX = 10_000, 200
+"""characters of a text, and lines of a list"""
 _OUT_OF_MEMORY = (
     "The endpoint's GPU ran out of memory. Choose one with more memory in the endpoint's settings, "
     "or a smaller picture, batch or model."
@@ -60,6 +62,11 @@ _UNCERTAIN = (
 )
 
 
+def short(text: str) -> str:
+    """*text* as long as somebody reads it, from its beginning."""
+    return text if len(text) <= _TEXT_MAX else f"{text[:_TEXT_MAX]}… [{len(text) - _TEXT_MAX:,} more characters]"
+
+
 def explain_uncertain(reason: str) -> str:
     """Nobody knows whether RunPod accepted the job."""
     return f"{reason}\n\n{_UNCERTAIN}"
@@ -67,10 +74,11 @@ def explain_uncertain(reason: str) -> str:
 
 def explain_lost(lost: Iterable[tuple[ItemKey, str]]) -> str:
     """Files of a result that did not arrive, each with the reason."""
-    lines = [f"  {'/'.join(part for part in item if part)}: {reason}" for item, reason in lost]
+    lines = [f"  {short('/'.join(part for part in item if part))}: {short(reason)}" for item, reason in lost]
     files = "A file" if len(lines) == 1 else f"{len(lines)} files"
+    named = [*lines[:_LINES_MAX], *(["  …"] if len(lines) > _LINES_MAX else [])]
     return "\n".join(
-        [f"{files} of the result did not arrive:", *lines, "", "The rest is saved. Press Run to try again."]
+        [f"{files} of the result did not arrive:", *named, "", "The rest is saved. Press Run to try again."]
     )
 
 
@@ -81,7 +89,7 @@ def explain_refused_parts(node_errors: Mapping[str, Any]) -> str:
 
 def error_sentence(error: Mapping[str, Any]) -> str:
     """The payload of an ``execution_error`` in one line: the node, and what it says."""
-    message = str(advised(dict(error)).get("exception_message") or "ComfyUI gave no reason").strip()
+    message = short(str(advised(dict(error)).get("exception_message") or "ComfyUI gave no reason").strip())
     node_id = error.get("node_id")
     return f"{error.get('node_type') or 'node'} #{node_id}: {message}" if node_id else message
 
@@ -95,7 +103,7 @@ def execution_error(
         "node_id": node_id,
         "node_type": node_type,
         "executed": [],
-        "exception_message": message,
+        "exception_message": short(message),
         "exception_type": error_type,
         "traceback": [],
         "current_inputs": {},
@@ -119,9 +127,9 @@ def _raised(error: str) -> str:
     """RunPod's SDK reports what a handler raised as a JSON text; its message and traceback, else *error* itself."""
     try:
         value = json.loads(error)
-        return f"{value['error_message']}\n{value.get('error_traceback', '')}".strip()
-    except (ValueError, KeyError, TypeError):
-        return error
+        return short(f"{value['error_message']}\n{value.get('error_traceback', '')}".strip())
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return short(error)
 
 
 def explain_rejection(event: PromptRejected) -> tuple[str, str, str, str]:
@@ -132,14 +140,14 @@ def explain_rejection(event: PromptRejected) -> tuple[str, str, str, str]:
     for node_id, problem in event.node_errors.items():
         kind = problem.get("class_type", "") if isinstance(problem, dict) else ""
         return node_id, str(kind), "PromptRejected", refused_nodes(event.node_errors)
-    message = str(event.error.get("message", "refused"))
-    details = str(event.error.get("details", ""))
+    message = short(str(event.error.get("message", "refused")))
+    details = short(str(event.error.get("details", "")))
     return "", "", "PromptRejected", f"{message}: {details}" if details else message
 
 
 def refused_nodes(node_errors: Mapping[str, Any]) -> str:
     """One line for each node that ComfyUI refused, with its reasons; *node_errors* are ComfyUI's own."""
-    return "\n".join(_reason(node_id, problem) for node_id, problem in node_errors.items())
+    return short("\n".join(_reason(node_id, problem) for node_id, problem in node_errors.items()))
 
 
 def refused_part(node_errors: Mapping[str, Any], executed: Iterable[str]) -> dict[str, Any]:
@@ -175,7 +183,8 @@ def explain_worker(event: WorkerFailed) -> tuple[str, str]:
     """Error type and text: what happened, what to do, and the tail of ComfyUI's log when the worker sent one."""
     tail = event.diagnostics.get("log_tail")
     lines = "\n".join(str(line) for line in tail[-20:]) if isinstance(tail, list) else ""
-    return event.error_type, "\n\n".join(filter(None, (event.message, _WORKER.get(event.error_type), lines)))
+    told = (short(event.message), _WORKER.get(event.error_type), short(lines))
+    return event.error_type[:200], "\n\n".join(filter(None, told))
 
 
 def advised(error: dict[str, Any]) -> dict[str, Any]:

@@ -46,6 +46,10 @@ class StatusDue:
 BrowserMessage = Message | PreviewFrame | TextFrame | StatusDue
 
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
+NODES_MAX = 5_000
+"""nodes whose progress is shown, all of them in each message: no prompt has as many"""
+_SAID_MAX = 1_000
+"""characters of what a prompt waits for"""
 _STILL = (WorkerState, FileChunk, FilesKept, JobsFound, Omitted, Unknown)
 """events after which the person waits for the same as before"""
 
@@ -57,7 +61,8 @@ class MessageTranslator:
     prompt_id: PromptId
     nodes: dict[str, dict[str, Any]] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
-    executed: list[str] = field(default_factory=list)
+    executed: dict[str, None] = field(default_factory=dict)
+    """the nodes that have run, in their order"""
     cached: frozenset[str] = frozenset()
     node: str | None = None
     """the node that runs"""
@@ -84,6 +89,7 @@ class MessageTranslator:
 
         Frontends from 1.35 mark a prompt as initializing when the text has "Waiting for a machine" in it.
         """
+        text = text[:_SAID_MAX]
         if text != self.said:
             self.said = text
             yield Message("notification", {"value": text, "id": self.prompt_id})
@@ -181,9 +187,11 @@ class MessageTranslator:
 
     def _progressed(self, event: NodesProgressed) -> Message:
         for node, progress in event.nodes.items():
+            if node not in self.nodes and len(self.nodes) >= NODES_MAX:
+                continue
             self.nodes[node] = {**progress.model_dump(), "prompt_id": self.prompt_id}
-            if progress.state == "finished" and node not in self.executed and node not in self.cached:
-                self.executed.append(node)
+            if progress.state == "finished" and node not in self.cached:
+                self.executed.setdefault(node)
         return Message("progress_state", {"prompt_id": self.prompt_id, "nodes": dict(self.nodes)})
 
     def _step(self, event: StepProgress) -> dict[str, Any]:

@@ -111,7 +111,9 @@ class Sockets:
 
     def notice(self, severity: str, summary: str, detail: str) -> None:
         """Show a toast in every open page; our own script there listens for it."""
-        message = Message("runpod.notice", {"severity": severity, "summary": summary, "detail": detail, "life": 8000})
+        message = Message(
+            "runpod.notice", {"severity": severity, "summary": summary, "detail": detail[:1000], "life": 8000}
+        )
         for socket in self._open:
             socket.send(message)
 

@@ -7,12 +7,16 @@ import pytest
 from engine.messages.failures import (
     advised,
     advised_status,
+    error_sentence,
+    execution_error,
+    explain_lost,
     explain_platform,
     explain_rejection,
     explain_worker,
     refused_part,
 )
 from wire.events import PromptRejected, WorkerFailed
+from wire.ids import PromptId
 
 RAISED = json.dumps({"error_type": "<class 'ValueError'>", "error_message": "boom", "error_traceback": "Traceback: x"})
 
@@ -86,3 +90,26 @@ def test_an_error_of_the_graph_stays_as_comfyui_put_it() -> None:
     error = {"exception_type": "ValueError", "exception_message": "boom\n"}
 
     assert advised(error) == error
+
+
+LONG = "x" * 1_000_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        explain_platform("FAILED", LONG)[1],
+        explain_platform("FAILED", json.dumps({"error_message": LONG, "error_traceback": LONG}))[1],
+        explain_platform("FAILED", "[" * 100_000)[1],
+        explain_worker(WorkerFailed(error_type=LONG, message=LONG, diagnostics={"log_tail": [LONG] * 20}))[1],
+        explain_rejection(PromptRejected(error={"message": LONG, "details": LONG}))[3],
+        explain_rejection(PromptRejected(error={}, node_errors={LONG: {"errors": []}}))[3],
+        explain_lost([(("output", LONG, LONG), LONG)] * 1000),
+        error_sentence({"exception_message": LONG}),
+        execution_error(PromptId("p"), "x", LONG, now_ms=1)["exception_message"],
+    ],
+    ids=range(9),
+)
+def test_no_text_is_longer_than_somebody_reads(text: str) -> None:
+    assert len(text) < 10_000_000
+    assert "more characters" in text

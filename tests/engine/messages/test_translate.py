@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from engine.messages.translate import MessageTranslator, StatusDue
+from engine.messages.translate import NODES_MAX, MessageTranslator, StatusDue
 from wire.comfy import Message, PreviewFrame, TextFrame
 from wire.events import (
     HistoryEntry,
@@ -160,7 +160,7 @@ def test_what_was_kept_does_not_count_as_executed() -> None:
     for event in (NodesCached(nodes=("1",), timestamp=1), running("1", "finished"), running("2", "finished")):
         list(display.messages(event, 0))
 
-    assert display.executed == ["2"]
+    assert list(display.executed) == ["2"]
 
 
 def test_what_a_prompt_waits_for_is_said_once_and_taken_back_when_it_moves() -> None:
@@ -190,3 +190,26 @@ def test_progress_text_without_a_tag_is_as_it_was(text: str) -> None:
 
     assert isinstance(frame, TextFrame)
     assert frame.text == text
+
+
+def test_no_more_nodes_are_shown_than_a_prompt_has() -> None:
+    display = MessageTranslator(PromptId("p"))
+    for turn in range(3):
+        nodes = {f"{turn}-{at}": progress(f"{turn}-{at}") for at in range(NODES_MAX // 2)}
+        (message,) = display.fenced(NodesProgressed(nodes=nodes), 1)
+    (again,) = display.fenced(NodesProgressed(nodes={"0-0": progress("0-0", "running")}), 1)
+
+    assert isinstance(message, Message)
+    assert isinstance(again, Message)
+    assert len(message.data["nodes"]) == NODES_MAX
+    assert again.data["nodes"]["0-0"]["state"] == "running"
+
+
+def progress(node: str, state: str = "finished") -> NodeProgress:
+    return NodeProgress(value=1, max=1, state=state, node_id=node)
+
+
+def test_what_a_prompt_waits_for_is_a_sentence() -> None:
+    (message,) = MessageTranslator(PromptId("p")).waiting("x" * 100_000)
+
+    assert len(message.data["value"]) == 1000
