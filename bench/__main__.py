@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from bench import durability, files, jobs, lists, pages, relay, traffic
+from bench import durability, files, jobs, lists, neighbour, pages, relay, traffic
 from bench.process import Target, bare_mitmproxy, measurable
 from bench.report import Row, table, write
 from tests.support.browser import chromium
@@ -83,6 +83,7 @@ ALONE: dict[str, Measure] = {
     "files": _on_linux("files", files.both_ways),
     "websocket": _on_linux("websocket", relay.relayed),
     "previews": _on_linux("previews", relay.memory),
+    "crowd": _on_linux("crowd", neighbour.asked),
 }
 """each starts what it needs"""
 

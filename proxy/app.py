@@ -25,6 +25,7 @@ from proxy.addons.access import Access
 from proxy.addons.features import Features
 from proxy.addons.guard import Guard
 from proxy.addons.history import History
+from proxy.addons.in_turn import InTurn
 from proxy.addons.jobs import Jobs
 from proxy.addons.master import run_front
 from proxy.addons.panel import Panel
@@ -90,6 +91,7 @@ async def _serve(
         Reroute(sockets, SECRET_HEADER),
         Streaming(),
         ViewedFiles(),
+        InTurn(),
         Panel(overview.status, overview.jobs, JobActions(dispatcher, store, _new_id, _now_ms).act),
         Submit(comfyui, dispatcher, store, _new_id, _now_ms),
         Queue(dispatcher, store),

@@ -35,7 +35,7 @@ class Connections:
         self._looking: asyncio.Task[None] | None = None
 
     def client_connected(self, client: Client) -> None:
-        if len(self._handlers) > self._most:
+        if len(self._handlers) > self._most and not self._make_room():
             client.error = "too many connections"
             self._seldom("there are %d connections already: new ones are turned away", self._most)
             return
@@ -86,6 +86,16 @@ class Connections:
             self._close(self._handlers[connection])
         if overdue:
             logger.info("closed %d connections that did not send a whole request in time", len(overdue))
+
+    def _make_room(self) -> bool:
+        """Close the one that has kept us waiting longest for a request: a crowd that asks nothing shuts nobody out."""
+        waiting = next(iter(self._deadlines), None)
+        if waiting is None:
+            return False
+        del self._deadlines[waiting]
+        self._close(self._handlers[waiting])
+        self._seldom("there are %d connections already: those that ask for nothing are closed", self._most)
+        return True
 
     def _close(self, handler: ConnectionHandler) -> None:
         with contextlib.suppress(KeyError):  # it has just closed by itself

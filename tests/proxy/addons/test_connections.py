@@ -87,11 +87,25 @@ async def test_one_that_has_left_is_forgotten() -> None:
     assert bed.overdue(1000) == []
 
 
-async def test_too_many_are_turned_away_and_that_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
-    bed = Bed(most=2)
-    clients = [bed.connect() for _ in range(5)]
+async def test_of_too_many_those_are_closed_that_ask_for_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    bed = Bed(most=3)
+    asking, *silent = [bed.connect() for _ in range(3)]
+    bed.connections.set_deadline(asking.id, None)
+    new = [bed.connect() for _ in range(2)]
 
-    assert [client.error for client in clients] == [None, None, *["too many connections"] * 3]
+    assert bed.closed == [client.id for client in silent]
+    assert [client.error for client in new] == [None, None]
+    assert caplog.text.count("there are 3 connections already") == 1
+
+
+async def test_too_many_that_ask_are_turned_away_and_that_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    bed = Bed(most=2)
+    for _ in range(2):
+        bed.connections.set_deadline(bed.connect().id, None)
+    clients = [bed.connect() for _ in range(3)]
+
+    assert [client.error for client in clients] == ["too many connections"] * 3
+    assert bed.closed == []
     assert caplog.text.count("there are 2 connections already") == 1
 
 
