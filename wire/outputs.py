@@ -52,10 +52,11 @@ def model_key(key: str, value: Any) -> ItemKey | None:
 
 
 def _collect(key: str, value: Any, named: list[OutputFile]) -> None:
-    """Adds the files below *key*. Plain tests instead of patterns: an output may have tens of thousands of values."""
+    """Adds the files below *key*. Plain tests, and none for numbers: an output may have tens of thousands of values."""
     if isinstance(value, list | tuple):
         for item in value:
-            _collect(key, item, named)
+            if isinstance(item, dict | list | tuple | str):
+                _collect(key, item, named)
     elif isinstance(value, dict):
         if isinstance(filename := value.get("filename"), str):
             named += _item(filename, value)

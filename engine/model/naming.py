@@ -86,7 +86,7 @@ def localised(output: Mapping[str, Any], names: Mapping[ItemKey, ItemKey]) -> di
 
 def _localised(value: Any, key: str, names: Mapping[ItemKey, ItemKey]) -> Any:
     if isinstance(value, list):
-        return [_localised(item, key, names) for item in value]
+        return [_localised(item, key, names) if isinstance(item, dict | list | str) else item for item in value]
     if isinstance(value, dict):
         return _renamed(value, names) if "filename" in value else localised(value, names)
     model = model_key(key, value)
