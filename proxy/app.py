@@ -91,12 +91,9 @@ async def _serve(
         Reroute(sockets, SECRET_HEADER),
         Streaming(),
         ViewedFiles(),
-        InTurn(),
         Panel(overview.status, overview.jobs, JobActions(dispatcher, store, _new_id, _now_ms).act),
         Submit(comfyui, dispatcher, store, _new_id, _now_ms),
-        Queue(dispatcher, store),
-        History(store),
-        Jobs(dispatcher, store),
+        *_lists(dispatcher, store),
         Features(),
         Upstream(settings.comfyui_url),
     ]
@@ -114,6 +111,11 @@ async def _serve(
             )
     finally:
         await sockets.stop()
+
+
+def _lists(dispatcher: Dispatcher, store: JobStore) -> list[object]:
+    """The addons that merge jobs into ComfyUI's lists."""
+    return [InTurn(), Queue(dispatcher, store), History(store), Jobs(dispatcher, store)]
 
 
 def _guards(settings: Settings, sink: Sink) -> list[object]:

@@ -336,9 +336,7 @@ def decode_batch(value: object) -> Batch:
 
 
 def decode_pieces(value: object) -> Iterator[Batch]:
-    """The same batch as several small ones, at least one, each of which is made when it is asked for: all at once may
-    take seconds.
-    """
+    """The same batch in pieces, at least one, each decoded when it is asked for: all at once may take seconds."""
     if not isinstance(value, dict) or not isinstance(value.get("events"), list):
         raise WireError("a stream chunk is not a batch of events: check that the endpoint runs this project's image")
     if value.get("protocol") != PROTOCOL:

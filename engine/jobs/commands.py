@@ -185,7 +185,7 @@ class StatusChanged:
 
 @dataclass(frozen=True, slots=True)
 class GoOn:
-    """There is more to be dealt with: let others have their turn first. Answered: GoOn."""
+    """There is more to be dealt with: let others have their turn first. Answered: TurnCame."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ class PauseOver:
 
 
 @dataclass(frozen=True, slots=True)
-class GoOn:
+class TurnCame:
     """Others have had their turn: there is more to be dealt with."""
 
 
@@ -187,7 +187,7 @@ RunEvent = (
     | CancelWanted
     | TryNow
     | PauseOver
-    | GoOn
+    | TurnCame
     | Staged
     | Failed
     | CannotNow

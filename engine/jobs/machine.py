@@ -111,7 +111,7 @@ class RunMachine:
                     self._try_again(event.wait)
             case on.TryNow():
                 self._try_now()
-            case on.GoOn():
+            case on.TurnCame():
                 pass
             case on.CancelWanted():
                 self._want_cancel()

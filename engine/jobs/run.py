@@ -203,7 +203,7 @@ class JobRun:
             case do.ForgetPause():
                 self._stop(("pause", command.wait))
             case do.GoOn():
-                asyncio.get_running_loop().call_soon(self._told, on.GoOn())
+                asyncio.get_running_loop().call_soon(self._told, on.TurnCame())
             case do.End():
                 self._end(command)
             case do.AppendChunk() | do.DiscardParts():

@@ -94,7 +94,7 @@ class Connections:
             return False
         del self._deadlines[waiting]
         self._close(self._handlers[waiting])
-        self._seldom("there are %d connections already: those that ask for nothing are closed", self._most)
+        self._seldom("there are %d connections already: the ones without a request are closed", self._most)
         return True
 
     def _close(self, handler: ConnectionHandler) -> None:

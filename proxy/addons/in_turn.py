@@ -31,7 +31,7 @@ class Turn:
 
 
 class InTurn:
-    """The addon; the first of those that wait for anything."""
+    """The addon; it comes before those that read the lists."""
 
     def __init__(self) -> None:
         self._slots = asyncio.Semaphore(AT_ONCE)

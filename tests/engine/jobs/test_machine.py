@@ -362,8 +362,8 @@ def test_many_events_are_dealt_with_some_at_a_time_and_the_job_ends_after_the_la
     texts = [NodeStarted(node="9")] * (2 * APPLIED_MAX)
     play >> received(output(A), *texts, finished(A), first=1) << [do.RecordProgress, do.SaveOutput]
     play >> saved(play, A) << do.GoOn
-    play >> on.GoOn() << do.GoOn
-    play >> on.GoOn() << do.End
+    play >> on.TurnCame() << do.GoOn
+    play >> on.TurnCame() << do.End
 
     assert play.end.state is JobState.COMPLETED
     assert [message.type for message in play.messages].count("executing") == 2 * APPLIED_MAX + 1
