@@ -70,7 +70,7 @@ DECORATION: Sequence[dict[str, Any]] = (
     {"kind": "node_output", "node": TEXT_NODE, "display_node": TEXT_NODE, "output": _OUTPUT, "files": [],
      "missing": [_MISSING]},
     {"kind": "node_blocked", "error": _ERROR},
-    {"kind": "file_chunk", "transfer": 0, "offset": 0, "data": "eA=="},
+    {"kind": "file_chunk", "transfer": 0, "offset": 0, "data": "eA==", "size": 1},
     {"kind": "jobs_found", "jobs": {"p": "j"}},
     {"kind": "files_kept", "sha256": [_SHA]},
     {"kind": "omitted"},
