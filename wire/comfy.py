@@ -15,6 +15,8 @@ _PREVIEW, _TEXT, _PREVIEW_WITH_METADATA = 1, 3, 4
 _HEAD_MAX = 64 * 1024
 """bytes before the picture or the text: a node's id, or the metadata of a preview"""
 _IMAGE_KINDS = {1: "image/jpeg", 2: "image/png"}
+_PICTURES = (b"\xff\xd8", b"\x89PNG")
+"""how what ComfyUI sends as a preview begins; custom nodes put bytes of their own before it"""
 
 RESULT_TYPE = "image/png"
 """A frame of this type is not a preview but a picture that a node delivers this way, and must not be dropped.
@@ -23,12 +25,45 @@ Source: ComfyUI custom_nodes/websocket_image_save.py; the previews of samplers a
 """
 
 
+OWN_TYPES = frozenset(
+    {
+        *("status", "feature_flags", "execution_start", "execution_cached", "executing", "executed", "progress"),
+        *("progress_state", "execution_success", "execution_error", "execution_interrupted", "notification", "logs"),
+        *("b_preview", "b_preview_with_metadata", "progress_text", "display_component", "asset_download"),
+        *(
+            "asset_export",
+            "reconnecting",
+            "reconnected",
+            "promptQueueing",
+            "promptQueued",
+            "graphChanged",
+            "graphCleared",
+        ),
+    }
+)
+"""messages of ComfyUI's own, and events that its page raises by itself (frontend, scripts/api.ts); see is_own"""
+_OWN_PREFIXES = ("runpod.", "assets.", "comfy.")
+
+
+def is_own(kind: str) -> bool:
+    """Whether a message of this type is ComfyUI's or ours; the others come from custom nodes."""
+    return kind in OWN_TYPES or kind.lower().startswith(_OWN_PREFIXES)
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """A text message: ``{"type": …, "data": …}``."""
 
     type: str
     data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CustomMessage:
+    """A text message of a custom node, to its own script in the page: *data* is any JSON."""
+
+    type: str
+    data: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +95,22 @@ class TextFrame:
 
 @dataclass(frozen=True, slots=True)
 class UnknownFrame:
-    """A binary frame of a newer ComfyUI."""
+    """A binary frame of a custom node or of a newer ComfyUI, as it came."""
 
-    kind: int
-
-
-ServerMessage = Message | PreviewFrame | TextFrame | UnknownFrame
+    frame: bytes
 
 
-def parse_text(text: str) -> Message:
+ServerMessage = Message | CustomMessage | PreviewFrame | TextFrame | UnknownFrame
+
+
+def parse_text(text: str) -> Message | CustomMessage:
     """A text frame; raises WireError when it is not a ComfyUI message."""
     try:
         value = plain_json.loads(text)
-        data = value.get("data")
-        return Message(value["type"], data if isinstance(data, dict) else {})
+        kind, data = value["type"], value.get("data")
+        if isinstance(kind, str) and not is_own(kind):
+            return CustomMessage(kind, data)
+        return Message(kind, data if isinstance(data, dict) else {})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise WireError(f"not a ComfyUI message: {text[:80]!r}") from error
 
@@ -84,6 +121,8 @@ def parse_binary(frame: bytes) -> PreviewFrame | TextFrame | UnknownFrame:
         (kind,) = struct.unpack_from(">I", frame)
         if kind == _PREVIEW:
             (image_kind,) = struct.unpack_from(">I", frame, 4)
+            if not frame[8:].startswith(_PICTURES):
+                return UnknownFrame(frame)
             return PreviewFrame(image=frame[8:], image_type=_IMAGE_KINDS.get(image_kind, "image/jpeg"))
         if kind == _TEXT:
             node, text = _cut(frame, 4)
@@ -91,7 +130,7 @@ def parse_binary(frame: bytes) -> PreviewFrame | TextFrame | UnknownFrame:
         if kind == _PREVIEW_WITH_METADATA:
             metadata, image = _cut(frame, 4)
             return _preview(plain_json.loads(metadata), image)
-        return UnknownFrame(kind)
+        return UnknownFrame(frame)
     except (struct.error, ValueError, AttributeError) as error:
         raise WireError(f"unreadable binary frame of {len(frame)} bytes") from error
 
@@ -118,7 +157,7 @@ def _preview(metadata: dict[str, Any], image: bytes) -> PreviewFrame:
     )
 
 
-def render_text(message: Message) -> str:
+def render_text(message: Message | CustomMessage) -> str:
     return json.dumps({"type": message.type, "data": message.data}, separators=(",", ":"))
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
+from wire.comfy import is_own
 from wire.errors import WireError
 from wire.files import FileRef, MissingFile, Sha256
 from wire.limits import BATCH_EVENTS_MAX, EVENT_DEPTH_MAX, EVENT_VALUES_MAX, PROTOCOL
@@ -121,6 +122,40 @@ class Preview(_Event):
     """base64"""
     transfer: int | None = Field(default=None, ge=0)
     """the bytes came before, as FileChunk events with this transfer number"""
+
+
+def _not_own(kind: str) -> str:
+    if is_own(kind):
+        raise ValueError("is a message of ComfyUI's own")
+    return kind
+
+
+class NodeMessage(_Event):
+    """A message that a custom node sends to its own script in the page, word for word. Each file that *data* names is
+    one of *files*, unless the worker does not have it.
+    """
+
+    kind: Literal["node_message"] = "node_message"
+    type: Annotated[str, Field(max_length=200), AfterValidator(_not_own)]
+    data: Any = None
+    files: tuple[FileRef, ...] = ()
+
+
+class MessagesSkipped(_Event):
+    """Messages of custom nodes were too large or too many; *type* is that of the first one that was left out."""
+
+    kind: Literal["messages_skipped"] = "messages_skipped"
+    type: Annotated[str, Field(max_length=200)]
+
+
+class NodeFrame(_Event):
+    """A binary frame of a custom node, such as the animated previews of VideoHelperSuite."""
+
+    is_kept = False
+
+    kind: Literal["node_frame"] = "node_frame"
+    data: str = Field(repr=False)
+    """base64"""
 
 
 class NodeText(_Event):
@@ -277,6 +312,9 @@ WorkerEvent = (
     | NodesProgressed
     | StepProgress
     | Preview
+    | NodeMessage
+    | MessagesSkipped
+    | NodeFrame
     | NodeText
     | NodeOutput
     | NodeBlocked

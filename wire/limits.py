@@ -59,5 +59,11 @@ NESTING_MAX = 200
 REQUEST_NESTING_MAX = NESTING_MAX + 20
 """The same of a job's ``input``, which wraps both."""
 
+NODE_MESSAGE_MAX = 64 * 1024
+"""Bytes of JSON of one message of a custom node; a larger one is left out."""
+
+NODE_MESSAGES_PER_S = 256 * 1024
+"""Bytes of such messages and frames in a second; above it only the newest of a kind goes on."""
+
 STREAM_WAIT_MIN_MS, STREAM_WAIT_MAX_MS = 1_000, 300_000
 """Accepted range of ``/stream/{id}?wait=``."""

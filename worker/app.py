@@ -9,6 +9,7 @@ from wire.files import INPUTS_FOLDER, JOBS_FOLDER
 from worker.comfyui.diagnostics import Diagnostics
 from worker.comfyui.execution import Waits
 from worker.comfyui.launch import ComfyLaunch
+from worker.comfyui.monitors import Monitors
 from worker.comfyui.turns import Turns
 from worker.comfyui.watchdog import HangWatchdog
 from worker.events.outbox import Outbox
@@ -77,17 +78,24 @@ class App:
         self.redact = Redact(secrets())
         self.sdk_config: dict[str, Any] = {}
         self.shutdown = Shutdown(self.sdk_config, settings.worker_drain_s, leave)
-        self._services = self._build_services(settings, sdk_version, turns or Turns())
+        turns = turns or Turns()
+        self.monitors = Monitors(self.comfy_url, turns)
+        self._services = self._build_services(settings, sdk_version, turns)
         handler = Handler(self.open_session, self.shutdown.job_began)
         self.handler: HandlerFunction = handler.stream if settings.worker_stream else handler.once
         self.sdk_config |= {
             "handler": self.handler,
             "return_aggregate_stream": True,
-            "concurrency_modifier": self.shutdown.before_taking,
+            "concurrency_modifier": self._before_taking,
         }
 
     def start(self) -> None:
         self._comfyui.start()
+
+    def _before_taking(self, concurrency: int) -> int:
+        """RunPod's SDK calls it in its loop."""
+        self.monitors.listen()
+        return self.shutdown.before_taking(concurrency)
 
     def stop(self) -> None:
         self._comfyui.process.stop()
@@ -108,6 +116,7 @@ class App:
             diagnostics=Diagnostics(sdk_version, folders.data, model_roots, process.log_tail, self.redact),
             replace_worker=self.shutdown.replace_worker,
             waits=Waits(),
+            monitors=self.monitors,
         )
 
     def open_session(self, job_input: object, job_id: str = "") -> Session:

@@ -19,6 +19,7 @@ from wire.events import (
     FilesKept,
     FilesMissing,
     JobsFound,
+    NodeMessage,
     NodeOutput,
     Preview,
     PromptFailed,
@@ -33,6 +34,7 @@ from worker.comfyui.client import ComfyClient, ComfyUnreachable, PromptRefused
 from worker.comfyui.diagnostics import Diagnostics
 from worker.comfyui.execution import Execution, PromptVanished, Waits
 from worker.comfyui.fatal_gpu_errors import fatal_gpu_error
+from worker.comfyui.monitors import Monitors
 from worker.comfyui.named_files import check_named_files
 from worker.comfyui.process import ComfyUIDied
 from worker.comfyui.turns import Turns
@@ -76,6 +78,7 @@ class WorkerServices:
     replace_worker: Callable[[str], None]
     """called with the reason when this worker will not get well again"""
     waits: Waits
+    monitors: Monitors
 
 
 class Session:
@@ -208,7 +211,14 @@ class Session:
         if request.files:
             await self._write_inputs(request)
         self._execution = Execution(
-            request, self._prompt_id, self._client_id, comfy, self._process, self._deliver, services.waits
+            request,
+            self._prompt_id,
+            self._client_id,
+            comfy,
+            self._process,
+            self._deliver,
+            services.waits,
+            services.monitors.kinds,
         )
         await self._execution.run()
 
@@ -234,6 +244,9 @@ class Session:
         if isinstance(event, NodeOutput):
             async for piece in self._outputs.outgoing(event):
                 await self.outbox.put(piece)
+        elif isinstance(event, NodeMessage):
+            async for part_of_message in self._outputs.outgoing_message(event):
+                await self.outbox.put(part_of_message)
         elif isinstance(event, PromptFailed):
             await self.outbox.put(await self._with_diagnostics(event))
         elif isinstance(event, Preview):

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from engine.model.sequence import Intake, Progress, accept
-from wire.events import Batch, Ending, FileChunk, NodeOutput, NumberedEvent, Preview, WorkerEvent
+from wire.events import Batch, Ending, FileChunk, NodeMessage, NodeOutput, NumberedEvent, Preview, WorkerEvent
 from wire.files import FileRef
 
 
@@ -17,7 +17,7 @@ class Saving:
     """An output that is being stored, or a picture that is being read; the answer bears the same *ticket*."""
 
     ticket: int
-    event: NodeOutput | Preview
+    event: NodeOutput | NodeMessage | Preview
     damaged: tuple[FileRef, ...] = ()
     refetches: int = 0
 
@@ -71,7 +71,7 @@ class ResultQueue:
     def has_next(self) -> bool:
         return bool(self._waiting) and self.saving is None
 
-    def start_saving(self, event: NodeOutput | Preview) -> Saving:
+    def start_saving(self, event: NodeOutput | NodeMessage | Preview) -> Saving:
         """What follows *event* waits until :meth:`saved`."""
         self._tickets += 1
         self.saving = Saving(self._tickets, event)

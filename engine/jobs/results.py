@@ -11,12 +11,25 @@ from engine.jobs.setbacks import Setbacks
 from engine.messages.translate import MessageTranslator
 from engine.model.job import LostFile
 from engine.model.sequence import Intake, Progress
-from wire.events import Batch, FileChunk, FilesKept, JobsFound, NodeOutput, Preview, Unknown, WorkerEvent
+from wire.events import (
+    Batch,
+    FileChunk,
+    FilesKept,
+    JobsFound,
+    MessagesSkipped,
+    NodeMessage,
+    NodeOutput,
+    Preview,
+    Unknown,
+    WorkerEvent,
+)
 from wire.ids import PromptId
 from wire.outputs import ItemKey
 
 REFETCHES_MAX = 8
 """jobs that may be sent to fetch one output again; each costs about a second of a worker"""
+
+_SKIPPED = "{!r} and perhaps others were too large, or too many in a second. Of each kind the newest was shown."
 
 Answer = on.OutputSaved | on.OutputDamaged | on.PictureRead | on.RefetchEnded
 
@@ -86,6 +99,10 @@ class Results:
         match event:
             case NodeOutput() if event.files or event.missing:
                 yield from self._save(self.queue.start_saving(event))
+            case NodeMessage() if event.files:
+                yield from self._save(self.queue.start_saving(event))
+            case MessagesSkipped(type=kind):
+                yield do.Notice("info", "Messages of a custom node were left out", _SKIPPED.format(kind))
             case Preview(transfer=int()):
                 saving = self.queue.start_saving(event)
                 yield do.ReadPicture(saving.ticket, self.queue.progress.run, event)
@@ -110,7 +127,7 @@ class Results:
                 self.lost += event.lost
                 yield from self._setbacks.worked(Wait.SAVE)
                 yield from self._setbacks.worked(Wait.REFETCH)
-                yield from self.tell(event.event, now_ms)
+                yield from self.tell(_told(saving.event, event.event), now_ms)
             case on.PictureRead():
                 self.queue.saved()
                 if event.event is not None:
@@ -150,11 +167,26 @@ class Results:
         return [] if saving is None or isinstance(saving.event, Preview) else [saving]
 
     def _save(self, saving: Saving, *, give_up: bool = False) -> Iterator[do.Command]:
-        event, run = saving.event, self.queue.progress.run
-        assert isinstance(event, NodeOutput)  # noqa: S101  pictures are not stored
+        run = self.queue.progress.run
+        assert not isinstance(saving.event, Preview)  # noqa: S101  pictures are not stored
+        event = _as_output(saving.event)
         cached = event.node in self.translator.cached
         yield do.SaveOutput(saving.ticket, run, event, cached, give_up)
 
     def is_void(self, ticket: int) -> bool:
         """Whether an answer with *ticket* is about something that is not waited for any more; 0 is about nothing."""
         return ticket != 0 and (self.queue.saving is None or self.queue.saving.ticket != ticket)
+
+
+def _as_output(event: NodeOutput | NodeMessage) -> NodeOutput:
+    """The files of a message are stored as those of an output are."""
+    if isinstance(event, NodeOutput):
+        return event
+    return NodeOutput(node="", output={"data": event.data}, files=event.files)
+
+
+def _told(event: WorkerEvent, saved: NodeOutput) -> WorkerEvent:
+    """*event* with the local names of its files, which *saved* has."""
+    if isinstance(event, NodeMessage):
+        return event.model_copy(update={"data": (saved.output or {}).get("data"), "files": ()})
+    return saved

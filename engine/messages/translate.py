@@ -7,7 +7,7 @@ from typing import Any, assert_never
 
 from engine.messages.failures import advised, execution_error, explain_rejection, explain_worker, refused_part
 from engine.model.job import Entry
-from wire.comfy import Message, PreviewFrame, TextFrame
+from wire.comfy import CustomMessage, Message, PreviewFrame, TextFrame, UnknownFrame
 from wire.errors import WireError
 from wire.events import (
     FileChunk,
@@ -15,7 +15,10 @@ from wire.events import (
     FilesKept,
     FilesMissing,
     JobsFound,
+    MessagesSkipped,
     NodeBlocked,
+    NodeFrame,
+    NodeMessage,
     NodeOutput,
     NodesCached,
     NodesProgressed,
@@ -43,14 +46,17 @@ class StatusDue:
     """A ``status`` message: the socket that sends it fills in the count."""
 
 
-BrowserMessage = Message | PreviewFrame | TextFrame | StatusDue
+BrowserMessage = Message | CustomMessage | PreviewFrame | TextFrame | UnknownFrame | StatusDue
 
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 NODES_MAX = 5_000
 """nodes whose progress is shown, all of them in each message: no prompt has as many"""
 _SAID_MAX = 1_000
 """characters of what a prompt waits for"""
-_STILL = (WorkerState, FileChunk, FilesKept, JobsFound, Omitted, Unknown)
+_STILL = (
+    *(WorkerState, FileChunk, FilesKept, JobsFound, Omitted, Unknown),
+    *(NodeMessage, NodeFrame, MessagesSkipped),
+)
 """events after which the person waits for the same as before"""
 
 
@@ -116,6 +122,8 @@ class MessageTranslator:
                 yield self._preview(event)
             case NodeText():
                 yield TextFrame(node_id=event.node, text=_never_html(event.text), prompt_id=self.prompt_id)
+            case NodeMessage() | NodeFrame() | MessagesSkipped():
+                yield from _of_a_custom_node(event)
             case NodeOutput():
                 yield from self._output(event)
             case NodeBlocked():
@@ -224,6 +232,14 @@ class MessageTranslator:
         yield self._told(kind, data)
         yield StatusDue()
         yield self._message("executing", node=None)  # ComfyUI says the end twice; 1.27 hangs without it
+
+
+def _of_a_custom_node(event: NodeMessage | NodeFrame | MessagesSkipped) -> Iterator[BrowserMessage]:
+    match event:
+        case NodeMessage():
+            yield CustomMessage(event.type, event.data)
+        case NodeFrame():
+            yield UnknownFrame(decode_bytes(event.data))
 
 
 def _never_html(text: str) -> str:

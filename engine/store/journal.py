@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from engine.model.sequence import Progress
 from engine.store.database import Database
-from wire.events import NodeOutput, NumberedEvent, WorkerEvent, decode_batch, encode_batch, encode_event
+from wire.events import NodeMessage, NodeOutput, NumberedEvent, WorkerEvent, decode_batch, encode_batch, encode_event
 from wire.files import Url
 from wire.ids import PromptId
 
@@ -51,7 +51,7 @@ class Journal:
 
 def without_secrets(event: WorkerEvent) -> WorkerEvent:
     """*event* without the signed addresses of its files: whoever has one can read the file for a day."""
-    if not isinstance(event, NodeOutput):
+    if not isinstance(event, NodeOutput | NodeMessage):
         return event
     files = (
         file.model_copy(update={"source": Url(url="")}) if isinstance(file.source, Url) else file

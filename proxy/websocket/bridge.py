@@ -15,6 +15,7 @@ from proxy.websocket.outbox import BrowserOutbox
 from wire import plain_json
 from wire.backoff import next_delay
 from wire.comfy import (
+    CustomMessage,
     Message,
     PreviewFrame,
     TextFrame,
@@ -133,8 +134,10 @@ class BrowserSocket:
 
     def _enqueue(self, message: Live) -> None:
         match message:
-            case Message():
+            case Message() | CustomMessage():
                 self._outbox.put(render_text(message))
+            case UnknownFrame(frame=frame):
+                self._outbox.put(frame, droppable=True)
             case PreviewFrame():
                 modern = bool(self._flags.get("supports_preview_metadata")) and message.node_id is not None
                 frame = render_preview(message, with_metadata=modern)
@@ -228,12 +231,13 @@ class BrowserSocket:
         if message is None:
             self._outbox.put(text)  # not ours to judge
             return
-        if message.type == "status":
-            self._relay_status(message)
-            return
-        if message.type == "feature_flags":
-            self._enqueue(Message(message.type, flags_for_page(message.data)))
-            return
+        match message:
+            case Message(type="status"):
+                self._relay_status(message)
+                return
+            case Message(type="feature_flags", data=flags):
+                self._enqueue(Message(message.type, flags_for_page(flags)))
+                return
         for shown in self._live.feed(message, local=True):
             if shown is message:
                 self._outbox.put(text)
@@ -253,7 +257,7 @@ class BrowserSocket:
         try:
             parsed = parse_binary(frame)
         except WireError:
-            parsed = UnknownFrame(0)
+            parsed = UnknownFrame(frame)
         if isinstance(parsed, UnknownFrame):
             self._outbox.put(frame)
             return

@@ -6,13 +6,15 @@ still deliver their outputs and errors. A local run takes part like any other.
 
 from dataclasses import dataclass, field
 
-from wire.comfy import Message, PreviewFrame, TextFrame
+from wire.comfy import CustomMessage, Message, PreviewFrame, TextFrame, UnknownFrame
 
-Live = Message | PreviewFrame | TextFrame
+Live = Message | CustomMessage | PreviewFrame | TextFrame | UnknownFrame
 
 _SENT_ALWAYS = frozenset({"executed", "execution_error"})
 _BROADCAST = frozenset({"progress_state", "progress", "execution_interrupted"})
 _REPLAYED = ("execution_start", "execution_cached", "progress_state", "executing")
+_DRAWS = _SENT_ALWAYS | _BROADCAST | {*_REPLAYED, "execution_success"}
+"""messages that would be drawn over the prompt that is shown, also when they do not name theirs"""
 
 
 @dataclass(slots=True)
@@ -33,11 +35,14 @@ class Snapshot:
 
 
 def prompt_of(message: Live) -> str | None:
-    """The id of the prompt that *message* is about; None when it does not name one."""
-    if isinstance(message, Message):
-        prompt_id = message.data.get("prompt_id")
-        return prompt_id if isinstance(prompt_id, str) else None
-    return message.prompt_id
+    """The id of the prompt that *message* is about; None when it does not name one, as a custom node's never does."""
+    match message:
+        case Message(data={"prompt_id": str(prompt_id)}):
+            return prompt_id
+        case PreviewFrame() | TextFrame():
+            return message.prompt_id
+        case _:
+            return None
 
 
 def is_broadcast(message: Live) -> bool:
@@ -73,7 +78,7 @@ class LivePrompt:
         """What the socket sends, now that *message* has come."""
         prompt_id = prompt_of(message)
         if prompt_id is None:
-            return [message] if self._shows_local() or not local else []
+            return [message] if not local or not _draws(message) or self._shows_local() else []
         if begins(message):
             self.running.setdefault(prompt_id, Snapshot(local))
             self.live = self.live or prompt_id
@@ -121,3 +126,11 @@ class LivePrompt:
 
 def _always_sent(message: Live) -> list[Live]:
     return [message] if isinstance(message, Message) and message.type in _SENT_ALWAYS else []
+
+
+def _draws(message: Live) -> bool:
+    match message:
+        case Message(type=kind):
+            return kind in _DRAWS
+        case _:
+            return isinstance(message, PreviewFrame | TextFrame)

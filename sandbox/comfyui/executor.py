@@ -151,6 +151,8 @@ class _Run:
             ),
             deliver=lambda value, most, image: self._progress(node, value, most, png(image)),
             text=lambda text: self._wait(self._story.text(node, text)),
+            send=lambda kind, data: self._wait(self._story.custom(kind, data)),
+            send_frame=lambda frame: self._wait(self._story.frame(frame)),
             check=self._check,
         )
 

@@ -10,7 +10,16 @@ import aiohttp
 from aiohttp import web
 
 from sandbox.comfyui.story import Said
-from wire.comfy import Message, TextFrame, parse_text, render_preview, render_progress_text, render_text
+from wire.comfy import (
+    CustomMessage,
+    Message,
+    TextFrame,
+    UnknownFrame,
+    parse_text,
+    render_preview,
+    render_progress_text,
+    render_text,
+)
 from wire.errors import WireError
 
 FEATURES = {"supports_preview_metadata": True, "max_upload_size": 104857600}
@@ -51,7 +60,7 @@ class Hub:
                 message = parse_text(received.data)
             except WireError:
                 continue
-            if message.type == "feature_flags":
+            if isinstance(message, Message) and message.type == "feature_flags":
                 self._flags[sid] = message.data
                 await socket.send_str(render_text(Message("feature_flags", self._features)))
 
@@ -68,8 +77,10 @@ class Hub:
             if client_id not in (None, sid) or socket.closed:
                 continue
             try:
-                if isinstance(message, Message):
+                if isinstance(message, Message | CustomMessage):
                     await socket.send_str(render_text(message))
+                elif isinstance(message, UnknownFrame):
+                    await socket.send_bytes(message.frame)
                 elif isinstance(message, TextFrame):
                     await socket.send_bytes(render_progress_text(message))
                 else:

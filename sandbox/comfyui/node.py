@@ -36,6 +36,9 @@ class Context:
     """value, max, a picture that is sent whole, as PNG; raises Interrupted"""
     text: Callable[[str], None]
     """shown on the node while it runs"""
+    send: Callable[[str, Any], None]
+    """a message of the node's own: type, data"""
+    send_frame: Callable[[bytes], None]
     check: Callable[[], None]
     """raises Interrupted"""
 

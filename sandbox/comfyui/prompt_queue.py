@@ -14,7 +14,7 @@ from sandbox.comfyui.console import Console
 from sandbox.comfyui.executor import Executor
 from sandbox.comfyui.hub import Hub
 from sandbox.comfyui.story import Said
-from wire.comfy import Message, PreviewFrame, TextFrame
+from wire.comfy import CustomMessage, Message, PreviewFrame, TextFrame, UnknownFrame
 
 _HISTORY_MAX = 10_000
 _BROADCAST = ("progress_state", "progress", "execution_interrupted")
@@ -123,7 +123,7 @@ class PromptQueue:
 
     async def _say(self, said: Said, client: str | None) -> None:
         """Texts go to everybody, as those of ComfyUI's own nodes; of a prompt of nobody's only some messages do."""
-        if isinstance(said, TextFrame):
+        if isinstance(said, TextFrame | CustomMessage | UnknownFrame):
             await self._hub.send(said, None)
         elif client or isinstance(said, PreviewFrame) or said.type in _BROADCAST:
             await self._hub.send(said, client)

@@ -5,6 +5,7 @@ The same nodes for a real ComfyUI are in tests/support/comfyui_nodes.
 
 import math
 import random
+import struct
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -12,8 +13,11 @@ from typing import Any
 from PIL import Image
 
 from sandbox.comfyui.node import Blocked, Context, Images, NodeClass, Result
+from sandbox.comfyui.savers import preview_image
 
 _TICK_S = 0.02
+_TINY = b"\xff\xd8\xff\xd9"
+"""the beginning and the end of a JPEG"""
 
 
 def noise(_: Context, width: int, height: int, seed: int) -> Result:
@@ -63,6 +67,14 @@ def say(context: Context, image: Images, text: str) -> Result:
     return Result((image,))
 
 
+def tell(context: Context, image: Images, note: str) -> Result:
+    """As nodes with a script of their own in the page do: a message with files in it, and a frame."""
+    shown = preview_image(context, image)
+    context.send("sandbox-tell", {"node": context.node_id, "note": note, **(shown.ui or {})})
+    context.send_frame(struct.pack(">II16s", 1, 1, context.node_id.encode()) + _TINY)
+    return Result((image,), ui=shown.ui)
+
+
 def show_text(_: Context, text: str) -> Result:
     return Result((text,), ui={"text": [text]})
 
@@ -106,6 +118,7 @@ SPECIAL = (
     ),
     _own("SandboxExpand", expand, {"image": ["IMAGE"], **_SLOW, "message": ["STRING", {"default": ""}]}),
     _own("SandboxText", say, {"image": ["IMAGE"], "text": ["STRING", {"default": "working"}]}),
+    _own("SandboxTell", tell, {"image": ["IMAGE"], "note": ["STRING", {"default": ""}]}, output_node=True),
     _own("SandboxShowText", show_text, {"text": ["STRING", {"default": ""}]}, ("STRING",), output_node=True),
     _own("SandboxBlock", block, {"image": ["IMAGE"], "message": ["STRING", {"default": ""}]}),
 )

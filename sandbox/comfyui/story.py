@@ -13,9 +13,9 @@ from PIL import Image
 
 from sandbox.comfyui.dynamic import DynamicPrompt
 from sandbox.comfyui.node import Blocked, Result
-from wire.comfy import Message, PreviewFrame, TextFrame
+from wire.comfy import CustomMessage, Message, PreviewFrame, TextFrame, UnknownFrame
 
-Said = Message | PreviewFrame | TextFrame
+Said = Message | CustomMessage | PreviewFrame | TextFrame | UnknownFrame
 Picture = tuple[bytes, str]
 """an encoded image and its type"""
 Send = Callable[[Said], Awaitable[None]]
@@ -62,6 +62,12 @@ class Story:
 
     async def text(self, node: str, text: str) -> None:
         await self._send(TextFrame(node, text))
+
+    async def custom(self, kind: str, data: Any) -> None:
+        await self._send(CustomMessage(kind, data))
+
+    async def frame(self, frame: bytes) -> None:
+        await self._send(UnknownFrame(frame))
 
     async def finished(self, node: str) -> None:
         most = self._states.get(node, {"max": 1})["max"]

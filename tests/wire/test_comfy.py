@@ -1,16 +1,20 @@
 """ComfyUI's frames: what is rendered is parsed back, and what is broken is refused."""
 
 import struct
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from wire.comfy import (
+    OWN_TYPES,
+    CustomMessage,
     Message,
     PreviewFrame,
     TextFrame,
     UnknownFrame,
+    is_own,
     parse_binary,
     parse_text,
     render_preview,
@@ -38,11 +42,12 @@ def test_a_preview_with_metadata_is_parsed_back(frame: PreviewFrame) -> None:
     assert parse_binary(render_preview(frame, with_metadata=True)) == frame
 
 
-@given(previews)
-def test_an_old_preview_keeps_its_image_and_type(frame: PreviewFrame) -> None:
-    parsed = parse_binary(render_preview(frame, with_metadata=False))
+@given(previews, st.sampled_from([b"\xff\xd8", b"\x89PNG"]))
+def test_an_old_preview_keeps_its_image_and_type(frame: PreviewFrame, begins: bytes) -> None:
+    picture = replace(frame, image=begins + frame.image)
+    parsed = parse_binary(render_preview(picture, with_metadata=False))
 
-    assert parsed == PreviewFrame(image=frame.image, image_type=frame.image_type)
+    assert parsed == PreviewFrame(image=picture.image, image_type=frame.image_type)
 
 
 @given(words, words)
@@ -52,7 +57,7 @@ def test_progress_text_is_parsed_back(node: str, text: str) -> None:
     assert parse_binary(render_progress_text(frame)) == frame
 
 
-@given(words, st.dictionaries(words, st.none() | st.booleans() | st.integers() | words))
+@given(st.sampled_from(sorted(OWN_TYPES)), st.dictionaries(words, st.none() | st.booleans() | st.integers() | words))
 def test_a_message_is_parsed_back(kind: str, data: dict[str, object]) -> None:
     message = Message(kind, data)
 
@@ -76,7 +81,7 @@ def test_any_text_is_a_message_or_refused(text: str) -> None:
     except WireError:
         return
 
-    assert isinstance(parsed, Message)
+    assert isinstance(parsed, Message | CustomMessage)
 
 
 def test_a_recorded_frame_of_text_is_read() -> None:
@@ -105,5 +110,25 @@ def test_what_precedes_a_text_or_a_picture_is_short(kind: int) -> None:
         parse_binary(struct.pack(">II", kind, len(head)) + head + b"rest")
 
 
-def test_a_frame_of_a_newer_comfyui_is_known_as_unknown() -> None:
-    assert parse_binary(bytes.fromhex("00000009aa")) == UnknownFrame(9)
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "00000009aa",  # a kind of a newer ComfyUI
+        "0000000100000001" + "00000002" + "04" + "31302e33" + "00" * 11 + "ffd8ffe0",  # VideoHelperSuite
+    ],
+)
+def test_a_frame_that_is_not_comfyuis_stays_as_it_came(frame: str) -> None:
+    assert parse_binary(bytes.fromhex(frame)) == UnknownFrame(bytes.fromhex(frame))
+
+
+@pytest.mark.parametrize("data", [None, 3, "text", ["a", {"b": None}], {"prompt_id": "p"}])
+def test_a_message_of_a_custom_node_holds_any_json(data: object) -> None:
+    message = CustomMessage("kinds-images", data)
+
+    assert parse_text(render_text(message)) == message
+
+
+@pytest.mark.parametrize("kind", [*sorted(OWN_TYPES), "runpod.notice", "RunPod.anything", "assets.seed.started"])
+def test_the_messages_of_comfyui_and_of_the_proxy_are_nobody_elses(kind: str) -> None:
+    assert is_own(kind)
+    assert isinstance(parse_text(render_text(CustomMessage(kind, {}))), Message)

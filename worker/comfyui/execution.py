@@ -2,18 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
 from wire.comfy import ServerMessage
-from wire.events import WorkerEvent, WorkerState
+from wire.events import MessagesSkipped, NodeFrame, NodeMessage, WorkerEvent, WorkerState
 from wire.job import JobRequest
 from worker.comfyui.client import ComfyClient, ComfySocket, ComfyUnreachable, PromptRefused
 from worker.comfyui.loading import loading
 from worker.comfyui.process import ComfyProcess, ComfyUIDied
 from worker.comfyui.suggestions import explained
 from worker.comfyui.turns import Turns
+from worker.events.message_budget import MessageBudget
 from worker.events.prompt_run import PromptRun
 
 logger = logging.getLogger(__name__)
@@ -54,13 +55,16 @@ class Execution:
         process: ComfyProcess,
         deliver: Deliver,
         waits: Waits,
+        monitors: Collection[str] = (),
     ) -> None:
+        """*monitors* are types of messages that do not belong to the prompt."""
         self._clock = asyncio.get_running_loop().time
         self.prompt_id = prompt_id
         self._request, self._client_id = request, client_id
         self._comfy, self._process, self._deliver, self._waits = comfy, process, deliver, waits
         self._life = process.deaths
-        self._prompt = PromptRun(prompt_id)
+        self._prompt = PromptRun(prompt_id, monitors)
+        self._budget = MessageBudget(self._clock())
         self._submission: asyncio.Task[dict[str, Any]] | None = None
         self._loading: str | None = None
         self._ended = False
@@ -84,7 +88,7 @@ class Execution:
         """
         entry = await self._history_entry()
         self._ended = True
-        for event in self._prompt.finish(entry):
+        for event in (*self._budget.rest(), *self._prompt.finish(entry)):
             await self._deliver(event)
 
     async def withdraw(self, turns: Turns) -> None:
@@ -159,6 +163,8 @@ class Execution:
             message = await socket.receive(max(asked + self._waits.silence_s - self._clock(), 0))
             if message is not None:
                 await self._deliver_events(message)
+            for event in self._budget.due(self._clock()):
+                await self._deliver(event)
             if message is not None and self._prompt.concerns(message):
                 asked = self._clock()
             elif self._clock() >= asked + self._waits.silence_s:
@@ -170,11 +176,15 @@ class Execution:
 
     async def _deliver_events(self, message: ServerMessage) -> None:
         try:
-            events = list(self._prompt.feed(message))
+            events = [
+                admitted
+                for event in self._prompt.feed(message)
+                for admitted in self._budget.admit(event, self._clock())
+            ]
         except (KeyError, TypeError, ValueError):
             logger.exception("%s: a message from ComfyUI is skipped", self.prompt_id)
             return
-        if events:
+        if not all(isinstance(event, NodeMessage | NodeFrame | MessagesSkipped) for event in events):
             self._loading = None
         for event in events:
             await self._deliver(event)

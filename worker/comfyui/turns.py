@@ -26,6 +26,11 @@ class Turns:
         self._waiting_since = self._withdrawing_since = 0.0
         self._limit: asyncio.Timeout | None = None
         self._withdrawing = asyncio.Event()
+        self._idle_since = 0.0
+
+    def idle_for(self, seconds: float) -> bool:
+        """Whether nobody has had the turn for so long."""
+        return not self._turn.locked() and asyncio.get_running_loop().time() - self._idle_since >= seconds
 
     @asynccontextmanager
     async def take(self, report_withdrawal: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
@@ -41,6 +46,7 @@ class Turns:
             yield
         finally:
             self._turn.release()
+            self._idle_since = asyncio.get_running_loop().time()
 
     async def _wait(self, report_withdrawal: Callable[[], Awaitable[None]]) -> None:
         async def report() -> None:

@@ -11,6 +11,8 @@ from typing import Any
 from wire.comfy import RESULT_TYPE
 from wire.events import (
     FileChunk,
+    NodeFrame,
+    NodeMessage,
     NodeOutput,
     NodeProgress,
     NodesProgressed,
@@ -63,9 +65,9 @@ def is_step(progress: NodeProgress) -> bool:
 def weight(event: WorkerEvent) -> int:
     """Roughly the bytes that *event* holds in memory."""
     match event:
-        case FileChunk() | Preview():
+        case FileChunk() | Preview() | NodeFrame():
             return len(event.data)
-        case NodeOutput():
+        case NodeOutput() | NodeMessage():
             return 1024 + sum(len(file.source.data) for file in event.files if isinstance(file.source, Inline))
         case _:
             return 512

@@ -3,14 +3,16 @@
 Source of the messages and their order: ComfyUI 0.3.64 and 0.8.0, execution.py and comfy_execution/progress.py.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
-from wire.comfy import Message, PreviewFrame, ServerMessage, TextFrame, UnknownFrame
+from wire.comfy import CustomMessage, Message, PreviewFrame, ServerMessage, TextFrame, UnknownFrame
 from wire.events import (
     Ending,
     HistoryEntry,
     NodeBlocked,
+    NodeFrame,
+    NodeMessage,
     NodeOutput,
     NodeProgress,
     NodesCached,
@@ -46,10 +48,12 @@ _REASONLESS = {
 
 
 class PromptRun:
-    """Feed it every message of ComfyUI's websocket; messages about other prompts are skipped."""
+    """Feed it every message of ComfyUI's websocket; messages about other prompts are skipped, and so are those whose
+    types are *monitors*: they come whether a prompt runs or not.
+    """
 
-    def __init__(self, prompt_id: str) -> None:
-        self._prompt_id = prompt_id
+    def __init__(self, prompt_id: str, monitors: Collection[str] = ()) -> None:
+        self._prompt_id, self._monitors = prompt_id, monitors
         self._progress: dict[str, NodeProgress] = {}
         self._node: str | None = None
         self._with_output = set[str]()
@@ -66,7 +70,7 @@ class PromptRun:
     def concerns(self, message: ServerMessage) -> bool:
         """Whether *message* says that it is about this prompt: custom nodes send messages of their own to everybody."""
         match message:
-            case Message(data={"prompt_id": self._prompt_id}):
+            case Message(data={"prompt_id": self._prompt_id}) | CustomMessage(data={"prompt_id": self._prompt_id}):
                 return True
             case PreviewFrame() | TextFrame():
                 return message.prompt_id == self._prompt_id
@@ -80,9 +84,13 @@ class PromptRun:
                 yield from self._events(message.type, message.data)
             case PreviewFrame():
                 yield from self._previewed(message)
-            case TextFrame() if self._node is not None and message.prompt_id in (None, self._prompt_id):
+            case TextFrame() if self._node is not None and message.prompt_id in (None, "", self._prompt_id):
                 yield NodeText(node=message.node_id, text=message.text)
-            case Message() | TextFrame() | UnknownFrame():
+            case CustomMessage(type=kind, data=data) if kind not in self._monitors:
+                yield NodeMessage(type=kind, data=data)
+            case UnknownFrame(frame=frame):
+                yield NodeFrame(data=encode_bytes(frame))
+            case Message() | CustomMessage() | TextFrame():
                 return
 
     def _events(self, kind: str, data: dict[str, Any]) -> Iterator[WorkerEvent]:
@@ -129,11 +137,11 @@ class PromptRun:
     def _previewed(self, frame: PreviewFrame) -> Iterator[WorkerEvent]:
         """A frame without a prompt id is old style: it can only belong to the node that runs."""
         node = frame.node_id or self._node
-        if node is None or frame.prompt_id not in (None, self._prompt_id):
+        if node is None or frame.prompt_id not in (None, "", self._prompt_id):
             return
         if len(frame.image) > PREVIEW_MAX and not frame.is_result:
             return
-        if frame.prompt_id is None and self._node is None:
+        if not frame.prompt_id and self._node is None:
             return
         yield Preview(
             node=node,

@@ -3,13 +3,13 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from storage.digest import sha256_of
-from wire.events import FileChunk, NodeOutput, Preview
+from wire.events import FileChunk, NodeMessage, NodeOutput, Preview
 from wire.files import FileRef, Inline, MissingFile, Streamed, Url, Volume, Wanted, encode_bytes
 from wire.limits import FILE_CHUNK, INLINE_OUTPUT_MAX, PICTURE_MAX, STORED_OUTPUT_MIN
 from wire.names import NameRefused
@@ -49,7 +49,22 @@ class OutputStaging:
     async def outgoing(self, event: NodeOutput) -> AsyncIterator[FileChunk | NodeOutput]:
         """The bytes of the large files of *event*, then *event* with its files and with the missing ones."""
         refs, missing = list[FileRef](), list[MissingFile]()
-        for named in output_files(event.output or {}):
+        async for piece in self._all_sent(event.output or {}, refs, missing):
+            yield piece
+        yield event.model_copy(update={"files": tuple(refs), "missing": tuple(missing)})
+
+    async def outgoing_message(self, event: NodeMessage) -> AsyncIterator[FileChunk | NodeMessage]:
+        """The same for a message; what only a message names and the worker lacks is no lost result."""
+        refs = list[FileRef]()
+        async for piece in self._all_sent({"data": event.data}, refs, []):
+            yield piece
+        yield event.model_copy(update={"files": tuple(refs)})
+
+    async def _all_sent(
+        self, output: Mapping[str, Any], refs: list[FileRef], missing: list[MissingFile]
+    ) -> AsyncIterator[FileChunk]:
+        """The chunks of the files that *output* names; then they are in *refs* or *missing*."""
+        for named in output_files(output):
             try:
                 async for piece in self._sent(named, refs):
                     yield piece
@@ -57,7 +72,6 @@ class OutputStaging:
                 logger.warning("output %r / %r is not sent: %s", named.subfolder, named.filename, error)
                 if named.certain:
                     missing.append(_missing(named, error))
-        yield event.model_copy(update={"files": tuple(refs), "missing": tuple(missing)})
 
     async def _sent(self, named: OutputFile, refs: list[FileRef]) -> AsyncIterator[FileChunk]:
         """The chunks of the file, if it needs any; then its FileRef is in *refs*. Raises NameRefused and OSError."""

@@ -133,6 +133,7 @@ CASES = (
         stop_at="2.0.0.2",
     ),
     Case("a text while it runs", (Post(through(node("SandboxText", text="halb fertig – ½"))),)),
+    Case("messages of a node's own", (Post(through(node("SandboxTell", note="häl<l>o"))),)),
     Case("a text as output", (Post(fixed(n1=node("SandboxShowText", text="hällo"))),)),
     Case("blocked with a reason", (Post(through(node("SandboxBlock", message="not today"), node("ImageInvert"))),)),
     Case("blocked silently", (Post(through(node("SandboxBlock", message=""), node("ImageInvert"))),)),

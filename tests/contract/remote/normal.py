@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from wire.comfy import Message, PreviewFrame, ServerMessage, TextFrame
+from wire.comfy import CustomMessage, Message, PreviewFrame, ServerMessage, TextFrame, UnknownFrame
 
 Told = dict[str, Any]
 
@@ -77,8 +77,10 @@ class Normal:
                 return {"type": "preview", "data": shown}
             case TextFrame():
                 return {"type": "text", "data": {"node": message.node_id, "text": message.text}}
-            case _:
-                return {"type": f"frame {message.kind}", "data": {}}
+            case CustomMessage():
+                return {"type": message.type, "data": self.value(message.data)}
+            case UnknownFrame():
+                return {"type": "frame", "data": message.frame.hex()}
 
     def _text(self, text: str) -> str:
         if text in self.names:

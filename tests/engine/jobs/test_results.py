@@ -11,14 +11,18 @@ from engine.model.states import JobState
 from tests.support.playbook import (
     KEY,
     A,
+    Play,
     cannot,
     finished,
+    items,
     output,
     received,
     reference,
     running,
     saved,
 )
+from wire.comfy import CustomMessage
+from wire.events import MessagesSkipped, NodeMessage
 
 
 def test_a_result_that_cannot_be_stored_now_is_stored_later_and_needs_a_look_when_it_lasts() -> None:
@@ -85,3 +89,37 @@ def test_pauses_that_are_over_twice_or_about_nothing_do_nothing() -> None:
     play = running() >> on.PauseOver(Wait.FOLLOW) << []
     play >> on.PauseOver(Wait.SAVE) << []
     play >> on.RefetchEnded(77) << []
+
+
+def message(*files: str) -> NodeMessage:
+    return NodeMessage(type="kinds-images", data=[items(*files), "a word"], files=tuple(map(reference, files)))
+
+
+def heard(play: Play) -> list[CustomMessage]:
+    published = (command.messages for command in play.all if isinstance(command, do.Publish))
+    return [told for messages in published for told in messages if isinstance(told, CustomMessage)]
+
+
+def test_a_message_of_a_node_is_told_as_it_is() -> None:
+    play = running() >> received(NodeMessage(type="a word", data=["x", None]), first=1)
+
+    assert heard(play) == [CustomMessage("a word", ["x", None])]
+
+
+def test_the_files_of_a_message_are_stored_before_the_page_hears_of_them() -> None:
+    play = running() >> received(message(A), NodeMessage(type="later"), first=1)
+    play << [do.RecordProgress, do.SaveOutput]
+    command = play.last(do.SaveOutput)
+    before = heard(play)
+    local = command.event.model_copy(update={"output": {"data": [items("local.png"), "a word"]}, "files": ()})
+    play >> on.OutputSaved(command.ticket, local, {KEY: ("output", "", "local.png")}, ())
+
+    assert before == []
+    assert command.event.files == (reference(A),)
+    assert heard(play) == [CustomMessage("kinds-images", [items("local.png"), "a word"]), CustomMessage("later", None)]
+
+
+def test_messages_that_were_left_out_are_said() -> None:
+    play = running() >> received(MessagesSkipped(type="kinds-images"), first=1)
+
+    assert "kinds-images" in play.last(do.Notice).detail

@@ -1,7 +1,9 @@
 """Which prompt a socket shows."""
 
+import pytest
+
 from proxy.websocket.live_prompt import Live, LivePrompt, Snapshot
-from wire.comfy import Message, PreviewFrame
+from wire.comfy import CustomMessage, Message, PreviewFrame, UnknownFrame
 
 
 def start(prompt: str) -> Message:
@@ -91,3 +93,30 @@ def test_an_error_of_a_prompt_that_never_started_is_shown() -> None:
     error = Message("execution_error", {"prompt_id": "x", "node_id": ""})
 
     assert play(LivePrompt(), error, end("x")) == [error, end("x")]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        CustomMessage("cm-queue-status", {"status": "in_progress"}),
+        CustomMessage("a list", [1, 2]),
+        UnknownFrame(b"abc"),
+        Message("logs", {"entries": []}),
+        Message("notification", {"value": "text"}),
+    ],
+    ids=str,
+)
+def test_what_local_nodes_say_passes_while_a_remote_prompt_is_shown(message: Live) -> None:
+    live = LivePrompt()
+    play(live, start("remote"))
+
+    assert play(live, message, local=True) == [message]
+    assert play(live, message) == [message]
+
+
+@pytest.mark.parametrize("kind", ["progress", "executing", "progress_state", "executed", "execution_error"])
+def test_what_would_be_drawn_over_the_shown_prompt_is_held_back(kind: str) -> None:
+    live = LivePrompt()
+    play(live, start("remote"))
+
+    assert play(live, Message(kind, {"node": "1"}), local=True) == []

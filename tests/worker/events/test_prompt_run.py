@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from wire.comfy import Message, PreviewFrame, ServerMessage, TextFrame, UnknownFrame, parse_binary
+from wire.comfy import CustomMessage, Message, PreviewFrame, ServerMessage, TextFrame, UnknownFrame, parse_binary
 from wire.events import (
     NodeBlocked,
     NodeOutput,
@@ -28,7 +28,7 @@ VERSIONS = ("0.3.64", "0.8.0")
 def recorded(version: str, case: str) -> tuple[str, list[ServerMessage], dict[str, Any] | None]:
     everything = json.loads((DATA / f"comfyui-{version}-messages.json").read_text(encoding="utf-8"))
     found = everything["cases"][case]
-    messages = [
+    messages: list[ServerMessage] = [
         parse_binary(bytes.fromhex(item["binary"])) if "binary" in item else Message(item["type"], item["data"])
         for item in found["messages"]
     ]
@@ -157,17 +157,17 @@ def test_other_prompts_are_passed_over(case: str) -> None:
     ("message", "concerns"),
     [
         (Message("progress", {"prompt_id": "p", "node": "1"}), True),
-        (Message("a custom node's", {"prompt_id": "p"}), True),
+        (CustomMessage("a custom node's", {"prompt_id": "p"}), True),
         (Message("progress", {"prompt_id": "another"}), False),
         (Message("progress", {"prompt_id": ""}), False),
-        (Message("crystools.monitor", {"cpu_utilization": 3}), False),
+        (CustomMessage("crystools.monitor", {"cpu_utilization": 3}), False),
         (Message("status", {"status": {}}), False),
         (PreviewFrame(image=b"x", image_type="image/jpeg", node_id="1", prompt_id="p"), True),
         (PreviewFrame(image=b"x", image_type="image/jpeg", node_id="1", prompt_id="another"), False),
         (PreviewFrame(image=b"x", image_type="image/jpeg"), False),
         (TextFrame(node_id="1", text="x", prompt_id="p"), True),
         (TextFrame(node_id="1", text="x"), False),
-        (UnknownFrame(9), False),
+        (UnknownFrame(b"9"), False),
     ],
 )
 def test_only_messages_that_name_the_prompt_concern_it(message: ServerMessage, *, concerns: bool) -> None:

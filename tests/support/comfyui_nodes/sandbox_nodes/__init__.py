@@ -6,6 +6,7 @@ must be what sandbox/comfyui/makers.py, special.py and films.py do and say.
 
 import hashlib
 import random
+import struct
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,8 +17,9 @@ import folder_paths
 import torch
 from comfy_execution.graph import ExecutionBlocker
 from comfy_execution.graph_utils import GraphBuilder
+from nodes import PreviewImage
 from PIL import Image
-from server import PromptServer
+from server import BinaryEventTypes, PromptServer
 
 _PREVIEW_SIDE = 512
 _TICK_S = 0.02
@@ -109,6 +111,24 @@ class SandboxText:
         return (image,)
 
 
+class SandboxTell(PreviewImage):
+    """Says something to its script in the page: a message with files in it, and a frame."""
+
+    CATEGORY, RETURN_TYPES, FUNCTION, OUTPUT_NODE = "sandbox", ("IMAGE",), "run", True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        required = {"image": ("IMAGE",), "note": ("STRING", {"default": ""})}
+        return {"required": required, "hidden": {"unique_id": "UNIQUE_ID"}}
+
+    def run(self, image, note, unique_id):
+        shown = self.save_images(image)["ui"]
+        PromptServer.instance.send_sync("sandbox-tell", {"node": unique_id, "note": note, **shown})
+        frame = struct.pack(">I16s", 1, unique_id.encode()) + b"\xff\xd8\xff\xd9"
+        PromptServer.instance.send_sync(BinaryEventTypes.PREVIEW_IMAGE, frame)
+        return {"ui": shown, "result": (image,)}
+
+
 class SandboxShowText:
     CATEGORY, RETURN_TYPES, FUNCTION, OUTPUT_NODE = "sandbox", ("STRING",), "run", True
 
@@ -190,6 +210,9 @@ class SandboxTriangle:
         return (SimpleNamespace(vertices=corners, faces=torch.tensor([[[0, 1, 2]]])),)
 
 
-_NODES = (SandboxNoise, SandboxSlow, SandboxFail, SandboxExpand, SandboxText, SandboxShowText, SandboxBlock)
+_NODES = (
+    *(SandboxNoise, SandboxSlow, SandboxFail, SandboxExpand, SandboxText, SandboxTell, SandboxShowText),
+    *(SandboxBlock, SandboxFilm, SandboxReadFile, SandboxTriangle),
+)
 
-NODE_CLASS_MAPPINGS = {node.__name__: node for node in (*_NODES, SandboxFilm, SandboxReadFile, SandboxTriangle)}
+NODE_CLASS_MAPPINGS = {node.__name__: node for node in _NODES}
