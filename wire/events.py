@@ -10,9 +10,9 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
-from wire.comfy import is_own
+from wire.comfy import UnknownFrame, is_own, parse_binary
 from wire.errors import WireError
-from wire.files import FileRef, MissingFile, Sha256
+from wire.files import FileRef, MissingFile, Sha256, decode_bytes
 from wire.limits import BATCH_EVENTS_MAX, EVENT_DEPTH_MAX, EVENT_VALUES_MAX, PROTOCOL
 from wire.plain_json import count_values, portable
 
@@ -148,13 +148,25 @@ class MessagesSkipped(_Event):
     type: Annotated[str, Field(max_length=200)]
 
 
+def _not_own_frame(data: str) -> str:
+    try:
+        is_own_frame = not isinstance(parse_binary(decode_bytes(data)), UnknownFrame)
+    except WireError as error:
+        raise ValueError(str(error)) from error
+    if is_own_frame:
+        raise ValueError("is a frame of ComfyUI's own")
+    return data
+
+
 class NodeFrame(_Event):
-    """A binary frame of a custom node, such as the animated previews of VideoHelperSuite."""
+    """A binary frame of a custom node, such as the animated previews of VideoHelperSuite; never one that ComfyUI's page
+    would take for ComfyUI's.
+    """
 
     is_kept = False
 
     kind: Literal["node_frame"] = "node_frame"
-    data: str = Field(repr=False)
+    data: Annotated[str, AfterValidator(_not_own_frame)] = Field(repr=False)
     """base64"""
 
 

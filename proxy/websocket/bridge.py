@@ -265,7 +265,7 @@ class BrowserSocket:
             self._outbox.put(frame, droppable=isinstance(parsed, PreviewFrame) and not parsed.is_result)
 
 
-def _understood(text: str) -> Message | None:
+def _understood(text: str) -> Message | CustomMessage | None:
     try:
         return parse_text(text) if len(text) <= _READ_MAX else None
     except WireError:

@@ -46,7 +46,7 @@ from wire.events import (
     encode_batch,
     encode_event,
 )
-from wire.files import Cached, FileRef, Inline, MissingFile, Streamed, Url, Volume
+from wire.files import Cached, FileRef, Inline, MissingFile, Streamed, Url, Volume, encode_bytes
 from wire.limits import BATCH_EVENTS_MAX, EVENT_VALUES_MAX
 
 HISTORY = HistoryEntry(
@@ -78,7 +78,7 @@ EVERY: list[WorkerEvent] = [
     NodeMessage(type="kinds-images", data={"images": [{"filename": "ä.png"}], "n": [1.5, None]}, files=FILES),
     NodeMessage(type="a word", data="just a text"),
     MessagesSkipped(type="kinds-images"),
-    NodeFrame(data="YWJj"),
+    NodeFrame(data="AAAACWFiYw=="),
     NodeText(node="1", text="héllo 🙂"),
     NodeOutput(node="3", display_node="3", output={"text": ["x"], "none": [None]}, files=FILES),
     NodeOutput(node="3", output=None),
@@ -268,3 +268,21 @@ def test_a_piece_is_read_before_the_next_one_is_looked_at() -> None:
 def test_more_than_a_worker_sends_is_refused(events: list[Any]) -> None:
     with pytest.raises(WireError):
         decode_batch(encode_batch("run", 7, events))
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        *({"kind": "node_message", "type": kind, "data": {}} for kind in ("status", "executed", "runpod.notice")),
+        {"kind": "node_frame", "data": encode_bytes(bytes.fromhex("0000000100000001") + b"\xff\xd8picture")},
+        {"kind": "node_frame", "data": encode_bytes(bytes.fromhex("0000000300000001") + b"1<img src=x>")},
+        {"kind": "node_frame", "data": encode_bytes(bytes.fromhex("0000000400000002") + b"{}picture")},
+        {"kind": "node_frame", "data": encode_bytes(bytes.fromhex("0000000300000009") + b"1")},
+        {"kind": "node_frame", "data": "no base64"},
+    ],
+    ids=str,
+)
+def test_a_custom_node_speaks_for_nobody_else(forged: dict[str, Any]) -> None:
+    (numbered,) = decode_batch(encode_batch("run", 7, [{"seq": 0, **forged}])).events
+
+    assert isinstance(numbered.event, Unknown)

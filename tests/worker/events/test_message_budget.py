@@ -23,7 +23,12 @@ def fill(budget: MessageBudget, now: float = 0.0) -> None:
 
 def test_what_fits_goes_on_at_once_and_in_order() -> None:
     budget = MessageBudget(0.0)
-    told: list[WorkerEvent] = [message("a"), NodeStarted(node="1"), message("b"), NodeFrame(data=encode_bytes(b"x"))]
+    told: list[WorkerEvent] = [
+        message("a"),
+        NodeStarted(node="1"),
+        message("b"),
+        NodeFrame(data=encode_bytes(b"\0\0\0\x09x")),
+    ]
 
     assert [event for one in told for event in budget.admit(one, 0.0)] == told
 
