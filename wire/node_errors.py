@@ -3,6 +3,7 @@
 Source: ComfyUI 0.3.64 to 0.33.0, execution.py ``validate_inputs`` and ``validate_prompt``.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from wire.graph import Prompt
@@ -14,6 +15,17 @@ Error = dict[str, Any]
 def error(kind: str, message: str, details: str, input_name: str, **extra: Any) -> Error:
     """One error of a node."""
     return {"type": kind, "message": message, "details": details, "extra_info": {"input_name": input_name, **extra}}
+
+
+def cycle_error(node_id: str, details: str, path: Sequence[str]) -> Error:
+    """The error of one node of a circle; *path* begins and ends with the same node."""
+    about = {"node_id": node_id, "cycle_nodes": list(dict.fromkeys(path))}
+    return {
+        "type": "dependency_cycle",
+        "message": "Dependency cycle detected",
+        "details": details,
+        "extra_info": about,
+    }
 
 
 def own_check(input_name: str, reason: str, value: str) -> Error:

@@ -4,7 +4,6 @@ Source: ComfyUI 0.3.64 and 0.8.0, server.py ``post_prompt`` and execution.py ``v
 """
 
 import math
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,7 +12,7 @@ from engine.model.job import Submission
 from engine.prompt.validation import judge
 from wire import plain_json
 from wire.graph import is_class_name
-from wire.ids import ClientId, PromptId
+from wire.ids import ClientId, PromptId, is_prompt_id
 from wire.limits import NESTING_MAX
 from wire.node_errors import Error
 
@@ -35,10 +34,12 @@ class SubmissionRefused(Exception):
     message: str
     details: str = ""
     node_errors: Mapping[str, Any] = field(default_factory=dict)
+    extra_info: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def body(self) -> dict[str, Any]:
-        error = {"type": self.type, "message": self.message, "details": self.details, "extra_info": {}}
+        error: dict[str, Any] = {"type": self.type, "message": self.message, "details": self.details}
+        error["extra_info"] = dict(self.extra_info)
         return {"error": error, "node_errors": dict(self.node_errors)}
 
 
@@ -84,14 +85,32 @@ def classes(body: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _class_of(node_id: str, node: Any) -> str:
-    where = f"Node ID '#{node_id[:_SHOWN]}'"
     kind = node.get("class_type") if isinstance(node, dict) else None
     if not isinstance(kind, str) or not isinstance(node.get("inputs", {}), dict):
-        message = "Cannot execute because a node is missing the class_type property."
-        raise SubmissionRefused("invalid_prompt", message, where)
+        raise _missing_node_type(node_id, node, None)
     if not is_class_name(kind):
-        raise SubmissionRefused("invalid_prompt", f"Cannot execute because node {kind[:_SHOWN]} does not exist.", where)
+        raise _missing_node_type(node_id, node, kind[:_SHOWN])
     return kind
+
+
+def _missing_node_type(node_id: str, node: Any, kind: str | None) -> SubmissionRefused:
+    """As ComfyUI says it from 0.33 on; pages from 1.49 on offer their help with missing nodes then."""
+    shown, title = node_id[:_SHOWN], _title(node)
+    if kind is None:
+        named = title or f"ID #{shown}"
+        message = f"Node '{named}' has no class_type. The workflow may be corrupted or a custom node is missing."
+    else:
+        title = title or kind
+        message = f"Node '{title}' not found. The custom node may not be installed."
+    about = {"node_id": shown, "class_type": kind, "node_title": title}
+    return SubmissionRefused("missing_node_type", message, f"Node ID '#{shown}'", extra_info=about)
+
+
+def _title(node: Any) -> str | None:
+    match node:
+        case {"_meta": {"title": str(title)}}:
+            return title[:_SHOWN]
+    return None
 
 
 def submission(
@@ -173,11 +192,8 @@ def _number(value: Any) -> float | None:
 def _prompt_id(value: Any, new_id: PromptId) -> PromptId:
     if value is None:
         return new_id
-    try:
-        if str(uuid.UUID(value)) == value:
-            return PromptId(value)
-    except (ValueError, AttributeError, TypeError):
-        pass
+    if is_prompt_id(value):
+        return value
     raise SubmissionRefused("invalid_prompt_id", "prompt_id must be a canonical lowercase UUID", str(value)[:80])
 
 

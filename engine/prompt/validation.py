@@ -1,7 +1,7 @@
 """What is wrong with a prompt, as far as the node definitions of the local ComfyUI show, before it costs anything.
 
 The endpoint judges what only it can know: its models, classes that are not installed here, and the own checks of custom
-nodes, which may also allow what their definitions do not. Source: ComfyUI 0.3.64 and 0.8.0, execution.py
+nodes, which may also allow what their definitions do not. Source: ComfyUI 0.3.64 to 0.33.0, execution.py
 ``validate_prompt`` and ``validate_inputs``, comfy_execution/validation.py ``validate_node_input``.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wire.graph import Prompt, is_link, needed, unwrapped
-from wire.node_errors import Error, error
+from wire.node_errors import Error, cycle_error, error
 
 Infos = Mapping[str, Mapping[str, Any]]
 
@@ -66,30 +66,38 @@ class _PromptCheck:
     def __init__(self, prompt: Prompt, infos: Infos, known: Mapping[str, Sequence[Error]]) -> None:
         self._prompt, self._infos, self._known = prompt, infos, known
         self._fine: dict[str, bool] = {}
-        self._visiting = set[str]()
+        self._visiting: list[str] = []
+        self._circles: dict[str, Error] = {}
         self.errors: dict[str, list[Error]] = {}
 
     def is_fine(self, node_id: str) -> bool:
         """Whether the node and all that it needs are without an error."""
         if node_id not in self._fine:
-            errors = self.errors[node_id] = [*self._known.get(node_id, ()), *self._own(node_id)]
-            self._visiting.add(node_id)
-            sources = [self._follow(node_id, name, source) for name, source in self._sources(node_id)]
-            self._visiting.remove(node_id)
-            self._fine[node_id] = all(sources) and not errors
+            errors = [*self._known.get(node_id, ()), *self._own(node_id)]
+            self._visiting.append(node_id)
+            sources = [self._follow(source) for source in self._sources(node_id)]
+            self._visiting.pop()
+            circle = self._circles.get(node_id)
+            self.errors[node_id] = errors if circle is None else [circle, *errors]
+            self._fine[node_id] = all(sources) and not self.errors[node_id]
         return self._fine[node_id]
 
-    def _follow(self, node_id: str, name: str, source: str) -> bool:
+    def _follow(self, source: str) -> bool:
+        if source in self._circles:
+            return False
         if source not in self._visiting:
             return self.is_fine(source)
-        self.errors[node_id].append(error("dependency_cycle", "Dependency cycle detected", name, name))
+        path = [*self._visiting[self._visiting.index(source) :], source]
+        details = " -> ".join(f"{node_id} ({self._prompt[node_id]['class_type']})" for node_id in path)
+        for node_id in path:
+            self._circles[node_id] = cycle_error(node_id, details, path)
         return False
 
-    def _sources(self, node_id: str) -> list[tuple[str, str]]:
-        """Input name and node of every link that leads to a node."""
+    def _sources(self, node_id: str) -> list[str]:
+        """The node of every link that leads to one."""
         inputs = self._prompt[node_id].get("inputs", {})
-        links = ((name, inputs[name]) for name in _specs(self._info(node_id)) if name in inputs)
-        return [(name, link[0]) for name, link in links if self._leads_somewhere(link)]
+        links = (inputs[name] for name in _specs(self._info(node_id)) if name in inputs)
+        return [link[0] for link in links if self._leads_somewhere(link)]
 
     def _info(self, node_id: str) -> Mapping[str, Any]:
         return self._infos[self._prompt[node_id]["class_type"]]

@@ -1,8 +1,9 @@
 """One job as /api/jobs shows it.
 
 Frontend 1.58 parses the list with a strict schema, and a single job that breaks it empties the whole list: whatever is
-shown is complete and of the right types, or left out.
-Source: ComfyUI 0.8.0, comfy_execution/jobs.py; frontend 1.58, platform/remote/comfyui/jobs/jobTypes.ts.
+shown is complete and of the right types, or left out. Beside an older ComfyUI, too, a job says what today's says of it:
+who does not know a member reads past it.
+Source: ComfyUI 0.33.0, comfy_execution/jobs.py; frontend 1.58, platform/remote/comfyui/jobs/jobTypes.ts.
 """
 
 import math
@@ -23,8 +24,11 @@ STATES: dict[str, frozenset[JobState]] = {
 """What each status of the API means here."""
 _STATUS_OF = {state: status for status, states in STATES.items() for state in states}
 _STATUS_OF[JobState.WITHDRAWING] = "cancelled"
-_MEDIA = ("images", "video", "audio")
-_SHAPES = (".obj", ".fbx", ".gltf", ".glb")
+_MEDIA = ("images", "video", "audio", "3d", "text")
+_SHAPES = (".obj", ".fbx", ".gltf", ".glb", ".usdz")
+_WRITTEN = (".txt", ".md", ".json")
+_TEXT_SHOWN_MAX = 1024
+"""characters of a text that a list of jobs shows"""
 _FOLDERS = ("input", "output", "temp")
 _EXACT = 2**53
 """from here on a browser cannot tell neighbouring whole numbers apart"""
@@ -33,7 +37,7 @@ _COUNTS = ("outputs_count", "previewable_outputs_count")
 _TEXTS_OF_ERROR = ("node_id", "node_type", "exception_message", "exception_type")
 
 Item = tuple[str, str, dict[str, Any]]
-"""node id, media type and the file or text that the node has put out"""
+"""node id, media type and the file that the node has put out"""
 
 
 def job_view(job: Job, *, detailed: bool = False) -> JobView:
@@ -44,7 +48,7 @@ def job_view(job: Job, *, detailed: bool = False) -> JobView:
     if detailed:
         view["workflow"] = {"prompt": job.prompt, "extra_data": job.extra_data}
         if job.state in ENDED and job.entry is not None:
-            view |= {"outputs": job.entry.outputs, "execution_status": job.entry.status}
+            view |= {"outputs": _with_shapes(job.entry.outputs), "execution_status": job.entry.status}
     return view
 
 
@@ -56,6 +60,7 @@ def brief_view(job: Brief) -> JobView:
         "priority": shown_number(job.number),
         "create_time": job.created_ms,
         "outputs_count": 0,
+        "previewable_outputs_count": 0,
         "workflow_id": job.workflow_id,
     }
     return _known(view)
@@ -78,18 +83,40 @@ def _outcome(entry: Entry, started_ms: int | None, ended_ms: int | None) -> JobV
     ends = [story[kind] for kind in ("execution_success", "execution_error", "execution_interrupted") if kind in story]
     view = {
         "outputs_count": len(items),
+        "previewable_outputs_count": sum(_is_previewable(key, item) for _, key, item in items),
         "execution_start_time": _number(story.get("execution_start", {}).get("timestamp")) or started_ms,
         "execution_end_time": next((time for data in ends if (time := _number(data.get("timestamp")))), ended_ms),
-        "preview_output": _preview(items),
+        "preview_output": _preview(items) or _first_text(entry.outputs),
         "execution_error": clean_error(story.get("execution_error")),
     }
     return _known(view)
 
 
 def _items(output: Any) -> Iterable[tuple[str, dict[str, Any]]]:
+    for key, items in _lists(output):
+        yield from ((key, shown) for item in items if isinstance(shown := _shape(item), dict))
+
+
+def _lists(output: Any) -> Iterable[tuple[str, list[Any]]]:
     for key, value in output.items() if isinstance(output, dict) else ():
         if key != "animated" and isinstance(value, list):
-            yield from ((key, item) for item in value if isinstance(item, dict))
+            yield key, value
+
+
+def _shape(item: Any) -> Any:
+    """The file that *item* is the path of, when it is that of a 3D model; else *item* itself."""
+    if isinstance(item, str) and item.lower().endswith(_SHAPES):
+        return {"filename": item, "type": "output", "subfolder": "", "mediaType": "3d"}
+    return item
+
+
+def _with_shapes(outputs: Mapping[str, Any]) -> dict[str, Any]:
+    """*outputs* with 3D models as files."""
+
+    def shown(output: dict[str, Any]) -> dict[str, Any]:
+        return output | {key: [_shape(item) for item in items if item is not None] for key, items in _lists(output)}
+
+    return {node: shown(output) if isinstance(output, dict) else output for node, output in outputs.items()}
 
 
 def _story(messages: Any) -> Iterable[tuple[str, dict[str, Any]]]:
@@ -100,20 +127,44 @@ def _story(messages: Any) -> Iterable[tuple[str, dict[str, Any]]]:
 
 
 def _preview(items: Sequence[Item]) -> JobView | None:
+    """A saved picture, film, sound or model; else one that is only shown; else a file with text."""
     shown = [found for found in items if _can_be_shown(found[1], found[2])]
-    saved = [found for found in shown if found[2]["type"] == "output"]
-    for node, key, item in saved or shown:
-        return {"subfolder": "", **item, "nodeId": node, "mediaType": key}
+    seen = [found for found in shown if not _is_text(found[1], found[2])]
+    saved = [found for found in seen if found[2]["type"] == "output"]
+    for node, key, item in saved or seen or shown:
+        medium = item["mediaType"] if isinstance(item.get("mediaType"), str) else key
+        return {"subfolder": "", **item, "nodeId": node, "mediaType": medium}
     return None
+
+
+def _first_text(outputs: Mapping[str, Any]) -> JobView | None:
+    """The first text that is in no file, for a job that has nothing else to show."""
+    for node, output in outputs.items():
+        for key, items in _lists(output):
+            for item in items if key == "text" else ():
+                if item is not None and not isinstance(_shape(item), dict):
+                    return _text_preview(node, str(item))
+    return None
+
+
+def _text_preview(node: str, text: str) -> JobView:
+    cut: JobView = {"truncated": True} if len(text) > _TEXT_SHOWN_MAX else {}
+    return {"content": text[:_TEXT_SHOWN_MAX], **cut, "nodeId": node, "mediaType": "text"}
 
 
 def _can_be_shown(key: str, item: Mapping[str, Any]) -> bool:
     if item.get("type") not in _FOLDERS or not isinstance(item.get("filename"), str):
         return False
-    if not isinstance(item.get("subfolder", ""), str):
-        return False
-    kind, name = str(item.get("format", "")), item["filename"].lower()
-    return key in _MEDIA or kind.startswith(("video/", "audio/")) or name.endswith(_SHAPES)
+    return isinstance(item.get("subfolder", ""), str) and _is_previewable(key, item)
+
+
+def _is_previewable(key: str, item: Mapping[str, Any]) -> bool:
+    kind, name = str(item.get("format", "")), str(item.get("filename", "")).lower()
+    return key in _MEDIA or kind.startswith(("video/", "audio/")) or name.endswith((*_SHAPES, *_WRITTEN))
+
+
+def _is_text(key: str, item: Mapping[str, Any]) -> bool:
+    return key == "text" or str(item["filename"]).lower().endswith(_WRITTEN)
 
 
 # -- what ComfyUI answered

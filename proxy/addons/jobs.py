@@ -13,10 +13,11 @@ from proxy.addons.fail_closed import fail_closed
 from proxy.addons.json_bodies import body_object, replace_body, upstream_object
 from proxy.addons.responses import json_response
 from proxy.addons.routes import Route, route
+from wire.ids import is_prompt_id
 
 logger = logging.getLogger(__name__)
 
-_ASKED, _ONE = "jobs_query", "job_of_comfyui"
+_ASKED, _ONE, _CANCELLED = "jobs_query", "job_of_comfyui", "jobs_cancelled"
 
 
 class Jobs:
@@ -54,15 +55,18 @@ class Jobs:
         return json_response(200, {"cancelled": self._dispatcher.cancel(prompt_id)})
 
     def _cancel_several(self, flow: http.HTTPFlow) -> http.Response | None:
-        """Ours are cancelled here; ComfyUI is asked about the rest, if there is any."""
+        """Ours are cancelled here; ComfyUI is asked about the rest, if there is any. An odd id cancels nothing."""
         ids = body_object(flow).get("job_ids")
         if not isinstance(ids, list):
             return json_response(400, {"error": "job_ids must be a list"})
-        ours = [one for one in map(str, ids) if self._store.find(one) is not None]
+        ours = [one for one in ids if isinstance(one, str) and self._store.find(one) is not None]
+        rest = [one for one in ids if one not in ours]
+        if odd := [one if isinstance(one, str) else repr(one) for one in rest if not is_prompt_id(one)]:
+            return json_response(400, {"error": "job_ids contains invalid id(s)", "invalid_ids": odd})
         cancelled = [self._dispatcher.cancel(one) for one in ours]
-        rest = [one for one in map(str, ids) if one not in ours]
         if rest:
             flow.request.text = json.dumps({"job_ids": rest})
+            flow.metadata[_CANCELLED] = any(cancelled)
             return None
         return json_response(200, {"cancelled": any(cancelled)})
 
@@ -70,6 +74,8 @@ class Jobs:
     def response(self, flow: http.HTTPFlow) -> None:
         if _ASKED in flow.metadata:
             self._merge(flow, flow.metadata[_ASKED])
+        elif flow.metadata.get(_CANCELLED):  # whatever ComfyUI says of its own
+            flow.response = json_response(200, {"cancelled": True})
         elif flow.metadata.get(_ONE) and (view := clean_view(upstream_object(flow))) is not None:
             replace_body(flow, json.dumps(view))
 

@@ -69,7 +69,7 @@ _TABLE: tuple[tuple[Route, frozenset[str], re.Pattern[str]], ...] = tuple(
 MERGED = frozenset(
     {
         *(Route.PROMPT_STATUS, Route.QUEUE, Route.HISTORY, Route.HISTORY_ITEM, Route.JOBS, Route.JOB),
-        *(Route.EXTENSIONS, Route.FEATURES),
+        *(Route.EXTENSIONS, Route.FEATURES, Route.JOBS_CANCEL),
     }
 )
 """ComfyUI's answer is read and changed, so it cannot be streamed."""

@@ -1,13 +1,14 @@
-"""Bodies of the jobs API. Source: ComfyUI 0.8.0, comfy_execution/jobs.py and server.py."""
+"""Bodies of the jobs API. Source: ComfyUI 0.33.0, comfy_execution/jobs.py and server.py."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from sandbox.comfyui.prompt_queue import Item, PromptQueue
 
-_ALL = ("pending", "in_progress", "completed", "failed")
-_MEDIA = ("images", "video", "audio")
-_3D = (".obj", ".fbx", ".gltf", ".glb")
+_ALL = ("pending", "in_progress", "completed", "failed", "cancelled")
+_MEDIA = ("images", "video", "audio", "3d", "text")
+_FILES = (".obj", ".fbx", ".gltf", ".glb", ".usdz", ".txt", ".md", ".json")
+_TEXT_SHOWN_MAX = 1024
 
 
 class BadQuery(ValueError):
@@ -86,6 +87,7 @@ def _waiting(item: Item, status: str) -> dict[str, Any]:
         "status": status,
         "priority": item.number,
         "outputs_count": 0,
+        "previewable_outputs_count": 0,
         **_about(item.extra_data),
     }
     return {key: value for key, value in job.items() if value is not None}
@@ -114,18 +116,33 @@ def _finished(prompt_id: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     )
     job = {
         "id": prompt_id,
-        "status": "completed" if entry["status"]["completed"] else "failed",
+        "status": _status(entry["status"]["completed"], said),
         "priority": number,
         "execution_start_time": said.get("execution_start", {}).get("timestamp"),
         "execution_end_time": ending.get("timestamp"),
         "execution_error": said.get("execution_error"),
         "outputs_count": len(items),
-        "preview_output": next(iter(saved or shown), None),
+        "previewable_outputs_count": len(shown),
+        "preview_output": next(iter(saved or shown), None) or _first_text(entry["outputs"]),
         **_about(extra_data),
     }
     return {key: value for key, value in job.items() if value is not None}
 
 
+def _status(completed: bool, said: Mapping[str, Any]) -> str:
+    if completed:
+        return "completed"
+    return "cancelled" if "execution_interrupted" in said else "failed"
+
+
+def _first_text(outputs: Mapping[str, Any]) -> dict[str, Any] | None:
+    for node, output in outputs.items():
+        for text in output.get("text", ()):
+            cut = {"truncated": True} if len(text) > _TEXT_SHOWN_MAX else {}
+            return {"content": text[:_TEXT_SHOWN_MAX], **cut, "nodeId": node, "mediaType": "text"}
+    return None
+
+
 def _previewable(item: Mapping[str, Any]) -> bool:
     kind, name = str(item.get("format", "")), str(item.get("filename", "")).lower()
-    return item["mediaType"] in _MEDIA or kind.startswith(("video/", "audio/")) or name.endswith(_3D)
+    return item["mediaType"] in _MEDIA or kind.startswith(("video/", "audio/")) or name.endswith(_FILES)

@@ -1,6 +1,6 @@
 """What is wrong with a prompt, in ComfyUI's words; and the prompt with its values converted.
 
-Source: ComfyUI execution.py ``validate_prompt``, ``validate_inputs``.
+Source: ComfyUI 0.33.0, execution.py ``validate_prompt``, ``validate_inputs``.
 """
 
 import copy
@@ -13,6 +13,7 @@ from sandbox.comfyui.folders import ComfyFolders
 from sandbox.comfyui.graph import Classes
 from sandbox.comfyui.node import NodeClass
 from wire.graph import Prompt, needed, unwrapped
+from wire.node_errors import cycle_error
 
 _CONVERT = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}
 _SHOWN_OPTIONS = 20
@@ -25,9 +26,16 @@ Error = dict[str, Any]
 class InvalidPrompt(Exception):
     """``error`` and ``node_errors`` of the 400 that ComfyUI answers."""
 
-    def __init__(self, kind: str, message: str, details: str = "", node_errors: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        message: str,
+        details: str = "",
+        node_errors: dict[str, Any] | None = None,
+        extra_info: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__(message)
-        self.error = {"type": kind, "message": message, "details": details, "extra_info": {}}
+        self.error = {"type": kind, "message": message, "details": details, "extra_info": extra_info or {}}
         self.node_errors = node_errors or {}
 
 
@@ -65,17 +73,25 @@ def validate(prompt: Prompt, classes: Classes, targets: list[str] | None, folder
 def _outputs(prompt: Prompt, classes: Classes, targets: list[str] | None) -> list[str]:
     for node_id, node in prompt.items():
         kind = node.get("class_type")
-        where = f"Node ID '#{node_id}'"
-        if "class_type" not in node:
-            message = "Cannot execute because a node is missing the class_type property."
-            raise InvalidPrompt("invalid_prompt", message, where)
         if kind not in classes:
-            raise InvalidPrompt("invalid_prompt", f"Cannot execute because node {kind} does not exist.", where)
+            raise _missing(node_id, node)
     outputs = [node_id for node_id, node in prompt.items() if classes[node["class_type"]].output_node]
     wanted = [node_id for node_id in outputs if targets is None or node_id in targets]
     if not wanted:
         raise InvalidPrompt("prompt_no_outputs", "Prompt has no outputs")
     return wanted
+
+
+def _missing(node_id: str, node: Mapping[str, Any]) -> InvalidPrompt:
+    kind, title = node.get("class_type"), node.get("_meta", {}).get("title")
+    if "class_type" not in node:
+        named = title or f"ID #{node_id}"
+        message = f"Node '{named}' has no class_type. The workflow may be corrupted or a custom node is missing."
+    else:
+        title = title or kind
+        message = f"Node '{title}' not found. The custom node may not be installed."
+    about = {"node_id": node_id, "class_type": kind, "node_title": title}
+    return InvalidPrompt("missing_node_type", message, f"Node ID '#{node_id}'", extra_info=about)
 
 
 class _Check:
@@ -84,6 +100,8 @@ class _Check:
     def __init__(self, prompt: dict[str, Any], classes: Classes, folders: ComfyFolders) -> None:
         self._prompt, self._classes, self._folders = prompt, classes, folders
         self._fine: dict[str, bool] = {}
+        self._visiting: list[str] = []
+        self._circles: dict[str, Error] = {}
         self.errors: dict[str, list[Error]] = {}
 
     def output(self, node_id: str) -> bool:
@@ -101,6 +119,23 @@ class _Check:
         """Raises what a broken link raises."""
         if node_id in self._fine:
             return self._fine[node_id]
+        if node_id in self._visiting:
+            self._close_circle(node_id)
+        if node_id in self._circles:
+            return False
+        self._visiting.append(node_id)
+        try:
+            return self._looked_at(node_id)
+        finally:
+            self._visiting.pop()
+
+    def _close_circle(self, node_id: str) -> None:
+        path = [*self._visiting[self._visiting.index(node_id) :], node_id]
+        details = " -> ".join(f"{one} ({self._prompt[one]['class_type']})" for one in path)
+        for one in path:
+            self._circles.setdefault(one, cycle_error(one, details, path))
+
+    def _looked_at(self, node_id: str) -> bool:
         node = self._prompt[node_id]
         kind, inputs = self._classes[node["class_type"]], node["inputs"]
         errors, sources_fine = list[Error](), True
@@ -113,6 +148,8 @@ class _Check:
             errors += [found] if found else []
         if not errors:
             errors += self._own_errors(kind, inputs)
+        if node_id in self._circles:
+            errors = [self._circles[node_id], *errors]
         self.errors[node_id] = errors
         self._fine[node_id] = not errors and sources_fine
         return self._fine[node_id]

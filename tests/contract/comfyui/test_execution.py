@@ -218,7 +218,7 @@ async def test_the_jobs_api_lists_what_ran(server: Server) -> None:
     unknown, _ = await get_status(server, "/api/jobs/unknown")
     (job,) = listed["jobs"]
 
-    assert set(job) == {
+    assert set(job) - {"previewable_outputs_count"} == {  # which 0.8.0 does not have
         *("id", "status", "priority", "create_time", "execution_start_time", "execution_end_time"),
         *("outputs_count", "preview_output", "workflow_id"),
     }

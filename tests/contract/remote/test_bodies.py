@@ -6,7 +6,17 @@ import pytest
 
 from tests.contract.remote.cases import Post, Prompt, image, node, save, through
 from tests.contract.remote.conftest import Sides
-from tests.contract.remote.differences import CLEARED, QUEUE, REFUSALS, STORY, agreed
+from tests.contract.remote.differences import (
+    CLEARED,
+    OLDER_QUEUE,
+    OLDER_REFUSALS,
+    QUEUE,
+    REFUSALS,
+    STORY,
+    agreed,
+    counts_previews,
+    is_new,
+)
 from tests.contract.remote.normal import Normal
 from tests.contract.remote.recording import Side, seen
 from tests.contract.remote.test_runs import require_equal
@@ -70,7 +80,8 @@ async def test_the_queue_and_the_jobs_while_one_runs_and_two_wait(sides: Sides) 
         for side in (sides.local, sides.remote)
     ]
 
-    require_equal(*agreed(QUEUE, [local], [remote]))
+    older = () if counts_previews(local.get("jobs", [])) else OLDER_QUEUE
+    require_equal(*agreed((*QUEUE, *older), [local], [remote]))
     require_equal(*agreed((*STORY, *CLEARED), told_local, told_remote))
 
 
@@ -78,7 +89,8 @@ async def test_the_queue_and_the_jobs_while_one_runs_and_two_wait(sides: Sides) 
 async def test_what_cannot_run_is_refused_in_the_same_words(sides: Sides, body: dict[str, Any]) -> None:
     local, remote = [Normal({}).value(await side.post("/prompt", body)) for side in (sides.local, sides.remote)]
 
-    require_equal(*agreed(REFUSALS, [local], [remote]))
+    older = OLDER_REFUSALS if is_new(remote) and not is_new(local) else ()
+    require_equal(*agreed(older or REFUSALS, [local], [remote]))
 
 
 async def test_a_class_that_is_nowhere_is_refused_by_the_worker(sides: Sides) -> None:
@@ -86,7 +98,8 @@ async def test_a_class_that_is_nowhere_is_refused_by_the_worker(sides: Sides) ->
     body = {"prompt": {**scaled(), "2": node("NoSuchClass", image=["1", 0])}}
     status, refused = await sides.local.post("/prompt", body)
 
-    assert (status, refused["error"]["type"]) == (400, "invalid_prompt")
+    assert status == 400
+    assert refused["error"]["type"] in ("missing_node_type", "invalid_prompt")  # the second before 0.33
     status, taken = await sides.remote.post("/prompt", body)
 
     assert status == 200

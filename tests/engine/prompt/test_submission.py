@@ -42,11 +42,11 @@ PROMPT = {
         (b"{}", "no_prompt"),
         (b'{"prompt": 5}', "invalid_prompt"),
         (b'{"prompt": {}}', "prompt_no_outputs"),
-        (b'{"prompt": {"1": {"inputs": {}}}}', "invalid_prompt"),
-        (b'{"prompt": {"1": null}}', "invalid_prompt"),
+        (b'{"prompt": {"1": {"inputs": {}}}}', "missing_node_type"),
+        (b'{"prompt": {"1": null}}', "missing_node_type"),
         (b'{"prompt": {"1": [' + b"1, " * VALUES_MAX + b"1]}}", "invalid_prompt"),
         (many_classes(CLASSES_MAX + 1), "invalid_prompt"),
-        (b'{"prompt": {"1": {"class_type": "A", "inputs": []}}}', "invalid_prompt"),
+        (b'{"prompt": {"1": {"class_type": "A", "inputs": []}}}', "missing_node_type"),
     ],
 )
 def test_rubbish_is_refused_in_comfyuis_shape(raw: bytes, refusal: str) -> None:
@@ -55,6 +55,35 @@ def test_rubbish_is_refused_in_comfyuis_shape(raw: bytes, refusal: str) -> None:
 
     assert caught.value.body["error"]["type"] == refusal
     assert caught.value.body["node_errors"] == {}
+
+
+@pytest.mark.parametrize(
+    ("node", "message", "about"),
+    [
+        (
+            {"inputs": {}},
+            "Node 'ID #1' has no class_type. The workflow may be corrupted or a custom node is missing.",
+            (None, None),
+        ),
+        (
+            {"inputs": {}, "_meta": {"title": "Mine"}},
+            "Node 'Mine' has no class_type. The workflow may be corrupted or a custom node is missing.",
+            (None, "Mine"),
+        ),
+        (
+            {"class_type": "..", "inputs": {}},
+            "Node '..' not found. The custom node may not be installed.",
+            ("..", ".."),
+        ),
+    ],
+)
+def test_a_node_without_a_class_is_named(node: dict[str, Any], message: str, about: tuple[str | None, ...]) -> None:
+    with pytest.raises(SubmissionRefused) as caught:
+        classes({"prompt": {"1": node}})
+    told = caught.value.body["error"]
+
+    assert (told["message"], told["details"]) == (message, "Node ID '#1'")
+    assert told["extra_info"] == {"node_id": "1", "class_type": about[0], "node_title": about[1]}
 
 
 def test_secrets_never_get_past_the_door() -> None:

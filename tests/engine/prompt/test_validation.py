@@ -118,7 +118,19 @@ def test_an_error_of_a_node_that_no_output_needs_is_not_told() -> None:
 def test_a_circle_is_an_error_and_not_an_endless_loop() -> None:
     prompt = {"1": node("Any", value=["2", 0]), "2": node("Any", value=["1", 0]), "9": node("Save", images=["1", 0])}
 
-    assert [(node_id, kind) for node_id, kind, _ in errors(prompt)] == [("2", "dependency_cycle")]
+    path = "1 (Any) -> 2 (Any) -> 1 (Any)"
+
+    assert sorted(errors(prompt)) == [("1", "dependency_cycle", path), ("2", "dependency_cycle", path)]
+
+
+def test_a_circle_that_outputs_are_part_of_is_told_once_for_each_of_its_nodes() -> None:
+    prompt = {"1": node("Any", value=["9", 0]), "9": node("Both", images=["1", 0])}
+    infos = {**INFOS, "Both": {**INFOS["Save"], "output": ["IMAGE"]}}
+    verdict = judge(prompt, infos, ("9",), {})
+    told = verdict.node_errors["9"]["errors"]
+
+    assert verdict.details == "Dependency cycle detected: 9 (Both) -> 1 (Any) -> 9 (Both)"
+    assert [one["extra_info"] for one in told] == [{"node_id": "9", "cycle_nodes": ["9", "1"]}]
 
 
 def test_a_chain_that_is_too_deep_to_follow_is_left_to_the_endpoint() -> None:

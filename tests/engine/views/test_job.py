@@ -76,6 +76,7 @@ def test_a_finished_job_looks_as_comfyui_shows_it() -> None:
         "execution_start_time": 100,
         "execution_end_time": 250,
         "outputs_count": 2,
+        "previewable_outputs_count": 2,
         "preview_output": PREVIEW,
         "workflow_id": "wf",
     }
@@ -83,6 +84,7 @@ def test_a_finished_job_looks_as_comfyui_shows_it() -> None:
 
 def test_a_waiting_job_shows_no_times() -> None:
     expected = {"id": "p", "status": "pending", "priority": 3, "create_time": 10, "outputs_count": 0}
+    expected["previewable_outputs_count"] = 0
 
     assert job_view(PENDING) == {**expected, "workflow_id": "wf"}
 
@@ -112,6 +114,49 @@ def test_only_a_file_of_a_known_folder_is_a_preview(item: dict[str, Any]) -> Non
 
     assert job_view(replace(DONE, entry=Entry(outputs)))["preview_output"] == PREVIEW
     assert "preview_output" not in job_view(alone)
+
+
+def file(name: str, folder: str = "output") -> dict[str, Any]:
+    return {"filename": name, "subfolder": "", "type": folder}
+
+
+@pytest.mark.parametrize(
+    ("outputs", "counts", "shown"),
+    [
+        ({"1": {"text": ["a", "b"]}}, (0, 0), {"content": "a", "nodeId": "1", "mediaType": "text"}),
+        (
+            {"1": {"text": ["x" * 2000]}},
+            (0, 0),
+            {"content": "x" * 1024, "truncated": True, "nodeId": "1", "mediaType": "text"},
+        ),
+        ({"1": {"text": ["a"]}, "3": {"images": [file("a.png")]}}, (1, 1), PREVIEW),
+        (
+            {"1": {"files": [file("a.txt")]}, "3": {"images": [file("a.png", "temp")]}},
+            (2, 2),
+            PREVIEW | {"type": "temp"},
+        ),
+        ({"1": {"files": [file("a.md")]}}, (1, 1), {**file("a.md"), "nodeId": "1", "mediaType": "files"}),
+        ({"1": {"latents": [file("a.latent")]}, "3": {"images": [file("a.png")]}}, (2, 1), PREVIEW),
+        ({"1": {"result": ["m.glb", "camera"]}}, (1, 1), {**file("m.glb"), "nodeId": "1", "mediaType": "3d"}),
+        ({"1": {"3d": [file("m.splat")]}}, (1, 1), {**file("m.splat"), "nodeId": "1", "mediaType": "3d"}),
+        ({"1": {"latents": [file("a.latent")]}}, (1, 0), None),
+    ],
+)
+def test_what_is_seen_comes_before_what_is_read(outputs: Any, counts: tuple[int, int], shown: Any) -> None:
+    view = job_view(replace(DONE, entry=Entry(outputs)))
+
+    assert (view["outputs_count"], view["previewable_outputs_count"]) == counts
+    assert view.get("preview_output") == shown
+    assert is_strict(view)
+
+
+def test_a_3d_model_is_a_file_in_the_detailed_view() -> None:
+    entry = Entry({"1": {"result": ["s/m.glb", None, "camera"], "animated": [None]}, "2": None})
+
+    assert job_view(replace(DONE, entry=entry), detailed=True)["outputs"] == {
+        "1": {"result": [{**file("s/m.glb"), "mediaType": "3d"}, "camera"], "animated": [None]},
+        "2": None,
+    }
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from tests.proxy.addons.conftest import SEED, Desk
 from tests.support.flows import answer, answered, asked
 
 COMPLETED = (JobState.SUBMITTING, JobState.QUEUED, JobState.COMPLETED)
+A_LOCAL_ID = "0f2a3c4d-0000-4000-8000-000000000000"
+ODD_IDS = "job_ids contains invalid id(s)"
 LOCAL = {"id": "local", "status": "completed", "create_time": 9, "outputs_count": 0}
 
 
@@ -131,8 +133,9 @@ def test_cancelling_a_job_of_comfyui_is_passed_on(jobs: Jobs) -> None:
         (["waits", "done"], (200, {"cancelled": True}), None),
         (["done"], (200, {"cancelled": False}), None),
         ([], (200, {"cancelled": False}), None),
-        (["waits", "local"], None, ["local"]),
-        (["local", 5], None, ["local", "5"]),
+        (["waits", A_LOCAL_ID], None, [A_LOCAL_ID]),
+        ([A_LOCAL_ID], None, [A_LOCAL_ID]),
+        (["waits", "odd", 5, {}], (400, {"error": ODD_IDS, "invalid_ids": ["odd", "5", "{}"]}), None),
         ("waits", (400, {"error": "job_ids must be a list"}), None),
         (None, (400, {"error": "job_ids must be a list"}), None),
     ],
@@ -145,6 +148,32 @@ def test_of_several_ours_are_cancelled_here_and_comfyui_is_asked_about_the_other
 
     assert (None if flow.response is None else answer(flow)) == expected
     assert passed_on is None or json.loads(flow.request.get_text() or "") == {"job_ids": passed_on}
+
+
+def test_an_odd_id_cancels_nothing(desk: Desk, jobs: Jobs) -> None:
+    jobs.request(asked("POST", "/api/jobs/cancel", {"job_ids": ["waits", "odd"]}))
+
+    assert list(desk.store.pending_ids()) == ["waits"]
+
+
+@pytest.mark.parametrize(
+    ("ids", "answered_by_comfyui", "expected"),
+    [
+        (["waits", A_LOCAL_ID], (200, {"cancelled": False}), (200, {"cancelled": True})),
+        (["waits", A_LOCAL_ID], (404, {}), (200, {"cancelled": True})),
+        (["done", A_LOCAL_ID], (200, {"cancelled": True}), (200, {"cancelled": True})),
+        (["done", A_LOCAL_ID], (200, {"cancelled": False}), (200, {"cancelled": False})),
+    ],
+)
+def test_several_were_cancelled_when_any_was(
+    jobs: Jobs, ids: list[str], answered_by_comfyui: tuple[int, object], expected: tuple[int, object]
+) -> None:
+    flow = asked("POST", "/api/jobs/cancel", {"job_ids": ids})
+    jobs.request(flow)
+    status, body = answered_by_comfyui
+    jobs.response(answered(flow, body, status))
+
+    assert answer(flow) == expected
 
 
 @pytest.mark.parametrize("line", ["GET /queue", "GET /jobs", "POST /prompt"])
