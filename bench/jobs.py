@@ -13,7 +13,7 @@ from bench.report import Limit, Row
 from tests.support.prompts import inverted_image
 from tests.support.stack import Stack
 from tests.support.until import until
-from wire.events import decode_batch
+from wire.batch import decode_batch
 from wire.ids import PromptId
 from wire.job import JobRequest, encode_request
 

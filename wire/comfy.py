@@ -99,6 +99,11 @@ class UnknownFrame:
 
     frame: bytes
 
+    @property
+    def is_picture(self) -> bool:
+        """Whether it is a preview with bytes of a custom node's own before its picture: a newer one replaces it."""
+        return self.frame.startswith(struct.pack(">I", _PREVIEW))
+
 
 ServerMessage = Message | CustomMessage | PreviewFrame | TextFrame | UnknownFrame
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from wire.batch import Batch, decode_batch
 from wire.errors import WireError
-from wire.events import Batch, decode_batch
 from wire.files import FileRef, Inline, Streamed, Wanted
 from wire.limits import PROTOCOL, PROTOCOL_SOURCES, REQUEST_NESTING_MAX
 from wire.models import ModelRef, decode_models

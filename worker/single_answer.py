@@ -3,6 +3,7 @@
 from collections import defaultdict
 from typing import Any
 
+from wire.batch import decode_batch
 from wire.events import (
     FileChunk,
     NodeOutput,
@@ -12,7 +13,6 @@ from wire.events import (
     PromptRejected,
     WorkerEvent,
     WorkerFailed,
-    decode_batch,
 )
 from wire.files import FileRef, Inline, MissingFile, Streamed, decode_bytes, encode_bytes
 from wire.limits import RUN_BODY_MAX

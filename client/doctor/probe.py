@@ -6,8 +6,8 @@ from typing import Any
 
 from engine.runpod.endpoint import Endpoint, EndpointRejected, EndpointUnavailable, JobGone, SubmissionUncertain
 from engine.runpod.replies import TERMINAL
+from wire.batch import decode_batch
 from wire.errors import WireError
-from wire.events import decode_batch
 from wire.ids import RunPodJobId
 from wire.limits import PROTOCOL
 

@@ -12,7 +12,8 @@ from engine.messages.translate import BrowserMessage
 from engine.model.job import Entry
 from engine.model.sequence import Progress
 from engine.model.states import JobState
-from wire.events import FileChunk, NodeOutput, NumberedEvent, Preview
+from wire.batch import NumberedEvent
+from wire.events import FileChunk, NodeOutput, Preview
 from wire.files import FileRef
 
 

@@ -18,8 +18,8 @@ from engine.jobs.run_times import RunTimes
 from engine.model.job import Job
 from engine.runpod.endpoint import Endpoint, EndpointRejected, JobGone
 from engine.runpod.replies import StatusReply
+from wire.batch import decode_pieces
 from wire.errors import Unavailable, WireError
-from wire.events import decode_pieces
 from wire.ids import RunPodJobId
 from wire.job import decode_result
 

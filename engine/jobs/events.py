@@ -6,7 +6,8 @@ from enum import Enum
 
 from engine.model.job import LostFile
 from engine.runpod.replies import StatusReply
-from wire.events import Batch, NodeOutput, NumberedEvent, Preview
+from wire.batch import Batch, NumberedEvent
+from wire.events import NodeOutput, Preview
 from wire.files import FileRef
 from wire.ids import RunPodJobId
 from wire.outputs import ItemKey

@@ -16,8 +16,9 @@ from engine.jobs.submissions import Submissions
 from engine.runpod.endpoint import Endpoint, EndpointRejected, JobGone, SubmissionUncertain
 from engine.runpod.replies import TERMINAL
 from engine.store.runpod_jobs import RunPodJobs, SentState
+from wire.batch import decode_pieces
 from wire.errors import WireError
-from wire.events import FileChunk, WorkerFailed, decode_pieces
+from wire.events import FileChunk, WorkerFailed
 from wire.files import FileRef, Wanted
 from wire.ids import PromptId, RunPodJobId
 from wire.job import JobRequest, encode_request

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from engine.model.sequence import Intake, Progress, accept
-from wire.events import Batch, Ending, FileChunk, NodeMessage, NodeOutput, NumberedEvent, Preview, WorkerEvent
+from wire.batch import Batch, NumberedEvent
+from wire.events import Ending, FileChunk, NodeMessage, NodeOutput, Preview, WorkerEvent
 from wire.files import FileRef
 
 

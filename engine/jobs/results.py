@@ -11,8 +11,8 @@ from engine.jobs.setbacks import Setbacks
 from engine.messages.translate import MessageTranslator
 from engine.model.job import LostFile
 from engine.model.sequence import Intake, Progress
+from wire.batch import Batch
 from wire.events import (
-    Batch,
     FileChunk,
     FilesKept,
     JobsFound,

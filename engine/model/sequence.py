@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from wire.events import Batch, NumberedEvent
+from wire.batch import Batch, NumberedEvent
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 from engine.model.sequence import Progress
 from engine.store.database import Database
-from wire.events import NodeMessage, NodeOutput, NumberedEvent, WorkerEvent, decode_batch, encode_batch, encode_event
+from wire.batch import NumberedEvent, decode_batch, encode_batch, encode_event
+from wire.events import NodeMessage, NodeOutput, WorkerEvent
 from wire.files import Url
 from wire.ids import PromptId
 

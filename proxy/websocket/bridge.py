@@ -137,7 +137,7 @@ class BrowserSocket:
             case Message() | CustomMessage():
                 self._outbox.put(render_text(message))
             case UnknownFrame(frame=frame):
-                self._outbox.put(frame, droppable=True)
+                self._outbox.put(frame, droppable=message.is_picture)
             case PreviewFrame():
                 modern = bool(self._flags.get("supports_preview_metadata")) and message.node_id is not None
                 frame = render_preview(message, with_metadata=modern)
@@ -259,7 +259,7 @@ class BrowserSocket:
         except WireError:
             parsed = UnknownFrame(frame)
         if isinstance(parsed, UnknownFrame):
-            self._outbox.put(frame)
+            self._outbox.put(frame, droppable=parsed.is_picture)
             return
         if self._live.feed(parsed, local=True):
             self._outbox.put(frame, droppable=isinstance(parsed, PreviewFrame) and not parsed.is_result)

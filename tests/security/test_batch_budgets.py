@@ -16,6 +16,7 @@ from engine.runpod.endpoint import Endpoint
 from tests.support.engine import engine
 from tests.support.measured import cost_of, needs_proc
 from tests.support.runpod import Answer, RunPod, pictures, serving
+from wire.batch import encode_batch, encode_event
 from wire.events import (
     HistoryEntry,
     NodeProgress,
@@ -25,8 +26,6 @@ from wire.events import (
     PromptStarted,
     WorkerEvent,
     WorkerFailed,
-    encode_batch,
-    encode_event,
 )
 
 JSON = {"Content-Type": "application/json"}

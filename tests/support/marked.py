@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from wire.batch import decode_batch
 from wire.errors import WireError
-from wire.events import KINDS, Unknown, WorkerEvent, decode_batch
+from wire.events import KINDS, Unknown, WorkerEvent
 from wire.limits import PROTOCOL
 
 

@@ -15,16 +15,9 @@ from engine.model.job import Entry, Job
 from engine.model.sequence import Progress
 from engine.model.states import JobState
 from engine.runpod.replies import StatusReply
+from wire.batch import Batch, NumberedEvent
 from wire.comfy import Message
-from wire.events import (
-    Batch,
-    HistoryEntry,
-    NodeOutput,
-    NumberedEvent,
-    PromptFinished,
-    PromptStarted,
-    WorkerEvent,
-)
+from wire.events import HistoryEntry, NodeOutput, PromptFinished, PromptStarted, WorkerEvent
 from wire.files import FileRef, Inline
 from wire.ids import PromptId, RunPodJobId
 from wire.outputs import ItemKey

@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from engine.runpod.endpoint import Endpoint
 from tests.support.playbook import items
 from tests.support.served import served
+from wire.batch import encode_batch, encode_event
 from wire.events import (
     FileChunk,
     FilesCollected,
@@ -29,8 +30,6 @@ from wire.events import (
     PromptFinished,
     PromptStarted,
     WorkerEvent,
-    encode_batch,
-    encode_event,
 )
 from wire.files import FileRef, Inline, Streamed, Wanted, encode_bytes
 from wire.job import JobRequest, decode_request

@@ -121,6 +121,11 @@ def test_a_frame_that_is_not_comfyuis_stays_as_it_came(frame: str) -> None:
     assert parse_binary(bytes.fromhex(frame)) == UnknownFrame(bytes.fromhex(frame))
 
 
+@pytest.mark.parametrize(("frame", "is_picture"), [("00000009aa", False), ("0000000100000001aa", True), ("", False)])
+def test_a_picture_of_a_custom_node_is_known_as_one(frame: str, is_picture: bool) -> None:
+    assert UnknownFrame(bytes.fromhex(frame)).is_picture is is_picture
+
+
 @pytest.mark.parametrize("data", [None, 3, "text", ["a", {"b": None}], {"prompt_id": "p"}])
 def test_a_message_of_a_custom_node_holds_any_json(data: object) -> None:
     message = CustomMessage("kinds-images", data)

@@ -1,7 +1,6 @@
 """Every event survives the way through JSON; newer workers are read as far as possible."""
 
 import json
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -9,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.strict_json import ANY_JSON
+from wire.batch import Batch, NumberedEvent, decode_batch, encode_batch, encode_event
 from wire.errors import WireError
 from wire.events import (
-    Batch,
     FileChunk,
     FilesCollected,
     FilesKept,
@@ -28,7 +27,6 @@ from wire.events import (
     NodesProgressed,
     NodeStarted,
     NodeText,
-    NumberedEvent,
     Omitted,
     Preview,
     PromptFailed,
@@ -41,13 +39,8 @@ from wire.events import (
     WorkerEvent,
     WorkerFailed,
     WorkerState,
-    decode_batch,
-    decode_pieces,
-    encode_batch,
-    encode_event,
 )
 from wire.files import Cached, FileRef, Inline, MissingFile, Streamed, Url, Volume, encode_bytes
-from wire.limits import BATCH_EVENTS_MAX, EVENT_VALUES_MAX
 
 HISTORY = HistoryEntry(
     outputs={"3": {"images": [{"filename": "a.png", "subfolder": "", "type": "output"}], "animated": [False]}},
@@ -158,13 +151,6 @@ def test_whatever_numbers_and_texts_a_worker_sends_the_event_is_read_and_is_json
     assert json.dumps(batch.model_dump(mode="json"), allow_nan=False, ensure_ascii=False).encode()
 
 
-@given(ANY_JSON)
-def test_any_json_is_a_batch_or_is_refused(value: Any) -> None:
-    for chunk in (value, {"protocol": 1, "run": "r", "started": 1, "events": [value]}):
-        with suppress(WireError):
-            json.dumps(decode_batch(chunk).model_dump(mode="json"), allow_nan=False)
-
-
 def test_a_number_that_is_none_counts_as_zero_and_nan_in_an_output_is_null() -> None:
     items = json.loads(
         '[{"seq": 0, "kind": "step_progress", "node": "1", "value": NaN, "max": Infinity},'
@@ -175,26 +161,6 @@ def test_a_number_that_is_none_counts_as_zero_and_nan_in_an_output_is_null() -> 
 
     assert step == StepProgress(node="1", value=0, max=0)
     assert output == NodeOutput(node="1", output={"score": [None, None, 2.5]})
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        None,
-        [],
-        "text",
-        {"events": 3},
-        {"events": []},
-        {"protocol": 2, "run": "r", "started": 1, "events": []},
-        {"protocol": 1, "started": 1, "events": []},
-        {"protocol": 1, "run": "r", "started": 1, "events": [{"seq": 0}]},
-        {"protocol": 1, "run": "r", "started": 1, "events": [3]},
-        {"protocol": 1, "run": "r", "started": 1, "events": [{"seq": 0, "kind": "file_chunk", "transfer": -1}]},
-    ],
-)
-def test_what_is_no_batch_is_refused(value: object) -> None:
-    with pytest.raises(WireError):
-        decode_batch(value)
 
 
 @pytest.mark.parametrize(
@@ -232,42 +198,6 @@ def test_what_cannot_be_read_is_not_repeated_where_it_may_be_kept() -> None:
 
     assert "secret" not in str(caught.value)
     assert "size" in str(caught.value)
-
-
-def test_a_long_batch_is_read_in_pieces() -> None:
-    items = [encode_event(at, NodeStarted(node="1")) for at in range(1050)]
-    pieces = list(decode_pieces(encode_batch("run", 7, items)))
-
-    assert max(len(piece.events) for piece in pieces) <= 100
-    assert [item.seq for piece in pieces for item in piece.events] == list(range(1050))
-    assert {(piece.run, piece.started) for piece in pieces} == {("run", 7)}
-
-
-def test_a_batch_without_events_is_one_piece() -> None:
-    assert list(decode_pieces(encode_batch("run", 7, []))) == [Batch(run="run", started=7, events=())]
-
-
-def test_a_piece_is_read_before_the_next_one_is_looked_at() -> None:
-    items = [encode_event(at, NodeStarted(node="1")) for at in range(150)]
-    pieces = decode_pieces(encode_batch("run", 7, [*items, {"seq": 150}]))
-
-    assert len(next(pieces).events) == 100
-    with pytest.raises(WireError):
-        next(pieces)
-
-
-@pytest.mark.parametrize(
-    "events",
-    [
-        [{"kind": "omitted", "seq": 0}] * (BATCH_EVENTS_MAX + 1),
-        [{"kind": "node_output", "seq": 0, "node": "1", "output": {"a": [0] * EVENT_VALUES_MAX}}],
-        [{"kind": "node_output", "seq": 0, "node": "1", "output": {"a": json.loads("[" * 100 + "]" * 100)}}],
-    ],
-    ids=["events", "values", "depth"],
-)
-def test_more_than_a_worker_sends_is_refused(events: list[Any]) -> None:
-    with pytest.raises(WireError):
-        decode_batch(encode_batch("run", 7, events))
 
 
 @pytest.mark.parametrize(

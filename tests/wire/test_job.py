@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wire.batch import encode_batch, encode_event
 from wire.errors import WireError
-from wire.events import NodeStarted, encode_batch, encode_event
+from wire.events import NodeStarted
 from wire.files import Cached, FileRef, Inline, Source, Url, Volume, Wanted, decode_bytes, encode_bytes
 from wire.job import JobRequest, decode_request, decode_result, encode_request
 

@@ -10,7 +10,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from wire.events import WorkerEvent, decode_batch
+from wire.batch import decode_batch
+from wire.events import WorkerEvent
 from wire.limits import BATCH_TARGET
 from worker.app import App
 from worker.comfyui.turns import Turns

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.worker.conftest import SLOW, save, until_idle
-from wire.events import decode_batch
+from wire.batch import decode_batch
 from wire.files import decode_bytes
 from worker.app import App
 from worker.handler import Handler

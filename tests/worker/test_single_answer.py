@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from wire.batch import encode_batch, encode_event
 from wire.events import (
     FileChunk,
     HistoryEntry,
@@ -16,8 +17,6 @@ from wire.events import (
     WorkerEvent,
     WorkerFailed,
     WorkerState,
-    encode_batch,
-    encode_event,
 )
 from wire.files import FileRef, Inline, MissingFile, Streamed, encode_bytes
 from wire.limits import RUN_BODY_MAX

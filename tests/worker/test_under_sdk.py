@@ -14,7 +14,8 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from wire.events import WorkerEvent, WorkerState, decode_batch
+from wire.batch import decode_batch
+from wire.events import WorkerEvent, WorkerState
 from wire.job import decode_result
 
 PROJECT = Path(__file__).parents[2]

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from wire.batch import encode_event
 from wire.comfy import RESULT_TYPE
 from wire.events import (
     FileChunk,
@@ -20,7 +21,6 @@ from wire.events import (
     Preview,
     StepProgress,
     WorkerEvent,
-    encode_event,
 )
 from wire.files import Inline
 from wire.limits import BATCH_TARGET, EVENT_VALUES_MAX

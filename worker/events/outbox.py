@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from wire.events import WorkerEvent, encode_batch
+from wire.batch import encode_batch
+from wire.events import WorkerEvent
 from worker.events.coalescer import Coalescer
 
 INTERVAL_S = 0.15

@@ -27,16 +27,15 @@ from tests.support.playbook import (
     saved,
     status,
 )
+from wire.batch import Batch, NumberedEvent
 from wire.errors import WireError
 from wire.events import (
-    Batch,
     FileChunk,
     FilesKept,
     FilesMissing,
     JobsFound,
     NodesCached,
     NodeStarted,
-    NumberedEvent,
     Preview,
     PromptStarted,
     StepProgress,

@@ -17,7 +17,8 @@ from engine.model.sequence import Progress
 from engine.model.states import ENDED, JobState
 from engine.runpod.replies import StatusReply
 from tests.support.playbook import JOB_ID, RUN, finished, items, job, output
-from wire.events import Batch, FileChunk, FilesMissing, NodeStarted, NumberedEvent, PromptStarted, WorkerEvent
+from wire.batch import Batch, NumberedEvent
+from wire.events import FileChunk, FilesMissing, NodeStarted, PromptStarted, WorkerEvent
 from wire.files import encode_bytes
 from wire.outputs import ItemKey
 

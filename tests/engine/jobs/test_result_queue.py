@@ -1,7 +1,8 @@
 from engine.jobs.result_queue import ResultQueue
 from engine.model.sequence import Progress
 from tests.support.playbook import finished, output, received
-from wire.events import FileChunk, NodeStarted, NumberedEvent
+from wire.batch import NumberedEvent
+from wire.events import FileChunk, NodeStarted
 from wire.files import encode_bytes
 
 CHUNK = FileChunk(transfer=0, offset=0, data=encode_bytes(b"x"))

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.model.sequence import Progress, accept
-from wire.events import Batch, NodeStarted, NumberedEvent
+from wire.batch import Batch, NumberedEvent
+from wire.events import NodeStarted
 
 
 def batch(run: str, started: int, seqs: list[int]) -> Batch:

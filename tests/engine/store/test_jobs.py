@@ -12,7 +12,8 @@ from engine.store.jobs import JobStore
 from engine.store.runpod_jobs import SentState
 from engine.views.history import Window
 from tests.support.jobs import ENDPOINT, added, completed, submission, submitted
-from wire.events import NumberedEvent, PromptStarted
+from wire.batch import NumberedEvent
+from wire.events import PromptStarted
 from wire.ids import PromptId
 
 ALL = Window()

@@ -5,7 +5,8 @@ from engine.model.sequence import Progress
 from engine.model.states import JobState
 from engine.store.jobs import JobStore
 from tests.support.jobs import added
-from wire.events import NodeOutput, NodeStarted, NumberedEvent, PromptStarted
+from wire.batch import NumberedEvent
+from wire.events import NodeOutput, NodeStarted, PromptStarted
 from wire.files import FileRef, Url, Volume
 
 STARTED = NumberedEvent(seq=0, event=PromptStarted(timestamp=1))

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from wire.events import FileChunk, NodeStarted, Omitted, Preview, WorkerEvent, decode_batch, encode_batch, encode_event
+from wire.batch import decode_batch, encode_batch, encode_event
+from wire.events import FileChunk, NodeStarted, Omitted, Preview, WorkerEvent
 from worker.events.aggregate import Aggregate
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wire.batch import decode_batch, encode_batch
 from wire.events import (
     FileChunk,
     HistoryEntry,
@@ -20,8 +21,6 @@ from wire.events import (
     StepProgress,
     WorkerEvent,
     WorkerFailed,
-    decode_batch,
-    encode_batch,
 )
 from wire.files import Cached, FileRef
 from wire.limits import BATCH_TARGET, FILE_CHUNK

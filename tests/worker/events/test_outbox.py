@@ -3,7 +3,8 @@
 import asyncio
 import time
 
-from wire.events import FileChunk, NodeStarted, StepProgress, decode_batch
+from wire.batch import decode_batch
+from wire.events import FileChunk, NodeStarted, StepProgress
 from worker.events.outbox import WEIGHT_MAX, Outbox
 
 CHUNK = FileChunk(transfer=0, offset=0, data="A" * 600_000)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.names import ACCEPTED
-from wire.events import FileChunk, NodeOutput, Preview, decode_batch, encode_batch, encode_event
+from wire.batch import decode_batch, encode_batch, encode_event
+from wire.events import FileChunk, NodeOutput, Preview
 from wire.files import Inline, Streamed, Wanted, decode_bytes, encode_bytes
 from wire.limits import FILE_CHUNK, INLINE_OUTPUT_MAX
 from worker.files.output_staging import OutputStaging
