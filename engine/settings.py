@@ -27,6 +27,7 @@ _SECRETS = frozenset({
     "bucket_access_key_id", "bucket_secret_access_key",
 })  # fmt: skip
 
+_WEEK_S = 7 * 86_400
 _TOKEN_MIN = 16
 """characters; the tokens of secrets.token_urlsafe() have 43"""
 _MAKE_A_TOKEN = "python3 -c 'import secrets; print(secrets.token_urlsafe())' prints a good one"  # noqa: S105
@@ -128,6 +129,13 @@ def _command(command: SecretStr) -> SecretStr:
     return command
 
 
+def _job_limit(seconds: int) -> int:
+    """Source: RunPod docs, serverless/endpoints/send-requests, ``policy``."""
+    if seconds != 0 and not 5 <= seconds <= _WEEK_S:
+        raise ValueError(f"must be 0, or a number of seconds from 5 to {_WEEK_S} (7 days)")
+    return seconds
+
+
 def _stripped(value: object) -> object:
     return value.strip() if isinstance(value, str) else value
 
@@ -225,6 +233,10 @@ class Settings(BaseSettings):
         ge=1,
         le=1000,
         description="how many jobs may be at RunPod at once; the others wait in the proxy, where they cost nothing",
+    )
+    job_max_s: Annotated[int, AfterValidator(_job_limit)] = Field(
+        0,
+        description="after how many seconds of a worker's time RunPod stops a job; 0: the endpoint's execution timeout",
     )
     sandbox_port: Port = Field(8190, description="port of the sandbox endpoint")
     sandbox_workers: int = Field(1, ge=1, le=64, description="number of workers of the sandbox endpoint")

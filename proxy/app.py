@@ -57,7 +57,7 @@ async def serve(settings: Settings, *, sandbox_endpoint_url: str | None) -> None
     if sandbox_endpoint_url is None:
         kind, chosen = "runpod", runpod_endpoints(settings)
     else:
-        kind, chosen = "sandbox", sandbox_endpoints(sandbox_endpoint_url, settings.comfy_runpod_home)
+        kind, chosen = "sandbox", sandbox_endpoints(sandbox_endpoint_url, settings)
     async with chosen as endpoints, aiohttp.ClientSession() as session:
         with JobStore(settings.comfy_runpod_home / "jobs.sqlite") as store:
             await _serve(settings, kind, endpoints, store, session, stop)

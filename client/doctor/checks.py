@@ -186,7 +186,7 @@ async def _endpoints(settings: Settings, *, ask_worker: bool) -> list[Finding]:
     if settings.endpoint_ids:
         chosen = runpod_endpoints(settings)
     elif await wait_until_listening(SANDBOX_HOST, settings.sandbox_port, 0.3):
-        chosen = sandbox_endpoints(sandbox_url(settings.sandbox_port), settings.comfy_runpod_home)
+        chosen = sandbox_endpoints(sandbox_url(settings.sandbox_port), settings)
     else:
         mend = "'make proxy' starts the sandbox; to use a GPU, set RUNPOD_API_KEY and RUNPOD_ENDPOINT_ID"
         return [Finding("endpoint", "skipped", "RunPod is not set up", mend)]

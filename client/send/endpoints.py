@@ -19,7 +19,7 @@ async def opened_endpoints(settings: Settings) -> AsyncIterator[tuple[Endpoint, 
     if settings.endpoint_ids:
         chosen = runpod_endpoints(settings)
     elif await wait_until_listening(SANDBOX_HOST, settings.sandbox_port, _SANDBOX_S):
-        chosen = sandbox_endpoints(sandbox_url(settings.sandbox_port), settings.comfy_runpod_home)
+        chosen = sandbox_endpoints(sandbox_url(settings.sandbox_port), settings)
     else:
         raise CannotStart(
             "RUNPOD_ENDPOINT_ID and RUNPOD_API_KEY are not set, and no sandbox endpoint is running; "

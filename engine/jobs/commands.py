@@ -48,6 +48,13 @@ class AskHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchLimit:
+    """RunPod will stop the job soon after *after_s*. Answered: LimitNear."""
+
+    after_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class CancelAtRunPod:
     """Ask RunPod to stop the job, and whether it has. Answered: StatusSeen, CannotNow."""
 
@@ -220,7 +227,7 @@ class End:
     """RunPod may have more of the result than what came"""
 
 
-Question = Stage | SubmitJob | Follow | AskStatus | AskHealth | CancelAtRunPod
+Question = Stage | SubmitJob | Follow | AskStatus | AskHealth | WatchLimit | CancelAtRunPod
 """what is asked of ComfyUI and RunPod"""
 ResultCommand = SaveOutput | ReadPicture | FetchAgain | StopRefetch
 StoreCommand = RecordProgress | RememberCached | TakeUp | Move | SendBack | NeedsAttention

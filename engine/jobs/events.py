@@ -61,6 +61,11 @@ class PauseOver:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitNear:
+    """RunPod will stop the job soon, at its time limit."""
+
+
+@dataclass(frozen=True, slots=True)
 class TurnCame:
     """Others have had their turn: there is more to be dealt with."""
 
@@ -189,6 +194,7 @@ RunEvent = (
     | TryNow
     | PauseOver
     | TurnCame
+    | LimitNear
     | Staged
     | Failed
     | CannotNow

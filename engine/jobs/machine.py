@@ -18,6 +18,7 @@ from engine.jobs import commands as do
 from engine.jobs import events as on
 from engine.jobs.endings import ending_of, explained_end, failed_end, interrupted_end
 from engine.jobs.events import Wait
+from engine.jobs.job_limit import JobLimit
 from engine.jobs.results import Results
 from engine.jobs.setbacks import Setbacks
 from engine.messages.failures import UNKNOWN_TO_RUNPOD, explain_uncertain, waiting_sentence
@@ -54,14 +55,17 @@ _AT_RUNPOD = frozenset({Contact.FOLLOWING, Contact.ASKING, Contact.CANCELLING})
 class RunMachine:
     """One job. :meth:`handle` is called with one event after the other, beginning with a Start."""
 
-    def __init__(self, job: Job, progress: Progress, names: Mapping[ItemKey, ItemKey]) -> None:
-        """*progress* and *names*: how far the job was received before, and which of its files are stored."""
+    def __init__(self, job: Job, progress: Progress, names: Mapping[ItemKey, ItemKey], limit_s: int = 0) -> None:
+        """*progress* and *names*: how far the job was received before, and which of its files are stored. *limit_s*:
+        after how many seconds of a worker's time RunPod stops it, 0 if that is the endpoint's own matter.
+        """
         self.state = job.state
         self.ended = False
         self._job = job
         self._contact = Contact.NONE
         self._setbacks = Setbacks(job.seen_ms or job.created_ms, needs_attention=job.attention is not None)
         self._results = Results(job.prompt_id, self._setbacks, progress, names)
+        self._limit = JobLimit(limit_s, job.started_ms)
         self._cancel_wanted = self._results.given_up = job.cancel_requested
         self._returns = job.returns
         self._ending: Ending | None = None
@@ -113,6 +117,8 @@ class RunMachine:
                 self._try_now()
             case on.TurnCame():
                 pass
+            case on.LimitNear():
+                self._do_all(self._limit.near() if self._contact in _AT_RUNPOD and not self._cancel_wanted else ())
             case on.CancelWanted():
                 self._want_cancel()
             case on.Received():
@@ -182,6 +188,7 @@ class RunMachine:
         self._heard = True
         self._reached_runpod()
         self._do_all(self._results.receive(event.batch))
+        self._do_all(self._limit.begun(self._now_ms))
 
     def _unreadable(self, reason: str) -> None:
         """Nothing that this worker sends will ever be readable: it is stopped, for its time is paid."""

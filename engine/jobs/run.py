@@ -57,7 +57,7 @@ class JobRun:
         self._services, self._store = services, services.store
         self._stopper, self._left_endpoint, self._take_up = stopper, left_endpoint, take_up
         progress, names = self._store.journal.progress(job.prompt_id), self._store.files.names(job.prompt_id)
-        self._machine = RunMachine(job, progress, names)
+        self._machine = RunMachine(job, progress, names, endpoint.job_max_s if endpoint else 0)
         self._retry = Retry(job.prompt_id, services.troubles, services.sleep)
         self._submissions = Submissions(self._store, self._retry, services.now_ms)
         times = RunTimes(job.prompt_id, self._store, services.sleep)
@@ -225,6 +225,8 @@ class JobRun:
                 self._answer(Wait.FOLLOW, partial(calls.status, self._receive))
             case do.AskHealth():
                 self._answer("health", calls.health)
+            case do.WatchLimit(after_s=after_s):
+                self._answer("limit", partial(calls.limit, after_s))
             case do.CancelAtRunPod():
                 self.submitted.set()
                 self._answer(Wait.CANCEL, calls.cancel)

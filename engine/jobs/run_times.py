@@ -25,6 +25,9 @@ class RunTimes:
         if status.delay_ms is not None or status.execution_ms is not None:
             self._store.update(self._prompt_id, delay_ms=status.delay_ms, execution_ms=status.execution_ms)
 
+    async def pass_by(self, seconds: float) -> None:
+        await self._sleep(seconds)
+
     async def ask(self, endpoint: Endpoint, runpod_id: RunPodJobId) -> None:
         """RunPod knows the times a moment after the last event. They are worth no retry."""
         try:

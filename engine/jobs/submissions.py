@@ -34,7 +34,7 @@ class Submissions:
         except DatabaseUnavailable as error:
             return CannotNow(Wait.SUBMIT, str(error))
         try:
-            runpod_id = await endpoint.run(body)
+            runpod_id = await endpoint.run(body, limit_s=endpoint.job_max_s)
         except EndpointUnavailable as error:
             await self._write(lambda: store.not_accepted(prompt_id, number))
             return CannotNow(Wait.SUBMIT, str(error), retry_after_s=error.retry_after_s)

@@ -48,7 +48,8 @@ _STATUS = {
 _PLATFORM = {
     "executionTimeout exceeded": (
         "ExecutionTimeout",
-        "RunPod stopped the job at the endpoint's execution timeout. Raise it in the endpoint's settings.",
+        "RunPod stopped the job at its time limit: your JOB_MAX_S, or without one the execution timeout in the "
+        "endpoint's settings. Raise it there.",
     ),
     "job timed out after 1 retries": (
         "WorkerLost",

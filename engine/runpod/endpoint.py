@@ -52,19 +52,23 @@ class Endpoint:
         api_key: SecretStr,
         session: aiohttp.ClientSession,
         fresh: aiohttp.ClientSession,
+        job_max_s: int = 0,
     ) -> None:
-        """*fresh* never reuses a connection: on a stale one it is unknown whether a submission arrived."""
-        self.id = endpoint_id
+        """*fresh* never reuses a connection: on a stale one it is unknown whether a submission arrived. *job_max_s* is
+        the limit of a prompt's jobs here; 0: the endpoint's own.
+        """
+        self.id, self.job_max_s = endpoint_id, job_max_s
         self._fresh = fresh
         self._url = f"{base_url.rstrip('/')}/{endpoint_id}"
         self._key = api_key
         self._session = session
 
-    async def run(self, job_input: Mapping[str, Any]) -> RunPodJobId:
-        """Submit a job, once. Raises EndpointRejected and EndpointUnavailable when there is certainly no job,
-        SubmissionUncertain when nobody knows.
+    async def run(self, job_input: Mapping[str, Any], *, limit_s: int = 0) -> RunPodJobId:
+        """Submit a job, once; RunPod stops it after *limit_s* of a worker's time, if that is not 0. Raises
+        EndpointRejected and EndpointUnavailable when there is certainly no job, SubmissionUncertain when nobody knows.
         """
-        body = json.dumps({"input": job_input}).encode()
+        policy = {"policy": {"executionTimeout": limit_s * 1000}} if limit_s else {}
+        body = json.dumps({"input": job_input, **policy}).encode()
         if len(body) > RUN_BODY_MAX:
             raise EndpointRejected(
                 f"The job is {len(body) / 1048576:.1f} MiB; RunPod accepts {RUN_BODY_MAX // 1048576} MiB."

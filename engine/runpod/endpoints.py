@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
 
 import aiohttp
 from pydantic import SecretStr
@@ -19,16 +18,16 @@ Endpoints = AbstractAsyncContextManager[tuple[Endpoint, ...]]
 def runpod_endpoints(settings: Settings) -> Endpoints:
     """Those that RUNPOD_ENDPOINT_ID names; none when it is not set."""
     key = settings.runpod_api_key or SecretStr("")
-    return _opened(settings.runpod_endpoint_base_url, settings.endpoint_ids, key)
+    return _opened(settings.runpod_endpoint_base_url, settings.endpoint_ids, key, settings.job_max_s)
 
 
-def sandbox_endpoints(url: str, home: Path) -> Endpoints:
-    """The sandbox's; *url* is the address of its API, *home* where its key is."""
-    return _opened(url, (SANDBOX_ID,), sandbox_key(home))
+def sandbox_endpoints(url: str, settings: Settings) -> Endpoints:
+    """The sandbox's; *url* is the address of its API."""
+    return _opened(url, (SANDBOX_ID,), sandbox_key(settings.comfy_runpod_home), settings.job_max_s)
 
 
 @asynccontextmanager
-async def _opened(url: str, ids: Sequence[str], key: SecretStr) -> AsyncIterator[tuple[Endpoint, ...]]:
+async def _opened(url: str, ids: Sequence[str], key: SecretStr, job_max_s: int) -> AsyncIterator[tuple[Endpoint, ...]]:
     connector = aiohttp.TCPConnector(force_close=True)
     async with aiohttp.ClientSession() as session, aiohttp.ClientSession(connector=connector) as fresh:
-        yield tuple(Endpoint(url, endpoint_id, key, session, fresh) for endpoint_id in ids)
+        yield tuple(Endpoint(url, endpoint_id, key, session, fresh, job_max_s) for endpoint_id in ids)

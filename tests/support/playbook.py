@@ -42,9 +42,14 @@ class Play:
     """A machine, the time, and what it wanted done last. *now_ms* goes on by hand."""
 
     def __init__(
-        self, what: Job | None = None, progress: Progress | None = None, names: dict[ItemKey, ItemKey] | None = None
+        self,
+        what: Job | None = None,
+        progress: Progress | None = None,
+        names: dict[ItemKey, ItemKey] | None = None,
+        *,
+        limit_s: int = 0,
     ) -> None:
-        self.machine = RunMachine(what or job(), progress or Progress(), names or {})
+        self.machine = RunMachine(what or job(), progress or Progress(), names or {}, limit_s)
         self.now_ms = 1_000_000
         self.commands: list[do.Command] = []
         self.all: list[do.Command] = []

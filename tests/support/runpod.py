@@ -82,6 +82,8 @@ class RunPod:
     faults: dict[str, deque[Fault]] = field(default_factory=dict)
     """by operation: what becomes of the next requests"""
     calls: Counter[str] = field(default_factory=Counter)
+    policies: list[object] = field(default_factory=list)
+    """of the jobs, in their order"""
     url: str = ""
 
     def spoil(self, operation: str, *faults: Fault) -> None:
@@ -144,6 +146,7 @@ class RunPod:
         return self._status(request.match_info["job"], job)
 
     def _run(self, body: dict[str, Any]) -> web.Response:
+        self.policies.append(body.get("policy"))
         request, job_id = decode_request(body["input"]), f"job-{len(self.jobs) + 1}"
         self.jobs[job_id] = ScriptedJob(request, [*self._found(request), *self.script(request)])
         return web.json_response({"id": job_id, "status": "IN_QUEUE"})

@@ -57,6 +57,16 @@ async def test_it_is_asked_for_again_while_a_worker_may_have_it(tmp_path: Path, 
     assert any("at most 8 short jobs of about a second each" in detail for _, _, detail in one.heard.notices)
 
 
+async def test_the_limit_is_for_prompts_and_not_for_what_they_made(tmp_path: Path) -> None:
+    async with serving(RunPod(Workers(0))) as runpod, endpoint_of(runpod) as endpoint:
+        endpoint.job_max_s = 600
+        runpod.spoil("stream", LOST)
+        async with engine(tmp_path, [endpoint]) as one:
+            await one.ended(one.submit())
+
+    assert runpod.policies == [{"executionTimeout": 600_000}, None, None]
+
+
 async def test_in_the_end_the_job_names_what_is_missing_and_keeps_the_rest(tmp_path: Path) -> None:
     async with serving(RunPod(Workers(REFETCHES_MAX))) as runpod, endpoint_of(runpod) as endpoint:
         runpod.spoil("stream", LOST)

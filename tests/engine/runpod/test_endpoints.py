@@ -26,6 +26,7 @@ async def test_there_may_be_none(tmp_path: Path) -> None:
 
 
 async def test_the_sandbox_has_one(tmp_path: Path) -> None:
-    async with serving(RunPod(pictures())) as runpod, sandbox_endpoints(runpod.url, tmp_path) as endpoints:
+    settings = Settings(comfy_runpod_home=tmp_path, _env_file=None)
+    async with serving(RunPod(pictures())) as runpod, sandbox_endpoints(runpod.url, settings) as endpoints:
         assert [endpoint.id for endpoint in endpoints] == ["sandbox"]
         assert await endpoints[0].run({"workflow": {"1": {}}}) == "job-1"
