@@ -11,7 +11,9 @@ from typing import Any
 
 from wire.outputs import ItemKey, item_key, model_key
 
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _COUNTED = re.compile(r"(?P<prefix>.+)_(?P<counter>\d+)_(?P<rest>.*)", re.DOTALL)
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _COUNTED_SHORT = re.compile(r"(?P<prefix>.+)_(?P<counter>\d{5})(?P<rest>[.-].*)", re.DOTALL)  # as VideoHelperSuite does
 
 
@@ -103,7 +105,15 @@ def _renamed(item: dict[str, Any], names: Mapping[ItemKey, ItemKey]) -> dict[str
     folder, subfolder, filename = local
     renamed = {**item, "filename": filename, "subfolder": subfolder, "type": folder}
     renamed.pop("fullpath", None)  # a path on the worker means nothing here
-    return renamed
+    return {name: value for name, value in renamed.items() if not _is_asset_id(name, value)}
+
+
+def _is_asset_id(name: str, value: Any) -> bool:
+    """Whether the worker's list of assets has the file by this name: the local one does not, or has another file.
+
+    Source: ComfyUI 0.33.0, comfy_execution/asset_enrichment.py.
+    """
+    return name in ("id", "preview_id") and isinstance(value, str) and _UUID.fullmatch(value) is not None
 
 
 def without(output: Mapping[str, Any], gone: Collection[ItemKey]) -> dict[str, Any]:

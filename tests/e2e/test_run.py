@@ -250,7 +250,7 @@ async def test_a_chosen_prompt_id_is_kept(stack: Stack) -> None:
         (b"{", "invalid_json"),
         (b"{}", "no_prompt"),
         (b'{"prompt": {"1": {"class_type": "EmptyImage", "inputs": {}}}}', "prompt_no_outputs"),
-        (b'{"prompt": {"1": {"inputs": {}}}}', "invalid_prompt"),
+        (b'{"prompt": {"1": {"inputs": {}}}}', "missing_node_type"),
     ],
 )
 async def test_rubbish_is_refused_and_costs_nothing(stack: Stack, body: bytes, kind: str) -> None:

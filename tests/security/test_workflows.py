@@ -239,8 +239,8 @@ async def test_one_that_no_parser_reads_is_refused_as_well(door: Door, levels: i
 async def test_a_class_that_no_node_has_is_refused_in_comfyuis_words(door: Door, kind: object) -> None:
     error = await door.refused(PLACES["a class"](kind))
 
-    assert error["type"] == "invalid_prompt"
-    assert error["message"].startswith("Cannot execute because ")
+    assert error["type"] == "missing_node_type"
+    assert error["message"].startswith("Node '")
     assert error["details"] == "Node ID '#9'"
 
 

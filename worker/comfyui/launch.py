@@ -40,4 +40,10 @@ class ComfyLaunch:
             "--database-url": f"sqlite:///{folders.user / 'comfyui.db'}",
         }
         start = [str(self._settings.python), "-u", "main.py", "--disable-auto-launch"]
-        return [*start, *(word for option in options.items() for word in option)]
+        return [*start, *self._newer_options(), *(word for option in options.items() for word in option)]
+
+    def _newer_options(self) -> list[str]:
+        """Of those that only newer ComfyUIs know: with assets on, one looks through the whole volume at its start."""
+        arguments = self._settings.comfyui_home / "comfy" / "cli_args.py"
+        known = arguments.read_text(encoding="utf-8", errors="replace") if arguments.is_file() else ""
+        return [option for option in ("--disable-assets",) if f'"{option}"' in known]

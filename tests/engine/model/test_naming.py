@@ -55,6 +55,15 @@ def test_no_name_is_ever_given_twice(names: list[str], taken: list[str]) -> None
     assert len({*given_names, *taken}) == len(names) + len(taken)
 
 
+def test_what_the_workers_list_of_assets_calls_a_file_means_nothing_here() -> None:
+    names: dict[ItemKey, ItemKey] = {("output", "", "a.png"): ("output", "", "a.png")}
+    item = {"filename": "a.png", "subfolder": "", "type": "output"}
+    asset = "0f2a3c4d-0000-4000-8000-00000000000a"
+    output = {"images": [{**item, "id": asset, "preview_id": asset}, {**item, "id": "of a custom node", "hash": asset}]}
+
+    assert localised(output, names) == {"images": [item, {**item, "id": "of a custom node", "hash": asset}]}
+
+
 def test_every_file_item_is_renamed_whatever_its_key() -> None:
     names: dict[ItemKey, ItemKey] = {
         ("output", "mesh", "m_00001_.glb"): ("output", "mesh", "m_00005_.glb"),

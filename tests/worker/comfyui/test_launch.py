@@ -108,3 +108,19 @@ def test_without_a_checkout_no_folders_are_made_and_the_start_says_why(tmp_path:
 def test_each_launch_takes_a_free_port_unless_one_is_set(tmp_path: Path) -> None:
     assert launch(tmp_path).url != launch(tmp_path).url
     assert launch(tmp_path, comfyui_port=8188).url == "http://127.0.0.1:8188"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_off"),
+    [
+        ('parser.add_argument("--disable-assets", action="store_true")', True),
+        ('parser.add_argument("--enable-assets", action="store_true")', False),
+        (None, False),
+    ],
+)
+def test_assets_are_off_where_comfyui_knows_how(tmp_path: Path, arguments: str | None, is_off: bool) -> None:
+    if arguments is not None:
+        (tmp_path / "comfyui" / "comfy").mkdir(parents=True)
+        (tmp_path / "comfyui" / "comfy" / "cli_args.py").write_text(arguments)
+
+    assert ("--disable-assets" in started(tmp_path)["argv"]) is is_off
