@@ -70,6 +70,7 @@ class ComfyUI:
         self.url = url
         self._session = session
         self._infos: dict[str, dict[str, Any] | None] = {}
+        self._replacements: dict[str, Any] | None = None
         self._folders = ComfyUIFolders(self, elsewhere=elsewhere or not is_loopback(urlsplit(url).hostname or ""))
         self._windows: bool | None = None
 
@@ -92,9 +93,22 @@ class ComfyUI:
             self._infos[class_type] = body.get(class_type)
         return self._infos[class_type]
 
+    async def node_replacements(self) -> dict[str, Any]:
+        """``/node_replacements``, kept until :meth:`forget`; empty where ComfyUI has none, as before 0.33."""
+        if self._replacements is None:
+            try:
+                found = await self._json("/node_replacements", dict)
+            except ComfyUIRejected as refusal:
+                if refusal.status != 404:
+                    raise
+                found = {}
+            self._replacements = found
+        return self._replacements
+
     def forget(self) -> None:
         """ComfyUI was restarted: other nodes, other folders."""
         self._infos.clear()
+        self._replacements = None
         self._folders.forget()
         self._windows = None
 

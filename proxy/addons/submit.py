@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from itertools import batched
+from typing import Any
 
 from mitmproxy import http
 
@@ -11,6 +12,7 @@ from engine.jobs.dispatcher import Dispatcher
 from engine.model.input_file import InputFile, Presence
 from engine.model.states import ACTIVE
 from engine.prompt.admission import admission, admit
+from engine.prompt.replacements import replaced, replacements_of
 from engine.prompt.submission import SubmissionRefused, classes, parse
 from engine.store.jobs import JobStore
 from engine.views.job import shown_number
@@ -18,7 +20,6 @@ from proxy.addons.fail_closed import fail_closed
 from proxy.addons.json_bodies import BodyUnreadable, content
 from proxy.addons.responses import comfy_error, json_response
 from proxy.addons.routes import BODY_MAX, Route, route
-from wire.file_inputs import Infos
 from wire.ids import PromptId
 
 _LONG = 256 * 1024
@@ -63,7 +64,7 @@ class Submit:
     async def _submit(self, raw: bytes) -> http.Response:
         judge = asyncio.to_thread if len(raw) > _LONG else _here
         body = await judge(parse, raw)
-        infos = await self._infos(await judge(classes, body))
+        body, infos = await self._described(body, await judge(classes, body))
         questions = await judge(admission, body, infos, self._new_id(), self._now_ms())
         admitted = await judge(admit, questions, await self._presences(questions.files))
         prompt_id = admitted.submission.prompt_id
@@ -74,7 +75,24 @@ class Submit:
         answer = {"prompt_id": job.prompt_id, "number": shown_number(job.number)}
         return json_response(200, {**answer, "node_errors": dict(admitted.node_errors)})
 
-    async def _infos(self, kinds: Collection[str]) -> Infos:
+    async def _described(
+        self, body: dict[str, Any], kinds: Collection[str]
+    ) -> tuple[dict[str, Any], dict[str, dict[str, Any] | None]]:
+        """The request with the new names of its node classes, and what ComfyUI says of each."""
+        infos = await self._infos(kinds)
+        if not (unknown := [kind for kind, info in infos.items() if info is None]):
+            return body, infos
+        found = replacements_of(await self._comfyui.node_replacements(), unknown)
+        new = await self._infos({one["new_node_id"] for one in found.values()})
+        usable = {kind: one for kind, one in found.items() if new[one["new_node_id"]] is not None}
+        if not usable:
+            return body, infos
+        kept = {kind: info for kind, info in infos.items() if kind not in usable}
+        return {**body, "prompt": replaced(body["prompt"], usable)}, kept | {
+            kind: info for kind, info in new.items() if info is not None
+        }
+
+    async def _infos(self, kinds: Collection[str]) -> dict[str, dict[str, Any] | None]:
         return await _asked(self._comfyui.node_info, kinds)
 
     async def _presences(self, files: Sequence[InputFile]) -> Mapping[InputFile, Presence]:

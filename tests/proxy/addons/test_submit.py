@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -182,6 +183,59 @@ async def test_a_comfyui_that_stumbles_is_said_and_nothing_is_kept(desk: Desk, s
     assert status == 502
     assert "out of memory" in body["error"]["details"]
     assert desk.store.find(NEW) is None
+
+
+SAVER = {"input": {"required": {"value": ["INT", {}]}}, "output": [], "output_node": True, "python_module": "nodes"}
+RENAMED = {"OldSaver": [{"new_node_id": "NewSaver", "input_mapping": [{"new_id": "value", "old_id": "number"}]}]}
+
+
+@asynccontextmanager
+async def comfyui_with(table: dict[str, Any] | None) -> AsyncIterator[str]:
+    """One that knows NewSaver, and this table of replacements, if any."""
+
+    async def info(request: web.Request) -> web.Response:
+        kind = request.match_info["kind"]
+        return web.json_response({kind: SAVER} if kind == "NewSaver" else {})
+
+    async def replacements(_: web.Request) -> web.Response:
+        return web.json_response(table)
+
+    app = web.Application()
+    app.router.add_get("/object_info/{kind}", info)
+    if table is not None:
+        app.router.add_get("/node_replacements", replacements)
+    async with served(app) as url:
+        yield url
+
+
+@pytest.mark.parametrize(
+    ("table", "kept"),
+    [
+        (RENAMED, {"class_type": "NewSaver", "inputs": {"value": 5}}),
+        ({"OldSaver": [{"new_node_id": "OfNobody"}]}, {"class_type": "OldSaver", "inputs": {"number": 5}}),
+        ({}, {"class_type": "OldSaver", "inputs": {"number": 5}}),
+        (None, {"class_type": "OldSaver", "inputs": {"number": 5}}),
+    ],
+)
+async def test_an_old_name_of_a_class_is_replaced_where_comfyui_would(
+    desk: Desk, session: aiohttp.ClientSession, table: dict[str, Any] | None, kept: dict[str, Any]
+) -> None:
+    async with comfyui_with(table) as url:
+        body = {"prompt": {"1": {"class_type": "OldSaver", "inputs": {"number": 5}}}}
+        status, _ = await posted(submit(desk, session, url), body)
+
+    assert status == 200
+    assert desk.store.get(NEW).prompt == {"1": kept}
+
+
+async def test_a_replaced_node_is_judged_by_its_new_class(desk: Desk, session: aiohttp.ClientSession) -> None:
+    async with comfyui_with(RENAMED) as url:
+        body = {"prompt": {"1": {"class_type": "OldSaver", "inputs": {"number": "many"}}}}
+        status, answered = await posted(submit(desk, session, url), body)
+
+    assert status == 400
+    assert answered["node_errors"]["1"]["class_type"] == "NewSaver"
+    assert answered["node_errors"]["1"]["errors"][0]["type"] == "invalid_input_type"
 
 
 VALUES = st.none() | st.booleans() | st.floats() | st.text(max_size=4) | st.sampled_from(["a.png", "\ud800", 10**30])
