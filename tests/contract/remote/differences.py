@@ -13,6 +13,9 @@ _NOWHERE = frozenset({"exception_during_inner_validation", "bad_linked_input"})
 _NEW_REFUSALS = ("missing_node_type", "dependency_cycle")
 
 
+_EMPTY = {"status": {"exec_info": {"queue_remaining": 0}}}
+
+
 def same(value: Any) -> Any:
     return value
 
@@ -31,9 +34,9 @@ def without(*kinds: str) -> Callable[[list[Told]], list[Told]]:
 
 
 def counted_once(story: list[Told]) -> list[Told]:
-    """Without a status that tells the same count as the one before it."""
+    """Without a status that tells the same count as the one before it; before the first one the queue was empty."""
     counts = [told["data"] if told["type"] == "status" else None for told in story]
-    before = [None, *(next((c for c in reversed(counts[:at]) if c is not None), None) for at in range(1, len(counts)))]
+    before = [next((c for c in reversed(counts[:at]) if c is not None), _EMPTY) for at in range(len(counts))]
     return [told for told, now, last in zip(story, counts, before, strict=True) if now is None or now != last]
 
 
