@@ -15,6 +15,7 @@ import comfy.model_management
 import comfy.utils
 import folder_paths
 import torch
+from comfy_api.latest import Types
 from comfy_execution.graph import ExecutionBlocker
 from comfy_execution.graph_utils import GraphBuilder
 from nodes import PreviewImage
@@ -207,7 +208,8 @@ class SandboxTriangle:
 
     def run(self):
         corners = torch.tensor([[[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]])
-        return (SimpleNamespace(vertices=corners, faces=torch.tensor([[[0, 1, 2]]])),)
+        mesh = getattr(Types, "MESH", SimpleNamespace)  # 0.3.64 asks for no class of its own
+        return (mesh(vertices=corners, faces=torch.tensor([[[0, 1, 2]]])),)
 
 
 _NODES = (
