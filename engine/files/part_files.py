@@ -9,9 +9,12 @@ from storage.digest import sha256_of
 from storage.disk import require_room, writing
 from storage.private import private_file, private_folder
 from wire.errors import WireError
-from wire.files import FileRef, Inline
+from wire.files import FileRef, Inline, encode_bytes
 
 logger = logging.getLogger(__name__)
+
+_BASE64_PIECE = 3 * 64 * 1024
+"""bytes: base64 of pieces is that of the whole when their sizes are multiples of three"""
 
 
 class FileDamaged(Exception):
@@ -53,6 +56,12 @@ def content_of(inline: Inline) -> bytes:
         return inline.content()
     except WireError as error:
         raise FileDamaged(str(error)) from error
+
+
+def base64_of(path: Path) -> str:
+    """The content as base64, made piece by piece: a picture must not be in memory twice more. Raises OSError."""
+    with path.open("rb") as file:
+        return "".join(encode_bytes(piece) for piece in iter(lambda: file.read(_BASE64_PIECE), b""))
 
 
 def size_of(path: Path) -> int:

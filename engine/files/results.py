@@ -14,7 +14,17 @@ from typing import Protocol
 from engine.comfyui import ComfyUIRejected
 from engine.files.atomic_save import place_all, sweep
 from engine.files.large_files import LargeFileLost, LargeFiles
-from engine.files.part_files import FileDamaged, append, content_of, holds, require_whole, size_of, sweep_parts, write
+from engine.files.part_files import (
+    FileDamaged,
+    append,
+    base64_of,
+    content_of,
+    holds,
+    require_whole,
+    size_of,
+    sweep_parts,
+    write,
+)
 from engine.files.remote_naming import RemoteNames
 from engine.files.subfolders import inside_subfolder
 from engine.model.job import LostFile
@@ -24,7 +34,7 @@ from storage.objects import StorageRefused
 from storage.private import private_folder
 from wire.errors import Unavailable, WireError
 from wire.events import FileChunk, NodeOutput, Preview
-from wire.files import Cached, FileRef, Folder, Inline, Streamed, Url, Volume, decode_bytes, encode_bytes
+from wire.files import Cached, FileRef, Folder, Inline, Streamed, Url, Volume, decode_bytes
 from wire.ids import PromptId
 from wire.limits import PICTURE_MAX, UNANNOUNCED_MAX
 from wire.names import confined, plain_id, stored_name
@@ -146,10 +156,10 @@ class ResultFiles:
         try:
             if await asyncio.to_thread(size_of, path) > PICTURE_MAX:
                 return None
-            content = await asyncio.to_thread(path.read_bytes)
+            data = await asyncio.to_thread(base64_of, path)
         except OSError:
             return None
-        return event.model_copy(update={"data": encode_bytes(content), "transfer": None})
+        return event.model_copy(update={"data": data, "transfer": None})
 
     async def save(
         self,

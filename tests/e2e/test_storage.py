@@ -21,6 +21,7 @@ from storage.s3 import Bucket
 from tests.e2e.test_files import film, sent, upload
 from tests.support.s3 import ACCESS, SECRET, s3_server, weed
 from tests.support.stack import Stack, running_stack
+from tests.support.until import until
 from tests.support.volume import rclone, volume_server
 from wire.limits import INLINE_INPUTS_MAX, MIB
 
@@ -98,7 +99,11 @@ async def test_a_large_result_takes_the_way_by_the_storage_and_is_removed_there(
     assert item == {"filename": "film_00001_.mp4", "subfolder": "video", "type": "output"}
     assert "node_output" in kinds
     assert not kinds & {"file_chunk", "omitted"}
-    assert bed.storage.sizes("comfy-runpod/outputs/") == {}
+
+    async def is_removed() -> bool:
+        return bed.storage.sizes("comfy-runpod/outputs/") == {}
+
+    await until(is_removed)
 
 
 async def test_inputs_that_do_not_fit_into_a_job_are_uploaded_once(bed: Bed) -> None:

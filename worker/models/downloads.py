@@ -7,7 +7,7 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 
 from storage.web import WebClient
@@ -111,11 +111,11 @@ class Downloads:
                 async for chunk in chunks:
                     if at + len(chunk) > piece.end:
                         raise SourceFailed("the source sends more than it said", for_good=True)
-                    await asyncio.to_thread(part.write, at, chunk)
+                    await _to_its_end(part.write, at, chunk)
                     at += len(chunk)
             if at != piece.end:
                 raise SourceFailed(f"the source ended after {at - piece.start} of {piece.end - piece.start} bytes")
-            await asyncio.to_thread(part.note, piece)
+            await _to_its_end(part.note, piece)
 
         async with room:
             await self._with_retries(once)
@@ -139,6 +139,18 @@ class Downloads:
         if found != model.sha256.lower():
             part.drop()
             raise SourceFailed(f"its SHA-256 is {found}, the manifest says {model.sha256.lower()}", for_good=True)
+
+
+async def _to_its_end[**P](write: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+    """In a thread, which is waited for even when the download is cancelled: the next one must not meet it."""
+    writing = asyncio.ensure_future(asyncio.to_thread(write, *args, **kwargs))
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        while not writing.done():  # the group of the pieces cancels more than once
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([writing])
+        raise
 
 
 def _check_room(folder: Path, size: int) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.files.part_files import FileDamaged, append, holds, require_whole, size_of, sweep_parts, write
-from wire.files import FileRef, Inline
+from engine.files.part_files import FileDamaged, append, base64_of, holds, require_whole, size_of, sweep_parts, write
+from wire.files import FileRef, Inline, encode_bytes
 
 CONTENT = b"0123456789"
 
@@ -43,6 +43,14 @@ def test_what_is_wrong_rather_than_short_is_removed(tmp_path: Path, wrong: bytes
 
     assert size_of(part) == 0
     assert not holds(part, announced().sha256)
+
+
+@pytest.mark.parametrize("size", [0, 1, 196_607, 196_608, 196_609, 500_000])
+def test_a_part_as_base64_is_what_it_is_in_one_go(tmp_path: Path, size: int) -> None:
+    content = bytes(range(256)) * (size // 256 + 1)
+    write(tmp_path / "part", content[:size])
+
+    assert base64_of(tmp_path / "part") == encode_bytes(content[:size])
 
 
 def test_a_whole_part_is_accepted(tmp_path: Path) -> None:

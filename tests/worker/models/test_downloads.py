@@ -1,6 +1,7 @@
 """Models that are fetched: from real servers, into real folders."""
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from tests.worker.models.conftest import CONTENT, SHA256, Host
 from wire.models import ModelRef
 from worker.models.downloads import Downloads, ModelUnavailable
+from worker.models.part_file import PartFile, Piece
 from worker.models.sources import ModelSources
 
 PIECE = 100_000
@@ -49,6 +51,28 @@ async def test_a_model_that_is_there_is_not_asked_for(tmp_path: Path, host: Host
     await downloads(tmp_path).ensure([model(host, size=len(CONTENT))], silent)
 
     assert host.asked == []
+
+
+async def test_a_cancelled_download_leaves_no_thread_behind(
+    tmp_path: Path, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, may_end, ended = threading.Event(), threading.Event(), threading.Event()
+    note = PartFile.note
+
+    def slow_note(self: PartFile, piece: Piece) -> None:
+        began.set()
+        may_end.wait(10)
+        note(self, piece)
+        ended.set()
+
+    monkeypatch.setattr(PartFile, "note", slow_note)
+    running = asyncio.create_task(downloads(tmp_path).ensure([model(host)], silent))
+    await asyncio.to_thread(began.wait, 10)
+    running.cancel()
+    asyncio.get_running_loop().call_later(0.2, may_end.set)
+    await asyncio.gather(running, return_exceptions=True)
+
+    assert ended.is_set()
 
 
 async def test_a_broken_download_goes_on_where_it_stopped(tmp_path: Path, host: Host) -> None:
