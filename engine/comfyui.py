@@ -15,9 +15,9 @@ import aiohttp
 
 from engine.comfyui_folders import ComfyUIFolders, NamedFolders, ServedFile, Whereabouts, named_folders
 from engine.errors import CannotStart
-from engine.http_body import read_up_to
 from engine.model.input_file import Presence
 from engine.settings import is_loopback
+from storage.http_body import read_up_to
 from wire.errors import Unavailable
 from wire.files import Folder
 from wire.limits import MIB

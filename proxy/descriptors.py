@@ -9,7 +9,7 @@ import sys
 _ENOUGH = (65_536, 10_240)
 """the second is all that macOS allows"""
 OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-"""the errors of a connection that cannot be accepted because there are no more"""
+"""the error numbers of accept() when none is left"""
 
 
 def raise_limit() -> None:

@@ -28,6 +28,21 @@ def cycle_error(node_id: str, details: str, path: Sequence[str]) -> Error:
     }
 
 
+def missing_node_type(node_id: str, kind: str | None, title: str | None) -> Error:
+    """Of a node without a class, or with one that ComfyUI does not know; *title* is what the page calls the node.
+
+    Source: ComfyUI 0.33.0, execution.py ``validate_prompt``. Pages from 1.49 on offer their help with missing nodes.
+    """
+    if kind is None:
+        named = title or f"ID #{node_id}"
+        message = f"Node '{named}' has no class_type. The workflow may be corrupted or a custom node is missing."
+    else:
+        title = title or kind
+        message = f"Node '{title}' not found. The custom node may not be installed."
+    about = {"node_id": node_id, "class_type": kind, "node_title": title}
+    return {"type": "missing_node_type", "message": message, "details": f"Node ID '#{node_id}'", "extra_info": about}
+
+
 def own_check(input_name: str, reason: str, value: str) -> Error:
     """An error as ComfyUI's loaders report it, which check their files themselves."""
     details = f"{input_name} - {reason}"

@@ -1,7 +1,7 @@
 """Old names of node classes: a prompt that uses them runs with the new ones, as in ComfyUI. Pure.
 
-The table is ComfyUI's answer to GET /node_replacements: for each old class a list of replacements, of which the first
-counts. Source: ComfyUI 0.33.0, app/node_replace_manager.py ``apply_replacements``.
+The table is ComfyUI's answer to GET /node_replacements. It lists replacements for each old class, and ComfyUI uses the
+first. Source: ComfyUI 0.33.0, app/node_replace_manager.py ``apply_replacements``.
 """
 
 from collections.abc import Iterable, Mapping

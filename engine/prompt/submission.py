@@ -14,7 +14,7 @@ from wire import plain_json
 from wire.graph import is_class_name
 from wire.ids import ClientId, PromptId, is_prompt_id
 from wire.limits import NESTING_MAX
-from wire.node_errors import Error
+from wire.node_errors import Error, missing_node_type
 
 VALUES_MAX = 250_000
 """JSON values of a request: a prompt and its workflow with two thousand nodes have fewer"""
@@ -87,23 +87,15 @@ def classes(body: Mapping[str, Any]) -> frozenset[str]:
 def _class_of(node_id: str, node: Any) -> str:
     kind = node.get("class_type") if isinstance(node, dict) else None
     if not isinstance(kind, str) or not isinstance(node.get("inputs", {}), dict):
-        raise _missing_node_type(node_id, node, None)
+        raise _missing(node_id, node, None)
     if not is_class_name(kind):
-        raise _missing_node_type(node_id, node, kind[:_SHOWN])
+        raise _missing(node_id, node, kind[:_SHOWN])
     return kind
 
 
-def _missing_node_type(node_id: str, node: Any, kind: str | None) -> SubmissionRefused:
-    """As ComfyUI says it from 0.33 on; pages from 1.49 on offer their help with missing nodes then."""
-    shown, title = node_id[:_SHOWN], _title(node)
-    if kind is None:
-        named = title or f"ID #{shown}"
-        message = f"Node '{named}' has no class_type. The workflow may be corrupted or a custom node is missing."
-    else:
-        title = title or kind
-        message = f"Node '{title}' not found. The custom node may not be installed."
-    about = {"node_id": shown, "class_type": kind, "node_title": title}
-    return SubmissionRefused("missing_node_type", message, f"Node ID '#{shown}'", extra_info=about)
+def _missing(node_id: str, node: Any, kind: str | None) -> SubmissionRefused:
+    error = missing_node_type(node_id[:_SHOWN], kind, _title(node))
+    return SubmissionRefused(error["type"], error["message"], error["details"], extra_info=error["extra_info"])
 
 
 def _title(node: Any) -> str | None:

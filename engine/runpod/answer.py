@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import aiohttp
 
-from engine.http_body import read_up_to
+from storage.http_body import read_up_to
 from wire import plain_json
 from wire.errors import Unavailable
 from wire.limits import MIB

@@ -31,7 +31,7 @@ class Turn:
 
 
 class InTurn:
-    """The addon; it comes before those that read the lists."""
+    """The addon. It comes before the addons that answer with lists."""
 
     def __init__(self) -> None:
         self._slots = asyncio.Semaphore(AT_ONCE)

@@ -13,7 +13,7 @@ from sandbox.comfyui.folders import ComfyFolders
 from sandbox.comfyui.graph import Classes
 from sandbox.comfyui.node import NodeClass
 from wire.graph import Prompt, needed, unwrapped
-from wire.node_errors import cycle_error
+from wire.node_errors import cycle_error, missing_node_type
 
 _CONVERT = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}
 _SHOWN_OPTIONS = 20
@@ -83,15 +83,8 @@ def _outputs(prompt: Prompt, classes: Classes, targets: list[str] | None) -> lis
 
 
 def _missing(node_id: str, node: Mapping[str, Any]) -> InvalidPrompt:
-    kind, title = node.get("class_type"), node.get("_meta", {}).get("title")
-    if "class_type" not in node:
-        named = title or f"ID #{node_id}"
-        message = f"Node '{named}' has no class_type. The workflow may be corrupted or a custom node is missing."
-    else:
-        title = title or kind
-        message = f"Node '{title}' not found. The custom node may not be installed."
-    about = {"node_id": node_id, "class_type": kind, "node_title": title}
-    return InvalidPrompt("missing_node_type", message, f"Node ID '#{node_id}'", extra_info=about)
+    error = missing_node_type(node_id, node.get("class_type"), node.get("_meta", {}).get("title"))
+    return InvalidPrompt(error["type"], error["message"], error["details"], extra_info=error["extra_info"])
 
 
 class _Check:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import aiohttp
 
+from storage.http_body import read_up_to
 from wire import plain_json
 from wire.comfy import Message, ServerMessage, parse_binary, parse_text, render_text
 from wire.errors import WireError
@@ -25,7 +26,6 @@ _ANSWER_MAX = 128 * MIB
 """bytes: all node definitions have some tens of MiB"""
 _MESSAGE_MAX = 64 * MIB
 """bytes of a message of the websocket: a picture that a node delivers by it"""
-_PIECE = 64 * 1024
 _CLOSED = (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
 
 
@@ -163,12 +163,9 @@ class ComfyClient:
 
 async def _text(response: aiohttp.ClientResponse) -> str:
     """Raises ComfyUnreachable for an answer that is too long."""
-    body = bytearray()
-    async for piece in response.content.iter_chunked(_PIECE):
-        body += piece
-        if len(body) > _ANSWER_MAX:
-            response.close()
-            raise ComfyUnreachable(f"{response.url.path}: the answer has more than {_ANSWER_MAX // MIB} MiB")
+    body, is_whole = await read_up_to(response, _ANSWER_MAX)
+    if not is_whole:
+        raise ComfyUnreachable(f"{response.url.path}: the answer has more than {_ANSWER_MAX // MIB} MiB")
     return body.decode(errors="replace")
 
 

@@ -43,7 +43,7 @@ class ComfyLaunch:
         return [*start, *self._newer_options(), *(word for option in options.items() for word in option)]
 
     def _newer_options(self) -> list[str]:
-        """Of those that only newer ComfyUIs know: with assets on, one looks through the whole volume at its start."""
+        """Options that only newer ComfyUIs know. With assets on, ComfyUI scans the whole volume when it starts."""
         arguments = self._settings.comfyui_home / "comfy" / "cli_args.py"
         known = arguments.read_text(encoding="utf-8", errors="replace") if arguments.is_file() else ""
         return [option for option in ("--disable-assets",) if f'"{option}"' in known]

@@ -1,6 +1,6 @@
 """Monitors: types of messages that come whether a prompt runs or not, such as the load of the machine each second.
 
-They are no part of any prompt. Source: ComfyUI-Crystools, and whatever else sends from a thread of its own.
+They belong to no prompt. ComfyUI-Crystools sends such messages, from a thread of its own.
 """
 
 import asyncio

@@ -11,7 +11,7 @@ from wire.events import MessagesSkipped, NodeFrame, NodeMessage, WorkerEvent
 from wire.limits import NODE_MESSAGE_MAX, NODE_MESSAGES_PER_S, PREVIEW_MAX
 
 _KINDS_MAX = 64
-"""kinds of which one may wait; of more than that nobody could see anything"""
+"""how many kinds may have a message waiting"""
 _HEADER = 44
 """characters of base64: what VideoHelperSuite puts before a picture, which tells its node and its place"""
 

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from engine.http_body import read_up_to
+from storage.http_body import read_up_to
 from tests.support.bombs import gzip_bomb
 
 GZIP = {"Content-Encoding": "gzip"}
