@@ -4,13 +4,13 @@ import asyncio
 import io
 import json
 import uuid
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from PIL import Image
 
+from tests.support.files import files_with
 from tests.support.page import opened_page
 from tests.support.prompts import Prompt, inverted_file, inverted_image
 from tests.support.stack import Stack
@@ -315,11 +315,7 @@ async def test_a_secret_is_neither_stored_nor_shown_nor_sent(stack: Stack) -> No
     extra = {"api_key_comfy_org": "comfyui-very-secret", "auth_token_comfy_org": "comfyui-very-secret"}
     prompt_id = await stack.queue_prompt(inverted_image(color=9, prefix="secret"), extra_data=extra)
     shown = json.dumps([await stack.get("/queue"), await stack.history(prompt_id), await stack.get("/history")])
-    kept = await asyncio.to_thread(_files_holding, stack.home, b"comfyui-very-secret")
+    kept = await asyncio.to_thread(files_with, stack.home, b"comfyui-very-secret")
 
     assert "comfyui-very-secret" not in shown
     assert kept == []
-
-
-def _files_holding(folder: Path, text: bytes) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file() and text in path.read_bytes()]

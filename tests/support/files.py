@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -27,3 +27,13 @@ def umask(mask: int) -> Iterator[None]:
 def mode(path: Path) -> int:
     """The rights of a file or folder."""
     return stat.S_IMODE(path.stat().st_mode)
+
+
+def files_with(folder: Path, *texts: bytes) -> list[Path]:
+    """The files in *folder* that contain one of *texts*. A running program may remove some while they are read."""
+    found: list[Path] = []
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            if path.is_file() and any(text in path.read_bytes() for text in texts):
+                found.append(path)
+    return found
