@@ -9,11 +9,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from wire.outputs import ItemKey, item_key, model_key
+from wire.outputs import ItemKey, item_key, local_path, path_keys, side_files
 
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _COUNTED = re.compile(r"(?P<prefix>.+)_(?P<counter>\d+)_(?P<rest>.*)", re.DOTALL)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ABSOLUTE = re.compile(r"/|[A-Za-z]:[/\\]")
 _COUNTED_SHORT = re.compile(r"(?P<prefix>.+)_(?P<counter>\d{5})(?P<rest>[.-].*)", re.DOTALL)  # as VideoHelperSuite does
 
 
@@ -48,14 +48,17 @@ def next_counter(prefix: str, taken: Collection[str]) -> int:
     return highest + 1
 
 
-def local_names(filenames: Iterable[str], taken: Collection[str]) -> list[str]:
+def local_names(
+    filenames: Iterable[str], taken: Collection[str], shared: Mapping[tuple[str, int], int] | None = None
+) -> list[str]:
     """A free local name for each of *filenames*, which one node wrote into one folder.
 
-    Numbers go on where the folder's end; files that share a number (a video and its sound) keep sharing one. A name
-    without a number is kept, or gets ``" (1)"``, ``" (2)"``… as ComfyUI's upload does.
+    Numbers go on where the folder's end; files that share a number (a video and its sound) keep sharing one, also with
+    the files that were stored before (*shared*, see :func:`shared_numbers`). A name without a number is kept, or gets
+    ``" (1)"``, ``" (2)"``… as ComfyUI's upload does.
     """
     names: list[str] = []
-    counters: dict[tuple[str, int], int] = {}
+    counters = dict(shared or {})
     used = set(taken)
     for filename in filenames:
         numbered = parse(filename)
@@ -68,6 +71,16 @@ def local_names(filenames: Iterable[str], taken: Collection[str]) -> list[str]:
             names.append(numbered.with_counter(counters[key]))
         used.add(names[-1])
     return names
+
+
+def shared_numbers(names: Mapping[ItemKey, ItemKey], folder: str, subfolder: str) -> dict[tuple[str, int], int]:
+    """The local number of each prefix and worker's number among the stored files *names* in one folder."""
+    numbers: dict[tuple[str, int], int] = {}
+    for (_, _, worker_name), (stored_in, place, local_name) in names.items():
+        worker, local = parse(worker_name), parse(local_name)
+        if (stored_in, place) == (folder, subfolder) and worker is not None and local is not None:
+            numbers[local.prefix, worker.counter] = local.counter
+    return numbers
 
 
 def _suffixed(filename: str, used: Collection[str]) -> str:
@@ -91,11 +104,8 @@ def _localised(value: Any, key: str, names: Mapping[ItemKey, ItemKey]) -> Any:
         return [_localised(item, key, names) if isinstance(item, dict | list | str) else item for item in value]
     if isinstance(value, dict):
         return _renamed(value, names) if "filename" in value else localised(value, names)
-    model = model_key(key, value)
-    if model is None or model not in names:
-        return value
-    _, subfolder, filename = names[model]
-    return f"{subfolder}/{filename}" if subfolder else filename
+    known = [names[path] for path in path_keys(key, value) if path in names]
+    return local_path(value, known[0]) if known else value
 
 
 def _renamed(item: dict[str, Any], names: Mapping[ItemKey, ItemKey]) -> dict[str, Any]:
@@ -103,9 +113,23 @@ def _renamed(item: dict[str, Any], names: Mapping[ItemKey, ItemKey]) -> dict[str
     if local is None:
         return item
     folder, subfolder, filename = local
-    renamed = {**item, "filename": filename, "subfolder": subfolder, "type": folder}
-    renamed.pop("fullpath", None)  # a path on the worker means nothing here
-    return {name: value for name, value in renamed.items() if not _is_asset_id(name, value)}
+    beside = {name: names[key][2] for name, key in side_files(item) if key in names}
+    renamed = {**item, **beside, "filename": filename, "subfolder": subfolder, "type": folder}
+    paths = {str(item["filename"]), *(item[name] for name in beside)}
+    return {
+        name: value
+        for name, value in renamed.items()
+        if not _is_asset_id(name, value) and not _is_worker_path(name, value, paths)
+    }
+
+
+def _is_worker_path(name: str, value: Any, filenames: Collection[str]) -> bool:
+    """Whether it is where one of these files is on the worker, such as VideoHelperSuite's ``fullpath``: here that means
+    nothing.
+    """
+    if not isinstance(value, str) or not _ABSOLUTE.match(value):
+        return False
+    return name == "fullpath" or re.split(r"[/\\]", value)[-1] in filenames
 
 
 def _is_asset_id(name: str, value: Any) -> bool:

@@ -24,9 +24,42 @@ def test_files_are_found_under_any_key() -> None:
         OutputFile("temp", "", "v.mp4"),
         OutputFile("output", "", "x.bin"),
         OutputFile("output", "mesh", "m_00001_.GLB"),
+        OutputFile("temp", "mesh", "m_00001_.GLB"),
         OutputFile("output", "", "d.bin"),
     )
-    assert [file.certain for file in output_files(output)] == [True, True, False, False, True]
+    assert [file.certain for file in output_files(output)] == [True, True, False, False, False, True]
+
+
+def test_a_file_beside_that_of_an_item_is_found_under_any_name() -> None:
+    film = {"filename": "v_00001-audio.mp4", "subfolder": "clips", "type": "temp", "format": "video/h264-mp4"}
+    beside = {"workflow": "v_00001.png", "fullpath": "/comfyui/temp/clips/v_00001-audio.mp4", "frame_rate": 8.0}
+    words = {"prompt": "a cat. a dog", "version": "1.2", "display": " .png", "long": f"{'x' * 300}.png"}
+
+    film_file, side_file = output_files({"gifs": [film | beside | words]})
+
+    assert film_file == OutputFile("temp", "clips", "v_00001-audio.mp4")
+    assert side_file == OutputFile("temp", "clips", "v_00001.png")
+    assert (film_file.certain, side_file.certain) == (True, False)
+
+
+MODELS = ["glb", "gltf", "obj", "fbx", "stl", "usdz", "ply", "splat", "spz", "ksplat"]
+
+
+@pytest.mark.parametrize("ending", MODELS)
+def test_a_3d_preview_is_looked_for_in_both_folders(ending: str) -> None:
+    name = f"preview_splat_0a1b.{ending}"
+
+    found = output_files({"result": [name, {"position": {"x": 1}}, [{"name": "part"}]]})
+
+    assert found == (OutputFile("output", "", name), OutputFile("temp", "", name))
+    assert not any(file.certain for file in found)
+
+
+def test_the_background_of_a_3d_preview_is_in_the_temp_folder() -> None:
+    found = output_files({"result": ["mesh/x.glb", None, "temp/bg_0a1b.png"]})
+
+    assert found[2:] == (OutputFile("temp", "", "bg_0a1b.png"),)
+    assert output_files({"result": ["temp/", "bg_0a1b.png"], "text": ["temp/bg.png"]}) == ()
 
 
 @pytest.mark.parametrize(

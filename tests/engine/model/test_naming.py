@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.model.naming import local_names, localised, next_counter
+from engine.model.naming import local_names, localised, next_counter, shared_numbers
 from wire.outputs import ItemKey
 
 
@@ -35,6 +35,24 @@ def test_the_next_number_is_one_more_than_the_highest(taken: list[str], expected
 )
 def test_worker_names_get_free_local_ones(names: list[str], taken: list[str], expected: list[str]) -> None:
     assert local_names(names, taken) == expected
+
+
+def test_a_file_that_comes_later_shares_the_number_of_those_before_it() -> None:
+    stored: dict[ItemKey, ItemKey] = {
+        ("output", "clips", "v_00001-audio.mp4"): ("output", "clips", "v_00007-audio.mp4"),
+        ("output", "clips", "note.txt"): ("output", "clips", "note (1).txt"),
+        ("output", "other", "w_00001_.png"): ("output", "other", "w_00003_.png"),
+        ("temp", "clips", "v_00002.png"): ("temp", "clips", "v_00009.png"),
+    }
+    shared = shared_numbers(stored, "output", "clips")
+    taken = ["v_00007-audio.mp4", "v_00007.png"]
+
+    assert shared == {("v", 1): 7}
+    assert local_names(["v_00001.mp4", "v_00001.png", "v_00002.mp4"], taken, shared) == [
+        "v_00007.mp4",
+        "v_00008.png",
+        "v_00009.mp4",
+    ]
 
 
 NAMES = st.lists(
@@ -83,6 +101,46 @@ def test_every_file_item_is_renamed_whatever_its_key() -> None:
         "text": ["mesh/m_00001_.glb"],
         "deep": {"er": [{"filename": "v_00002.mp4", "subfolder": "", "type": "output"}]},
         "animated": [True],
+    }
+
+
+def test_a_file_beside_that_of_an_item_is_renamed_with_it_and_no_path_of_the_worker_stays() -> None:
+    names: dict[ItemKey, ItemKey] = {
+        ("output", "clips", "v_00001-audio.mp4"): ("output", "clips (1)", "v_00004-audio.mp4"),
+        ("output", "clips", "v_00001.png"): ("output", "clips (1)", "v_00004.png"),
+    }
+    film = {"filename": "v_00001-audio.mp4", "subfolder": "clips", "type": "output", "frame_rate": 8.0}
+    paths = {
+        "fullpath": "/comfyui/output/clips/v_%03d.png",
+        "saved_to": "/comfyui/output/clips/v_00001-audio.mp4",
+        "on_windows": "C:\\ComfyUI\\output\\clips\\v_00001.png",
+    }
+    words = {"model": "/models/sdxl.safetensors", "title": "v_00001", "url": "v_00002.png"}
+    output = {"gifs": [film | {"workflow": "v_00001.png"} | paths | words]}
+
+    assert localised(output, names) == {
+        "gifs": [
+            {
+                "filename": "v_00004-audio.mp4",
+                "subfolder": "clips (1)",
+                "type": "output",
+                "frame_rate": 8.0,
+                "workflow": "v_00004.png",
+                **words,
+            }
+        ]
+    }
+
+
+def test_the_paths_of_a_3d_preview_are_local_ones() -> None:
+    names: dict[ItemKey, ItemKey] = {
+        ("temp", "", "preview_splat_a.ply"): ("temp", "", "preview_splat_a (1).ply"),
+        ("temp", "", "bg_a.png"): ("temp", "", "bg_a (1).png"),
+    }
+    output = {"result": ["preview_splat_a.ply", {"zoom": 1}, "temp/bg_a.png", "temp/bg_b.png"]}
+
+    assert localised(output, names) == {
+        "result": ["preview_splat_a (1).ply", {"zoom": 1}, "temp/bg_a (1).png", "temp/bg_b.png"]
     }
 
 
