@@ -29,20 +29,25 @@ _COPIES_MAX = 3
 
 
 def place_all(
-    sources: Sequence[tuple[str, Path]], root: Path, subfolder: str, known: Collection[tuple[str, str]] = ()
+    sources: Sequence[tuple[str, Path]],
+    root: Path,
+    subfolder: str,
+    known: Collection[tuple[str, str]] = (),
+    shared: Mapping[tuple[str, int], int] | None = None,
 ) -> list[tuple[str, str]]:
     """Put each *(name, part)* into *subfolder* of *root* under a free name like *name*; the subfolder and name of each.
 
     A file that cannot have its name here gets a plain one, and one that does not fit into its subfolder goes to *root*:
     only the disk itself keeps a file from being stored. When this returns all are on the disk. A part may then be the
     stored file itself: remove it, but never write it. *known* are the places of other results: a part that has a name
-    here which is not among them was placed before the program was killed, and keeps that name.
+    here which is not among them was placed before the program was killed, and keeps that name. *shared* numbers go on
+    to be shared: see local_names.
     Raises DiskUnavailable, FileNotFoundError for a missing part.
     """
     parts = [part for _, part in sources]
     for part in parts:
         _sync(part)
-    placer = _Placer(parts, {root / place / name for place, name in known})
+    placer = _Placer(parts, {root / place / name for place, name in known}, shared or {})
     folder = usable_folder(root, subfolder)
     for place, rename in ((folder, str), (folder, plain_name), (root, plain_name)):
         names = {index: _not_a_copy(rename(name)) for index, (name, _) in enumerate(sources)}
@@ -73,10 +78,10 @@ def _not_a_copy(name: str) -> str:
 class _Placer:
     """Gives names to *parts*; :attr:`placed` has the path of each one, by its index."""
 
-    def __init__(self, parts: Sequence[Path], known: Collection[Path]) -> None:
+    def __init__(self, parts: Sequence[Path], known: Collection[Path], shared: Mapping[tuple[str, int], int]) -> None:
         self.placed: dict[int, Path] = {}
         self._parts = parts
-        self._known = known
+        self._known, self._shared = known, shared
 
     def place(self, folder: Path, names: Mapping[int, str]) -> None:
         """Give as many of the parts *names* as possible a name like this in *folder*. Raises DiskUnavailable."""
@@ -84,7 +89,8 @@ class _Placer:
         while waiting:
             with writing(folder):
                 taken = {entry.name for entry in folder.iterdir()} | refused
-            for index, name in zip(list(waiting), local_names(waiting.values(), taken), strict=True):
+            chosen = local_names(waiting.values(), taken, self._shared)
+            for index, name in zip(list(waiting), chosen, strict=True):
                 try:
                     self.placed[index] = self._take_name(self._parts[index], folder / name)
                 except FileExistsError:  # another program was faster, or the disk treats A as a: count again

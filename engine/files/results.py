@@ -28,7 +28,7 @@ from engine.files.part_files import (
 from engine.files.remote_naming import RemoteNames
 from engine.files.subfolders import inside_subfolder
 from engine.model.job import LostFile
-from engine.model.naming import localised, without
+from engine.model.naming import localised, shared_numbers, without
 from storage.disk import DiskUnavailable, writing
 from storage.objects import StorageRefused
 from storage.private import private_folder
@@ -206,7 +206,7 @@ class ResultFiles:
                     found.damaged[key] = (file, str(error))
                 else:
                     subfolder, name = stored_name(file.subfolder, file.filename, windows=windows)
-                    found.whole[_stored_in(file), subfolder].append(_Result(file, name, path))
+                    found.whole[file.type, subfolder].append(_Result(file, name, path))
         return found
 
     async def discard(self, prompt_id: PromptId) -> None:
@@ -248,8 +248,8 @@ class ResultFiles:
 
     async def _is_still_there(self, local: ItemKey, sha256: str) -> bool:
         folder, subfolder, filename = local
-        if folder == "temp":  # its names are never given twice
-            return await self._comfyui.has_file(subfolder, filename, "temp")
+        if folder != "output":  # names in temp are never given twice
+            return await self._comfyui.has_file(subfolder, filename, "temp" if folder == "temp" else "input")
         root = await self._comfyui.output_folder()
         return root is not None and await asyncio.to_thread(holds, root / subfolder / filename, sha256)
 
@@ -306,7 +306,7 @@ class ResultFiles:
                 placed = await self._place_remotely(folder, subfolder, results)
             else:
                 await self._sweep(root)
-                known = self._saved.names(prompt_id).values()
+                known = self._saved.names(prompt_id)
                 placed = await asyncio.to_thread(_place_locally, root, subfolder, results, known)
             names: dict[ItemKey, ItemKey] = {}
             for result, local in zip(results, placed, strict=True):
@@ -321,7 +321,9 @@ class ResultFiles:
             return names
 
     async def _place_remotely(self, folder: Folder, subfolder: str, results: Sequence[_Result]) -> list[ItemKey]:
-        """For a ComfyUI on another machine, and for temp. It makes *subfolder*, and follows links out of its folder."""
+        """For a ComfyUI on another machine, and for temp and input, by ComfyUI's upload, which never overwrites. It
+        makes *subfolder*, and follows links out of its folder.
+        """
         names = RemoteNames(lambda name: self._comfyui.has_file(subfolder, name, folder))
         chosen = await names.choose(result.name for result in results)
         pairs = zip(results, chosen, strict=True)
@@ -342,11 +344,6 @@ class ResultFiles:
         return folder, stored_in, name
 
 
-def _stored_in(file: FileRef) -> Folder:
-    """A result is never written among the person's inputs, whatever its worker says."""
-    return "temp" if file.type == "temp" else "output"
-
-
 def _key(file: FileRef) -> ItemKey:
     return file.type, file.subfolder, file.filename
 
@@ -358,10 +355,13 @@ def _local_event(event: NodeOutput, names: Mapping[ItemKey, ItemKey], lost: Sequ
     return event.model_copy(update={"output": output, "files": (), "missing": ()})
 
 
-def _place_locally(root: Path, subfolder: str, results: Sequence[_Result], known: Collection[ItemKey]) -> list[ItemKey]:
-    others = {(place, name) for folder, place, name in known if folder == "output"}
+def _place_locally(
+    root: Path, subfolder: str, results: Sequence[_Result], known: Mapping[ItemKey, ItemKey]
+) -> list[ItemKey]:
+    others = {(place, name) for folder, place, name in known.values() if folder == "output"}
+    shared = shared_numbers(known, "output", subfolder)
     try:
-        placed = place_all([(result.name, result.part) for result in results], root, subfolder, others)
+        placed = place_all([(result.name, result.part) for result in results], root, subfolder, others, shared)
     except FileNotFoundError as error:
         raise DiskUnavailable(f"{error.filename} is gone") from error
     return [("output", folder, name) for folder, name in placed]

@@ -51,6 +51,7 @@ class Way:
 
     output: Path
     temp: Path
+    input: Path
     sink: OutputSink
     store: JobStore
     http: aiohttp.ClientSession
@@ -67,7 +68,7 @@ class Way:
         return prompt_id
 
     def of(self, folder: str) -> Path:
-        return {"output": self.output, "temp": self.temp}[folder]
+        return {"output": self.output, "temp": self.temp, "input": self.input}[folder]
 
     async def save(self, name: str, subfolder: str, folder: Folder) -> tuple[str, Path]:
         """The folder and path that a result of this name got."""
@@ -86,11 +87,12 @@ async def ways(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[s
     async with comfyui_process(data=data) as url, aiohttp.ClientSession() as http:
         with JobStore(data / "jobs.sqlite") as store:
             folders = LocalFolders(prompt={}, named={}, inputs=sent / "input", output=sent / "output", comfyui=None)
-            comfyuis = (data / "output", data / "temp" / "temp")
+            comfyuis = (data / "output", data / "temp" / "temp", data / "input")
+            sent_to = (sent / "output", sent / "output" / "temp", sent / "output" / "input")
             yield {
                 "folder": Way(*comfyuis, ComfyUI(url, http), store, http, parts),
                 "upload": Way(*comfyuis, Unlisted(url, http), store, http, parts),
-                "send": Way(sent / "output", sent / "output" / "temp", folders, store, http, parts),
+                "send": Way(*sent_to, folders, store, http, parts),
             }
 
 
@@ -120,7 +122,7 @@ def make_links(root: Path, outside: Path) -> None:
 @in_module
 @pytest.mark.parametrize("below", ["", "/deeper", "/deep/er"])
 @pytest.mark.parametrize("link", LINKS)
-@pytest.mark.parametrize("folder", ["output", "temp"])
+@pytest.mark.parametrize("folder", ["output", "temp", "input"])
 @pytest.mark.parametrize("way", ["folder", "upload", "send"])
 async def test_a_link_is_no_way_out_and_nothing_is_made_behind_it(
     ways: dict[str, Way], way: str, folder: Folder, link: str, below: str
@@ -192,19 +194,17 @@ def test_an_archive_is_not_unpacked_behind_a_link(tmp_path: Path, link: str, bel
 
 @in_module
 @pytest.mark.parametrize("way", ["folder", "upload", "send"])
-async def test_a_result_is_never_written_among_the_inputs(ways: dict[str, Way], way: str) -> None:
+async def test_a_result_never_takes_the_place_of_an_input(ways: dict[str, Way], way: str) -> None:
     chosen = ways[way]
-    inputs = chosen.output.parent / "input"
-    inputs.mkdir(exist_ok=True)
-    (inputs / "mine.png").write_bytes(b"mine")
+    chosen.input.mkdir(exist_ok=True)
+    (chosen.input / f"{way}.png").write_bytes(b"mine")
     prompt_id = chosen.job()
-    saved = await chosen.files.save(prompt_id, RUN, output(reference("mine.png", b"theirs", folder="input")))
-    (local,) = saved.names.values()
+    saved = await chosen.files.save(prompt_id, RUN, output(reference(f"{way}.png", b"theirs", folder="input")))
+    ((folder, subfolder, name),) = saved.names.values()
 
-    assert everything(inputs) == {str(inputs / "mine.png"): b"mine"}
-    assert local[0] == "output"
-    assert saved.event.output is not None
-    assert saved.event.output["images"] == [{"type": "output", "subfolder": "", "filename": local[2]}]
+    assert (folder, subfolder) == ("input", "")
+    assert (chosen.input / name).read_bytes() == b"theirs"
+    assert (chosen.input / f"{way}.png").read_bytes() == b"mine"
 
 
 @in_module

@@ -17,7 +17,7 @@ from tests.support.comfyui import comfyui_process
 from tests.support.file_bed import RUN, Bed, names, output, reference
 from tests.support.prompts import inverted_image
 from tests.support.until import until
-from wire.events import FileChunk, Preview
+from wire.events import FileChunk, NodeOutput, Preview
 from wire.files import Folder, MissingFile, encode_bytes
 from wire.ids import PromptId
 
@@ -100,6 +100,24 @@ async def test_a_file_that_the_worker_lacks_is_lost_and_no_item_of_it_is_shown(b
 
     assert [(one.item, one.reason) for one in saved.lost] == [(("output", "", "gone_00001_.png"), "it was cleaned up")]
     assert names(saved.event) == ["here_00001_.png"]
+
+
+async def test_a_file_that_comes_later_keeps_the_number_of_its_film(bed: Bed) -> None:
+    (bed.data / "output" / "clips").mkdir()
+    (bed.data / "output" / "clips" / "v_00006.mp4").write_bytes(b"an earlier film")
+    job = bed.job("p-film")
+    film = [reference(name, name.encode(), subfolder="clips") for name in ("v_00001-audio.mp4", "v_00001.png")]
+    await bed.files.save(job, RUN, output(*film))
+    later = reference("v_00001.mp4", b"without sound", subfolder="clips")
+    saved = await bed.files.save(job, RUN, NodeOutput(node="", files=(later,)))
+
+    assert saved.names == {("output", "clips", "v_00001.mp4"): ("output", "clips", "v_00007.mp4")}
+    assert sorted(path.name for path in (bed.data / "output" / "clips").iterdir()) == [
+        "v_00006.mp4",
+        "v_00007-audio.mp4",
+        "v_00007.mp4",
+        "v_00007.png",
+    ]
 
 
 async def test_what_is_sent_again_completes_a_file(bed: Bed) -> None:
