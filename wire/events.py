@@ -185,6 +185,18 @@ class NodeOutput(_Event):
     missing: tuple[MissingFile, ...] = ()
 
 
+class FilesSaved(_Event):
+    """Files that the prompt wrote into ComfyUI's output and input folders, and that no output and no message names."""
+
+    kind: Literal["files_saved"] = "files_saved"
+    files: tuple[FileRef, ...] = ()
+    left_out: int = Field(default=0, ge=0)
+    """how many more there are: too many to send, or unreadable"""
+    elsewhere: tuple[str, ...] = ()
+    """texts of the prompt that name a folder or a file outside ComfyUI's folders into which the prompt has written:
+    nothing of it is read or sent"""
+
+
 class NodeBlocked(_Event):
     """An ExecutionBlocker's message: ComfyUI's ``execution_error`` without a date, after which the prompt goes on."""
 
@@ -193,7 +205,7 @@ class NodeBlocked(_Event):
 
 
 class FileChunk(_Event):
-    """Bytes of a file that a later NodeOutput or Preview names by *transfer*; in order, without gaps."""
+    """Bytes of a file that a later event names by *transfer*; in order, without gaps."""
 
     is_kept = False
 
@@ -322,6 +334,7 @@ WorkerEvent = (
     | NodeFrame
     | NodeText
     | NodeOutput
+    | FilesSaved
     | NodeBlocked
     | FileChunk
     | JobsFound
@@ -333,5 +346,7 @@ WorkerEvent = (
 
 KINDS = frozenset(model.model_fields["kind"].default for model in get_args(WorkerEvent) if model is not Unknown)
 """every kind of event that this version knows"""
-RESULTS = frozenset(model.model_fields["kind"].default for model in (*get_args(Ending), NodeOutput, FileChunk))
+RESULTS = frozenset(
+    model.model_fields["kind"].default for model in (*get_args(Ending), NodeOutput, FilesSaved, FileChunk)
+)
 """the others are only shown: one that cannot be read is left out, because the job is paid"""

@@ -23,6 +23,8 @@ from wire.events import (
     NodeOutput,
     Preview,
     PromptFailed,
+    PromptFinished,
+    PromptInterrupted,
     PromptRejected,
     WorkerEvent,
     WorkerFailed,
@@ -40,6 +42,7 @@ from worker.comfyui.process import ComfyUIDied
 from worker.comfyui.turns import Turns
 from worker.comfyui.watchdog import HangWatchdog
 from worker.events.outbox import Outbox
+from worker.files.also_saved import AlsoSaved
 from worker.files.cleanup import Cleanup
 from worker.files.input_staging import BadInput, InputsMissing, InputSources, InputStaging
 from worker.files.large_outputs import LargeOutputs
@@ -93,6 +96,7 @@ class Session:
         self._outputs = OutputStaging(services.folders)
         self._new_id, self._client_id = new_id, new_id()
         self._prompt_id = ""
+        self._also_saved: AlsoSaved | None = None
         self._execution: Execution | None = None
         self._given_up: str | None = None
         self._task: asyncio.Task[None] | None = None
@@ -210,6 +214,8 @@ class Session:
         await check_named_files(request.workflow, comfy)
         if request.files:
             await self._write_inputs(request)
+        self._also_saved = AlsoSaved(self._prompt_id, services.folders, request.workflow, request.files)
+        await self._also_saved.look()
         self._execution = Execution(
             request,
             self._prompt_id,
@@ -220,7 +226,11 @@ class Session:
             services.waits,
             services.monitors.kinds,
         )
-        await self._execution.run()
+        try:
+            await self._execution.run()
+        except (ComfyUIDied, PromptVanished):
+            await self._deliver_also_saved()
+            raise
 
     async def _write_inputs(self, request: JobRequest) -> None:
         await self.outbox.put(WorkerState(phase="staging", message=f"Writing {len(request.files)} input files"))
@@ -240,7 +250,14 @@ class Session:
             self._services.watchdog.answered()
             self._services.diagnostics.stats = stats
 
+    async def _deliver_also_saved(self) -> None:
+        if self._also_saved is not None:
+            async for event in self._also_saved.events(self._outputs):
+                await self.outbox.put(event)
+
     async def _deliver(self, event: WorkerEvent) -> None:
+        if isinstance(event, PromptFinished | PromptFailed | PromptInterrupted):
+            await self._deliver_also_saved()
         if isinstance(event, NodeOutput):
             async for piece in self._outputs.outgoing(event):
                 await self.outbox.put(piece)

@@ -6,6 +6,7 @@ from typing import Any
 from wire.batch import decode_batch
 from wire.events import (
     FileChunk,
+    FilesSaved,
     NodeOutput,
     PromptFailed,
     PromptFinished,
@@ -58,6 +59,8 @@ class SingleAnswer:
             case NodeOutput():
                 self._files += [self._file(event.node, file) for file in event.files]
                 self._missing += event.missing
+            case FilesSaved():
+                self._files += [self._file("", file) for file in event.files]
             case PromptFinished() if not event.node_errors:
                 self._ending = {"status": "success"}
             case PromptFinished():

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from engine.model.sequence import Intake, Progress, accept
 from wire.batch import Batch, NumberedEvent
-from wire.events import Ending, FileChunk, NodeMessage, NodeOutput, Preview, WorkerEvent
+from wire.events import Ending, FileChunk, FilesSaved, NodeMessage, NodeOutput, Preview, WorkerEvent
 from wire.files import FileRef
 
 
@@ -18,7 +18,7 @@ class Saving:
     """An output that is being stored, or a picture that is being read; the answer bears the same *ticket*."""
 
     ticket: int
-    event: NodeOutput | NodeMessage | Preview
+    event: NodeOutput | NodeMessage | FilesSaved | Preview
     damaged: tuple[FileRef, ...] = ()
     refetches: int = 0
 
@@ -72,7 +72,7 @@ class ResultQueue:
     def has_next(self) -> bool:
         return bool(self._waiting) and self.saving is None
 
-    def start_saving(self, event: NodeOutput | NodeMessage | Preview) -> Saving:
+    def start_saving(self, event: NodeOutput | NodeMessage | FilesSaved | Preview) -> Saving:
         """What follows *event* waits until :meth:`saved`."""
         self._tickets += 1
         self.saving = Saving(self._tickets, event)

@@ -5,6 +5,7 @@ from typing import assert_never
 
 from engine.jobs import commands as do
 from engine.jobs import events as on
+from engine.jobs.also_saved import notices
 from engine.jobs.events import Wait
 from engine.jobs.result_queue import ResultQueue, Saving
 from engine.jobs.setbacks import Setbacks
@@ -15,6 +16,7 @@ from wire.batch import Batch
 from wire.events import (
     FileChunk,
     FilesKept,
+    FilesSaved,
     JobsFound,
     MessagesSkipped,
     NodeMessage,
@@ -101,6 +103,10 @@ class Results:
                 yield from self._save(self.queue.start_saving(event))
             case NodeMessage() if event.files:
                 yield from self._save(self.queue.start_saving(event))
+            case FilesSaved():
+                yield from notices(event)
+                if event.files:
+                    yield from self._save(self.queue.start_saving(event))
             case MessagesSkipped(type=kind):
                 yield do.Notice("info", "Messages of a custom node were left out", _SKIPPED.format(kind))
             case Preview(transfer=int()):
@@ -178,15 +184,17 @@ class Results:
         return ticket != 0 and (self.queue.saving is None or self.queue.saving.ticket != ticket)
 
 
-def _as_output(event: NodeOutput | NodeMessage) -> NodeOutput:
-    """The files of a message are stored as those of an output are."""
+def _as_output(event: NodeOutput | NodeMessage | FilesSaved) -> NodeOutput:
+    """Files that a message names, or nobody, are stored as those of an output are."""
     if isinstance(event, NodeOutput):
         return event
-    return NodeOutput(node="", output={"data": event.data}, files=event.files)
+    return NodeOutput(
+        node="", output={"data": event.data} if isinstance(event, NodeMessage) else None, files=event.files
+    )
 
 
 def _told(event: WorkerEvent, saved: NodeOutput) -> WorkerEvent:
     """*event* with the local names of its files, which *saved* has."""
     if isinstance(event, NodeMessage):
         return event.model_copy(update={"data": (saved.output or {}).get("data"), "files": ()})
-    return saved
+    return event if isinstance(event, FilesSaved) else saved

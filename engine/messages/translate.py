@@ -14,6 +14,7 @@ from wire.events import (
     FilesCollected,
     FilesKept,
     FilesMissing,
+    FilesSaved,
     JobsFound,
     MessagesSkipped,
     NodeBlocked,
@@ -54,7 +55,7 @@ NODES_MAX = 5_000
 _SAID_MAX = 1_000
 """characters of what a prompt waits for"""
 _STILL = (
-    *(WorkerState, FileChunk, FilesKept, JobsFound, Omitted, Unknown),
+    *(WorkerState, FileChunk, FilesKept, FilesSaved, JobsFound, Omitted, Unknown),
     *(NodeMessage, NodeFrame, MessagesSkipped),
 )
 """events after which the person waits for the same as before"""
@@ -143,7 +144,9 @@ class MessageTranslator:
             case WorkerFailed():
                 error_type, text = explain_worker(event)
                 yield from self.failed(error_type, text, now_ms=now_ms)
-            case FileChunk() | FilesCollected() | FilesKept() | FilesMissing() | JobsFound() | Omitted() | Unknown():
+            case FileChunk() | FilesCollected() | FilesKept() | FilesMissing() | FilesSaved():
+                return
+            case JobsFound() | Omitted() | Unknown():
                 return
             case _:
                 assert_never(event)

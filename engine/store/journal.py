@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from engine.model.sequence import Progress
 from engine.store.database import Database
 from wire.batch import NumberedEvent, decode_batch, encode_batch, encode_event
-from wire.events import NodeMessage, NodeOutput, WorkerEvent
+from wire.events import FilesSaved, NodeMessage, NodeOutput, WorkerEvent
 from wire.files import Url
 from wire.ids import PromptId
 
@@ -52,7 +52,7 @@ class Journal:
 
 def without_secrets(event: WorkerEvent) -> WorkerEvent:
     """*event* without the signed addresses of its files: whoever has one can read the file for a day."""
-    if not isinstance(event, NodeOutput | NodeMessage):
+    if not isinstance(event, NodeOutput | NodeMessage | FilesSaved):
         return event
     files = (
         file.model_copy(update={"source": Url(url="")}) if isinstance(file.source, Url) else file

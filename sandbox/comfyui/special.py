@@ -8,10 +8,12 @@ import random
 import struct
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from PIL import Image
 
+from sandbox.comfyui.folders import save_path
 from sandbox.comfyui.node import Blocked, Context, Images, NodeClass, Result
 from sandbox.comfyui.savers import preview_image
 
@@ -75,6 +77,35 @@ def tell(context: Context, image: Images, note: str) -> Result:
     return Result((image,), ui=shown.ui)
 
 
+def leave(context: Context, text: str, folder: str, name: str) -> Result:
+    """Writes a file and says nothing of it, as many savers of texts do; an absolute *name* leads anywhere."""
+    path = context.folders.of(folder) / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return Result()
+
+
+def film_with_picture(context: Context, filename_prefix: str) -> Result:
+    """As VideoHelperSuite's Video Combine: a film, the picture with its metadata, and a film without sound, which only
+    its number tells of (videohelpersuite/nodes.py, ``combine_video``).
+    """
+    where = save_path(context.folders.output, filename_prefix, 0, 0, datetime.now())
+    names = [f"{where.prefix}_{where.counter:05}{rest}" for rest in (".png", ".mp4", "-audio.mp4")]
+    for name in names:
+        (where.folder / name).write_text(name, encoding="utf-8")
+    item = {"filename": names[2], "subfolder": where.subfolder, "type": "output", "format": "video/h264-mp4"}
+    shown = {**item, "workflow": names[0], "fullpath": str(where.folder / names[2])}
+    return Result(ui={"gifs": [shown]})
+
+
+def cloud(context: Context, name: str) -> Result:
+    """As ComfyUI's 3D previews: a model and a background in the temp folder, named by paths."""
+    model, background = f"preview_{name}.ply", f"bg_{name}.png"
+    for file in (model, background):
+        (context.folders.temp / file).write_text(file, encoding="utf-8")
+    return Result(ui={"result": [model, None, f"temp/{background}"]})
+
+
 def show_text(_: Context, text: str) -> Result:
     return Result((text,), ui={"text": [text]})
 
@@ -119,6 +150,25 @@ SPECIAL = (
     _own("SandboxExpand", expand, {"image": ["IMAGE"], **_SLOW, "message": ["STRING", {"default": ""}]}),
     _own("SandboxText", say, {"image": ["IMAGE"], "text": ["STRING", {"default": "working"}]}),
     _own("SandboxTell", tell, {"image": ["IMAGE"], "note": ["STRING", {"default": ""}]}, output_node=True),
+    _own(
+        "SandboxLeave",
+        leave,
+        {
+            "text": ["STRING", {"default": "left"}],
+            "folder": [["output", "input"], {}],
+            "name": ["STRING", {"default": "left.txt"}],
+        },
+        (),
+        output_node=True,
+    ),
+    _own(
+        "SandboxFilmWithPicture",
+        film_with_picture,
+        {"filename_prefix": ["STRING", {"default": "clips/v"}]},
+        (),
+        output_node=True,
+    ),
+    _own("SandboxCloud", cloud, {"name": ["STRING", {"default": "cloud"}]}, (), output_node=True),
     _own("SandboxShowText", show_text, {"text": ["STRING", {"default": ""}]}, ("STRING",), output_node=True),
     _own("SandboxBlock", block, {"image": ["IMAGE"], "message": ["STRING", {"default": ""}]}),
 )

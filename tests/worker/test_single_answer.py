@@ -8,6 +8,7 @@ import pytest
 from wire.batch import encode_batch, encode_event
 from wire.events import (
     FileChunk,
+    FilesSaved,
     HistoryEntry,
     NodeOutput,
     PromptFailed,
@@ -58,6 +59,15 @@ def test_the_chunks_of_a_large_file_are_put_together() -> None:
     whole = answer(*chunks, saved("a.bin", Streamed(transfer=4)), FINISHED)
 
     assert whole["files"][0]["data"] == encode_bytes(b"abcdef")
+
+
+def test_what_no_node_announced_is_among_the_files() -> None:
+    quiet = FilesSaved(files=saved("quiet.txt", Inline.of(b"abc")).files)
+
+    whole = answer(quiet, FINISHED)
+
+    assert [(file["node"], file["filename"]) for file in whole["files"]] == [("", "quiet.txt")]
+    assert whole["status"] == "success"
 
 
 def test_a_preview_is_not_among_the_images() -> None:

@@ -12,6 +12,7 @@ from wire.batch import encode_event
 from wire.comfy import RESULT_TYPE
 from wire.events import (
     FileChunk,
+    FilesSaved,
     NodeFrame,
     NodeMessage,
     NodeOutput,
@@ -67,7 +68,7 @@ def weight(event: WorkerEvent) -> int:
     match event:
         case FileChunk() | Preview() | NodeFrame():
             return len(event.data)
-        case NodeOutput() | NodeMessage():
+        case NodeOutput() | NodeMessage() | FilesSaved():
             return 1024 + sum(len(file.source.data) for file in event.files if isinstance(file.source, Inline))
         case _:
             return 512

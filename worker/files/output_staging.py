@@ -3,13 +3,13 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from storage.digest import sha256_of
-from wire.events import FileChunk, NodeMessage, NodeOutput, Preview
+from wire.events import FileChunk, FilesSaved, NodeMessage, NodeOutput, Preview
 from wire.files import FileRef, Inline, MissingFile, Streamed, Url, Volume, Wanted, encode_bytes
 from wire.limits import FILE_CHUNK, INLINE_OUTPUT_MAX, PICTURE_MAX, STORED_OUTPUT_MIN
 from wire.names import NameRefused
@@ -45,6 +45,10 @@ class OutputStaging:
         """*store* puts a large file where whoever sent the job fetches it; without it, large files go in chunks."""
         self._folders, self._store = folders, store
         self._transfers = 0
+        self._unannounced = list[FileRef]()
+        """what was sent of these, which all count for what travels inside an event: the stream takes the rest"""
+        self.sent = set[Path]()
+        """the real paths of the files that outputs and messages have named and that were sent"""
 
     async def outgoing(self, event: NodeOutput) -> AsyncIterator[FileChunk | NodeOutput]:
         """The bytes of the large files of *event*, then *event* with its files and with the missing ones."""
@@ -60,6 +64,17 @@ class OutputStaging:
             yield piece
         yield event.model_copy(update={"files": tuple(refs)})
 
+    async def outgoing_unannounced(self, files: Iterable[OutputFile]) -> AsyncIterator[FileChunk | FilesSaved]:
+        """The same for files that nothing names, in one event that has those that could be read."""
+        before = len(self._unannounced)
+        for file in files:
+            try:
+                async for piece in self._sent(file, self._unannounced):
+                    yield piece
+            except (NameRefused, OSError) as error:
+                logger.warning("%r / %r, which nothing names, is not sent: %s", file.subfolder, file.filename, error)
+        yield FilesSaved(files=tuple(self._unannounced[before:]))
+
     async def _all_sent(
         self, output: Mapping[str, Any], refs: list[FileRef], missing: list[MissingFile]
     ) -> AsyncIterator[FileChunk]:
@@ -69,8 +84,8 @@ class OutputStaging:
                 async for piece in self._sent(named, refs):
                     yield piece
             except (NameRefused, OSError) as error:
-                logger.warning("output %r / %r is not sent: %s", named.subfolder, named.filename, error)
                 if named.certain:
+                    logger.warning("output %r / %r is not sent: %s", named.subfolder, named.filename, error)
                     missing.append(_missing(named, error))
 
     async def _sent(self, named: OutputFile, refs: list[FileRef]) -> AsyncIterator[FileChunk]:
@@ -85,6 +100,7 @@ class OutputStaging:
         else:
             async for piece in self._streamed(named, path, refs):
                 yield piece
+        self.sent.add(path)
 
     async def again(self, wanted: Wanted, transfer: int) -> AsyncIterator[FileChunk]:
         """The rest of an output of an earlier job; raises OutputGone when the worker does not have it any more."""

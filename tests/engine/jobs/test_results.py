@@ -16,13 +16,14 @@ from tests.support.playbook import (
     finished,
     items,
     output,
+    outputs,
     received,
     reference,
     running,
     saved,
 )
 from wire.comfy import CustomMessage
-from wire.events import MessagesSkipped, NodeMessage
+from wire.events import FilesSaved, MessagesSkipped, NodeMessage
 
 
 def test_a_result_that_cannot_be_stored_now_is_stored_later_and_needs_a_look_when_it_lasts() -> None:
@@ -123,3 +124,32 @@ def test_messages_that_were_left_out_are_said() -> None:
     play = running() >> received(MessagesSkipped(type="kinds-images"), first=1)
 
     assert "kinds-images" in play.last(do.Notice).detail
+
+
+def test_a_file_that_no_node_announced_is_stored_and_kept_out_of_the_history() -> None:
+    play = running() >> received(FilesSaved(files=(reference(A),)), finished(), first=1)
+    play << [do.RecordProgress, do.SaveOutput]
+    assert play.last(do.SaveOutput).event.files == (reference(A),)
+    play >> saved(play, A) << do.End
+    assert play.end.state is JobState.COMPLETED
+    assert outputs(play.end) == {}
+    assert not [message for message in play.messages if message.type == "executed"]
+
+
+def test_a_file_that_no_node_announced_is_fetched_again_and_missed_like_any_other() -> None:
+    play = running() >> received(FilesSaved(files=(reference(A),)), finished(), first=1)
+    play >> on.OutputDamaged(play.last(do.SaveOutput).ticket, (reference(A),), "damaged") << do.FetchAgain
+    play >> on.RefetchEnded(play.last(do.FetchAgain).ticket) << do.SaveOutput
+    play >> saved(play, lost=(LostFile(KEY, "3 of 9 bytes arrived"),)) << do.End
+
+    assert play.end.state is JobState.FAILED
+    assert A in (play.end.error or "")
+
+
+def test_what_stays_on_the_worker_is_said() -> None:
+    play = running() >> received(FilesSaved(left_out=1700, elsewhere=("/tmp/foo",)), finished(), first=1)
+
+    said = [command for command in play.all if isinstance(command, do.Notice)]
+    assert "1,700 files" in said[0].detail
+    assert "was saved to /tmp/foo on the worker" in said[1].detail
+    assert play.end.state is JobState.COMPLETED

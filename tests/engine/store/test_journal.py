@@ -6,7 +6,7 @@ from engine.model.states import JobState
 from engine.store.jobs import JobStore
 from tests.support.jobs import added
 from wire.batch import NumberedEvent
-from wire.events import NodeOutput, NodeStarted, PromptStarted
+from wire.events import FilesSaved, NodeOutput, NodeStarted, PromptStarted
 from wire.files import FileRef, Url, Volume
 
 STARTED = NumberedEvent(seq=0, event=PromptStarted(timestamp=1))
@@ -40,12 +40,13 @@ def test_a_new_run_makes_the_old_one_void(tmp_path: Path) -> None:
 def test_a_signed_address_is_not_kept(tmp_path: Path) -> None:
     file = FileRef(filename="a", type="output", sha256="0" * 64, size=1, source=Url(url="https://x/?X-Amz-Signature=s"))
     volume = file.model_copy(update={"source": Volume(path="outputs/a")})
-    event = NumberedEvent(seq=0, event=NodeOutput(node="9", files=(file, volume)))
+    events = (NodeOutput(node="9", files=(file, volume)), FilesSaved(files=(file, volume)))
+    numbered = [NumberedEvent(seq=seq, event=event) for seq, event in enumerate(events)]
     with JobStore(tmp_path / "jobs.sqlite") as store:
         job = added(store, "a")
-        store.journal.received(job, Progress("run", 1, 1), [event], restarted=False, seen_ms=1)
-        (kept,) = store.journal.events(job)
+        store.journal.received(job, Progress("run", 1, 2), numbered, restarted=False, seen_ms=1)
+        kept = [item.event for item in store.journal.events(job)]
 
-    assert isinstance(kept.event, NodeOutput)
-    assert [one.source for one in kept.event.files] == [Url(url=""), Volume(path="outputs/a")]
+    files = [event.files for event in kept if isinstance(event, NodeOutput | FilesSaved)]
+    assert [[one.source for one in each] for each in files] == [[Url(url=""), Volume(path="outputs/a")]] * 2
     assert all(b"X-Amz" not in path.read_bytes() for path in tmp_path.iterdir())

@@ -1,6 +1,7 @@
 """A ComfyUI for the worker's failure tests: real routes and frames, and nodes that fail as one wishes.
 
 - ``Save`` writes a file of *size* bytes; ``Claim`` names a file that it does not write.
+- ``Leave`` writes a file and says nothing: *name* in *folder*, or *path*; ``Fail`` and ``Die`` may come after it.
 - ``Read`` and ``Text`` have a text as output.
 - ``Slow`` runs until it is interrupted; ``Deaf`` is Slow, but forgets the first interrupt.
 - ``Blocking`` looks at no interrupt for *seconds*; ``Sleep`` takes *seconds*.
@@ -50,6 +51,9 @@ class Comfy:
 
     async def definitions(self, _: web.Request) -> web.Response:
         return web.json_response({name: {"input": {}} for name in ("Save", "Slow", "Unknow")})
+
+    async def definition(self, request: web.Request) -> web.Response:
+        return web.json_response({request.match_info["name"]: {"input": {}}})
 
     async def socket(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
@@ -162,6 +166,12 @@ class Comfy:
     async def Claim(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
         return {"images": [{"filename": inputs["name"], "subfolder": "", "type": "output"}]}
 
+    async def Leave(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
+        roots = {"output": self.options.output_directory, "input": self.options.input_directory}
+        path = Path(inputs["path"]) if "path" in inputs else Path(roots[inputs["folder"]], inputs["name"])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(inputs.get("content", "paid").encode())
+
     async def Read(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
         return {"text": [read(self.options.input_directory, inputs["name"])]}
 
@@ -241,6 +251,7 @@ def main() -> None:
     app = web.Application()
     app.add_routes([
         web.get("/system_stats", comfy.stats), web.get("/object_info", comfy.definitions),
+        web.get("/object_info/{name}", comfy.definition),
         web.get("/ws", comfy.socket), web.post("/prompt", comfy.prompt),
         web.get("/queue", comfy.get_queue), web.post("/queue", comfy.post_queue),
         web.post("/interrupt", comfy.interrupt), web.post("/free", comfy.free),

@@ -130,6 +130,58 @@ class SandboxTell(PreviewImage):
         return {"ui": shown, "result": (image,)}
 
 
+class SandboxLeave:
+    """Writes a file and says nothing of it."""
+
+    CATEGORY, RETURN_TYPES, FUNCTION, OUTPUT_NODE = "sandbox", (), "run", True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        text, name = ("STRING", {"default": "left"}), ("STRING", {"default": "left.txt"})
+        return {"required": {"text": text, "folder": (["output", "input"], {}), "name": name}}
+
+    def run(self, text, folder, name):
+        path = Path(folder_paths.get_directory_by_type(folder)) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return {}
+
+
+class SandboxFilmWithPicture:
+    """A film, the picture beside it, and a film that only its number tells of."""
+
+    CATEGORY, RETURN_TYPES, FUNCTION, OUTPUT_NODE = "sandbox", (), "run", True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"filename_prefix": ("STRING", {"default": "clips/v"})}}
+
+    def run(self, filename_prefix):
+        root = folder_paths.get_output_directory()
+        folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(filename_prefix, root)
+        names = [f"{name}_{counter:05}{rest}" for rest in (".png", ".mp4", "-audio.mp4")]
+        for written in names:
+            (Path(folder) / written).write_text(written, encoding="utf-8")
+        item = {"filename": names[2], "subfolder": subfolder, "type": "output", "format": "video/h264-mp4"}
+        return {"ui": {"gifs": [{**item, "workflow": names[0], "fullpath": str(Path(folder) / names[2])}]}}
+
+
+class SandboxCloud:
+    """A model and a background in the temp folder, named by paths."""
+
+    CATEGORY, RETURN_TYPES, FUNCTION, OUTPUT_NODE = "sandbox", (), "run", True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"name": ("STRING", {"default": "cloud"})}}
+
+    def run(self, name):
+        model, background = f"preview_{name}.ply", f"bg_{name}.png"
+        for file in (model, background):
+            (Path(folder_paths.get_temp_directory()) / file).write_text(file, encoding="utf-8")
+        return {"ui": {"result": [model, None, f"temp/{background}"]}}
+
+
 class SandboxShowText:
     CATEGORY, RETURN_TYPES, FUNCTION, OUTPUT_NODE = "sandbox", ("STRING",), "run", True
 
@@ -214,6 +266,7 @@ class SandboxTriangle:
 
 _NODES = (
     *(SandboxNoise, SandboxSlow, SandboxFail, SandboxExpand, SandboxText, SandboxTell, SandboxShowText),
+    *(SandboxLeave, SandboxFilmWithPicture, SandboxCloud),
     *(SandboxBlock, SandboxFilm, SandboxReadFile, SandboxTriangle),
 )
 

@@ -1,0 +1,75 @@
+"""Files that a prompt writes outside ComfyUI's folders, such as WAS Node Suite's "Image Save" with an absolute
+``output_path``: they are gone with the worker, so the person is told. Nothing of them is read or sent. Blocking.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from wire.file_inputs import texts
+from wire.names import leads_out
+from worker.folders import Folders
+
+TEXTS_MAX = 200
+"""texts of one prompt that are looked at"""
+ENTRIES_MAX = 5_000
+"""entries of one folder that are looked at"""
+PLACES_MAX = 10
+_TEXT_MAX = 1_000
+"""characters: a longer text is not a path that somebody typed"""
+_TICK_NS = 20_000_000
+"""the time of a file may lag behind the clock by so much: the kernel's own clock goes in ticks"""
+_SYSTEM = ("/proc", "/sys", "/dev")
+"""the system's own files, which change all the time"""
+
+
+def written_elsewhere(workflow: Mapping[str, Any], folders: Folders, since_ns: int) -> tuple[str, ...]:
+    """The texts of *workflow* that name a file or a folder outside ComfyUI's folders with something that is newer than
+    *since_ns*, nanoseconds since the epoch.
+    """
+    found = (text for text in islice(_outside(workflow), TEXTS_MAX) if _was_written(text, folders, since_ns - _TICK_NS))
+    return tuple(islice(found, PLACES_MAX))
+
+
+def _outside(workflow: Mapping[str, Any]) -> Iterator[str]:
+    """Each text that would lead out of ComfyUI's folders if it named a file, once."""
+    nodes = (node for node in workflow.values() if isinstance(node, dict) and isinstance(node.get("inputs"), dict))
+    named = (text for node in nodes for value in node["inputs"].values() for text in texts(value))
+    return (text for text in dict.fromkeys(named) if len(text) <= _TEXT_MAX and leads_out(text))
+
+
+def _was_written(text: str, folders: Folders, since_ns: int) -> bool:
+    """A path that is relative begins at ComfyUI's output folder, for nodes that save, or where ComfyUI runs."""
+    with suppress(OSError, ValueError, RuntimeError):
+        bases = (folders.root("output"), folders.data)
+        paths = dict.fromkeys((base / text).resolve() for base in bases)
+        return any(_is_elsewhere(path, folders) and _has_newer(path, since_ns) for path in paths)
+    return False
+
+
+def _is_elsewhere(path: Path, folders: Folders) -> bool:
+    ours = (folders.root(folder).resolve() for folder in ("output", "input", "temp"))
+    return not any(path.is_relative_to(place) for place in (*ours, *map(Path, _SYSTEM)))
+
+
+def _has_newer(path: Path, since_ns: int) -> bool:
+    """A folder with a newer file, not looked into deeply; a newer file; or the beginning of newer files' names."""
+    if path.is_dir():
+        return _holds_newer(path, "", since_ns)
+    if path.is_file():
+        return path.stat().st_mtime_ns >= since_ns
+    return path.parent != Path(path.anchor) and path.parent.is_dir() and _holds_newer(path.parent, path.name, since_ns)
+
+
+def _holds_newer(folder: Path, prefix: str, since_ns: int) -> bool:
+    with os.scandir(folder) as entries:
+        return any(
+            _is_newer(entry, since_ns) for entry in islice(entries, ENTRIES_MAX) if entry.name.startswith(prefix)
+        )
+
+
+def _is_newer(entry: os.DirEntry[str], since_ns: int) -> bool:
+    return entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_mtime_ns >= since_ns
