@@ -6,7 +6,7 @@ import os
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -58,6 +58,8 @@ class SavedOutput:
     event: NodeOutput
     names: Mapping[ItemKey, ItemKey]
     lost: tuple[LostFile, ...] = ()
+    output_folder: Path | None = None
+    """where it is on this machine, if that is known"""
 
 
 class OutputSink(Protocol):
@@ -187,7 +189,14 @@ class ResultFiles:
             raise OutputIncomplete(tuple(file for file, _ in damaged.values()), next(iter(damaged.values()))[1])
         lost = [LostFile(_key(file), reason) for file, reason in damaged.values()]
         lost += [LostFile((file.type, file.subfolder, file.filename), file.reason) for file in event.missing]
-        return SavedOutput(_local_event(event, names, lost), names, tuple(lost))
+        root = await self._root(names)
+        return SavedOutput(_local_event(event, names, lost, root), names, tuple(lost), root)
+
+    async def _root(self, names: Mapping[ItemKey, ItemKey]) -> Path | None:
+        """Where the output folder is, for what says so; a result that is stored does not wait for it."""
+        with suppress(Unavailable, ComfyUIRejected):
+            return await self._comfyui.output_folder() if names else None
+        return None
 
     async def _sort(self, prompt_id: PromptId, run: str, event: NodeOutput, *, cached: bool) -> _Sorted:
         found = _Sorted()
@@ -348,10 +357,12 @@ def _key(file: FileRef) -> ItemKey:
     return file.type, file.subfolder, file.filename
 
 
-def _local_event(event: NodeOutput, names: Mapping[ItemKey, ItemKey], lost: Sequence[LostFile]) -> NodeOutput:
+def _local_event(
+    event: NodeOutput, names: Mapping[ItemKey, ItemKey], lost: Sequence[LostFile], root: Path | None
+) -> NodeOutput:
     output = event.output
     if output is not None:
-        output = localised(without(output, {one.item for one in lost}), names)
+        output = localised(without(output, {one.item for one in lost}), names, root)
     return event.model_copy(update={"output": output, "files": (), "missing": ()})
 
 

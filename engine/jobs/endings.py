@@ -1,7 +1,8 @@
 """How a job ends, for its history, its page and the list of jobs. Pure."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 from typing import assert_never
 
 from engine.jobs.commands import End
@@ -32,24 +33,31 @@ from wire.events import (
 )
 from wire.outputs import ItemKey, output_files
 
-Names = Mapping[ItemKey, ItemKey]
+
+@dataclass(frozen=True, slots=True)
+class StoredFiles:
+    """What became of the files of a result: their *names*, what is *lost*, and where the output folder is, if known."""
+
+    names: Mapping[ItemKey, ItemKey] = field(default_factory=dict)
+    lost: tuple[LostFile, ...] = ()
+    output_folder: PurePath | None = None
 
 
 def ending_of(  # noqa: PLR0911  one exhaustive table
-    event: Ending, translator: MessageTranslator, names: Names, lost: tuple[LostFile, ...], *, now_ms: int
+    event: Ending, translator: MessageTranslator, stored: StoredFiles, *, now_ms: int
 ) -> End:
-    """The end that the worker's last event tells of; *names* are those of the stored files, *lost* what is missing."""
+    """The end that the worker's last event tells of."""
     match event:
         case PromptFinished():
-            missing = (*lost, *_never_sent(event.history, names, lost))
+            missing = (*stored.lost, *_never_sent(event.history, stored))
             if missing:
-                return _incomplete(event.history, translator, names, missing, now_ms)
-            return _finished(event, translator, names, now_ms)
+                return _incomplete(event.history, translator, replace(stored, lost=missing), now_ms)
+            return _finished(event, translator, stored, now_ms)
         case PromptFailed():
             state, error = JobState.FAILED, error_sentence(event.error)
-            return _told(event, state, translator, _entry(event.history, names), error, now_ms)
+            return _told(event, state, translator, _entry(event.history, stored), error, now_ms)
         case PromptInterrupted():
-            return _told(event, JobState.CANCELLED, translator, _entry(event.history, names), None, now_ms)
+            return _told(event, JobState.CANCELLED, translator, _entry(event.history, stored), None, now_ms)
         case PromptRejected():
             return _told(event, JobState.FAILED, translator, None, explain_rejection(event)[3], now_ms)
         case WorkerFailed():
@@ -100,33 +108,32 @@ def _told(
     return End(state, entry or translator.entry(completed=False), messages, error)
 
 
-def _finished(event: PromptFinished, translator: MessageTranslator, names: Names, now_ms: int) -> End:
+def _finished(event: PromptFinished, translator: MessageTranslator, stored: StoredFiles, now_ms: int) -> End:
     """A part of the prompt may have been refused; the rest is a success, as in ComfyUI."""
     error = explain_refused_parts(event.node_errors) if event.node_errors else None
-    return _told(event, JobState.COMPLETED, translator, _entry(event.history, names), error, now_ms)
+    return _told(event, JobState.COMPLETED, translator, _entry(event.history, stored), error, now_ms)
 
 
-def _incomplete(
-    history: HistoryEntry, translator: MessageTranslator, names: Names, lost: Iterable[LostFile], now_ms: int
-) -> End:
+def _incomplete(history: HistoryEntry, translator: MessageTranslator, stored: StoredFiles, now_ms: int) -> End:
     """Files of the result are missing: what came is shown, and the job is not called a success."""
-    lost = tuple(lost)
-    end = _failed(translator, "ResultIncomplete", explain_lost([(one.item, one.reason) for one in lost]), now_ms=now_ms)
-    entry = _entry(history, names)
-    gone = {one.item for one in lost}
+    text = explain_lost([(one.item, one.reason) for one in stored.lost])
+    end = _failed(translator, "ResultIncomplete", text, now_ms=now_ms)
+    entry = _entry(history, stored)
+    gone = {one.item for one in stored.lost}
     outputs = {node: without(output, gone) for node, output in entry.outputs.items()}
     told = translator.entry(completed=False)
     return replace(end, entry=Entry(outputs=outputs, status=told.status, meta=entry.meta), fetchable=True)
 
 
-def _entry(history: HistoryEntry, names: Names) -> Entry:
-    outputs = {node: localised(output, names) for node, output in history.outputs.items()}
+def _entry(history: HistoryEntry, stored: StoredFiles) -> Entry:
+    names, root = stored.names, stored.output_folder
+    outputs = {node: localised(output, names, root) for node, output in history.outputs.items()}
     return Entry(outputs=outputs, status=advised_status(history.status), meta=history.meta)
 
 
-def _never_sent(history: HistoryEntry, names: Names, lost: Iterable[LostFile]) -> list[LostFile]:
+def _never_sent(history: HistoryEntry, stored: StoredFiles) -> list[LostFile]:
     """Files that ComfyUI's history names and the worker said nothing about."""
-    known = {*names, *names.values(), *(one.item for one in lost)}
+    known = {*stored.names, *stored.names.values(), *(one.item for one in stored.lost)}
     named = dict.fromkeys(
         file.key for output in history.outputs.values() for file in output_files(output) if file.certain
     )

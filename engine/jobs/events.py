@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import PurePath
 
 from engine.model.job import LostFile
 from engine.runpod.replies import StatusReply
@@ -162,6 +163,8 @@ class OutputSaved:
     event: NodeOutput
     names: Mapping[ItemKey, ItemKey]
     lost: tuple[LostFile, ...] = ()
+    output_folder: PurePath | None = None
+    """where it is on this machine, if that is known"""
 
 
 @dataclass(frozen=True, slots=True)

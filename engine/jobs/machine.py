@@ -16,7 +16,7 @@ from typing import assert_never
 
 from engine.jobs import commands as do
 from engine.jobs import events as on
-from engine.jobs.endings import ending_of, explained_end, failed_end, interrupted_end
+from engine.jobs.endings import StoredFiles, ending_of, explained_end, failed_end, interrupted_end
 from engine.jobs.events import Wait
 from engine.jobs.job_limit import JobLimit
 from engine.jobs.results import Results
@@ -378,8 +378,8 @@ class RunMachine:
             return
         translator, now_ms = self._results.translator, self._now_ms
         if self._ending is not None:
-            lost = tuple(self._results.lost)
-            self._end(ending_of(self._ending, translator, self._results.names, lost, now_ms=now_ms))
+            stored = StoredFiles(self._results.names, tuple(self._results.lost), self._results.output_folder)
+            self._end(ending_of(self._ending, translator, stored, now_ms=now_ms))
         elif self._verdict is not None and self._cancel_wanted:
             self._cancelled()
         elif self._verdict is not None:

@@ -31,7 +31,7 @@ class ResultWork:
             except files.OutputIncomplete as error:
                 logger.warning("%s: %s", self._prompt_id, error)
                 return OutputDamaged(command.ticket, error.files, str(error))
-            return OutputSaved(command.ticket, saved.event, saved.names, saved.lost)
+            return OutputSaved(command.ticket, saved.event, saved.names, saved.lost, saved.output_folder)
 
         return await self._done(command.ticket, Wait.SAVE, save)
 

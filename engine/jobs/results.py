@@ -1,6 +1,7 @@
 """What was received of a job and what becomes of it: told to the page, stored, fetched again. Pure."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 from typing import assert_never
 
 from engine.jobs import commands as do
@@ -45,6 +46,7 @@ class Results:
         self.queue = ResultQueue(progress)
         self.translator = MessageTranslator(prompt_id)
         self.names = dict(names)
+        self.output_folder: PurePath | None = None
         self.lost: list[LostFile] = []
         self.given_up = False
         """nothing more is worth a job at RunPod: the person has cancelled this one"""
@@ -130,6 +132,7 @@ class Results:
             case on.OutputSaved():
                 self.queue.saved()
                 self.names |= event.names
+                self.output_folder = event.output_folder or self.output_folder
                 self.lost += event.lost
                 yield from self._setbacks.worked(Wait.SAVE)
                 yield from self._setbacks.worked(Wait.REFETCH)

@@ -7,6 +7,7 @@ that begin with ``<prefix>_<digits>_``, whatever their extension.
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 from wire.outputs import ItemKey, item_key, local_path, path_keys, side_files
@@ -14,6 +15,7 @@ from wire.outputs import ItemKey, item_key, local_path, path_keys, side_files
 _COUNTED = re.compile(r"(?P<prefix>.+)_(?P<counter>\d+)_(?P<rest>.*)", re.DOTALL)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:[/\\]")
+_NOWHERE = object()
 _COUNTED_SHORT = re.compile(r"(?P<prefix>.+)_(?P<counter>\d{5})(?P<rest>[.-].*)", re.DOTALL)  # as VideoHelperSuite does
 
 
@@ -94,42 +96,53 @@ def _suffixed(filename: str, used: Collection[str]) -> str:
     return candidate
 
 
-def localised(output: Mapping[str, Any], names: Mapping[ItemKey, ItemKey]) -> dict[str, Any]:
-    """An ``executed`` output, or one node's history output, with local names in every file item."""
-    return {key: _localised(value, key, names) for key, value in output.items()}
+def localised(
+    output: Mapping[str, Any], names: Mapping[ItemKey, ItemKey], output_folder: PurePath | None = None
+) -> dict[str, Any]:
+    """An ``executed`` output, or one node's history output, with local names in every file item.
+
+    *output_folder* is where the local output folder is, for items that say where their file is.
+    """
+    return {key: _localised(value, key, names, output_folder) for key, value in output.items()}
 
 
-def _localised(value: Any, key: str, names: Mapping[ItemKey, ItemKey]) -> Any:
+def _localised(value: Any, key: str, names: Mapping[ItemKey, ItemKey], root: PurePath | None) -> Any:
     if isinstance(value, list):
-        return [_localised(item, key, names) if isinstance(item, dict | list | str) else item for item in value]
+        return [_localised(item, key, names, root) if isinstance(item, dict | list | str) else item for item in value]
     if isinstance(value, dict):
-        return _renamed(value, names) if "filename" in value else localised(value, names)
+        return _renamed(value, names, root) if "filename" in value else localised(value, names, root)
     known = [names[path] for path in path_keys(key, value) if path in names]
     return local_path(value, known[0]) if known else value
 
 
-def _renamed(item: dict[str, Any], names: Mapping[ItemKey, ItemKey]) -> dict[str, Any]:
+def _renamed(item: dict[str, Any], names: Mapping[ItemKey, ItemKey], root: PurePath | None) -> dict[str, Any]:
     local = names.get(item_key(item))
     if local is None:
         return item
     folder, subfolder, filename = local
-    beside = {name: names[key][2] for name, key in side_files(item) if key in names}
-    renamed = {**item, **beside, "filename": filename, "subfolder": subfolder, "type": folder}
-    paths = {str(item["filename"]), *(item[name] for name in beside)}
-    return {
-        name: value
-        for name, value in renamed.items()
-        if not _is_asset_id(name, value) and not _is_worker_path(name, value, paths)
-    }
+    beside = {name: names[key] for name, key in side_files(item) if key in names}
+    files = {str(item["filename"]): local, **{item[name]: stored for name, stored in beside.items()}}
+    renamed = {**item, **{name: stored[2] for name, stored in beside.items()}}
+    renamed |= {name: _path_here(item[name], files, root) for name in item if _is_worker_path(name, item[name], files)}
+    renamed |= {"filename": filename, "subfolder": subfolder, "type": folder}
+    return {name: value for name, value in renamed.items() if value is not _NOWHERE and not _is_asset_id(name, value)}
 
 
-def _is_worker_path(name: str, value: Any, filenames: Collection[str]) -> bool:
-    """Whether it is where one of these files is on the worker, such as VideoHelperSuite's ``fullpath``: here that means
-    nothing.
-    """
+def _is_worker_path(name: str, value: Any, files: Collection[str]) -> bool:
+    """Whether it is where one of these files is on the worker, such as VideoHelperSuite's ``fullpath``."""
     if not isinstance(value, str) or not _ABSOLUTE.match(value):
         return False
-    return name == "fullpath" or re.split(r"[/\\]", value)[-1] in filenames
+    return name == "fullpath" or _last_part(value) in files
+
+
+def _path_here(path: str, files: Mapping[str, ItemKey], root: PurePath | None) -> Any:
+    """Where the file of the worker's *path* is on this machine; what is not known means nothing here, and goes."""
+    folder, subfolder, filename = files.get(_last_part(path), ("", "", ""))
+    return _NOWHERE if root is None or folder != "output" else str(root / subfolder / filename)
+
+
+def _last_part(path: str) -> str:
+    return re.split(r"[/\\]", path)[-1]
 
 
 def _is_asset_id(name: str, value: Any) -> bool:

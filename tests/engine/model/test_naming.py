@@ -1,5 +1,7 @@
 """ComfyUI's counter rule for local names."""
 
+from pathlib import PurePosixPath
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -117,18 +119,15 @@ def test_a_file_beside_that_of_an_item_is_renamed_with_it_and_no_path_of_the_wor
     }
     words = {"model": "/models/sdxl.safetensors", "title": "v_00001", "url": "v_00002.png"}
     output = {"gifs": [film | {"workflow": "v_00001.png"} | paths | words]}
+    stored = {"filename": "v_00004-audio.mp4", "subfolder": "clips (1)", "type": "output", "workflow": "v_00004.png"}
+    here = {
+        "saved_to": "/home/me/output/clips (1)/v_00004-audio.mp4",
+        "on_windows": "/home/me/output/clips (1)/v_00004.png",
+    }
 
-    assert localised(output, names) == {
-        "gifs": [
-            {
-                "filename": "v_00004-audio.mp4",
-                "subfolder": "clips (1)",
-                "type": "output",
-                "frame_rate": 8.0,
-                "workflow": "v_00004.png",
-                **words,
-            }
-        ]
+    assert localised(output, names) == {"gifs": [{"frame_rate": 8.0, **stored, **words}]}
+    assert localised(output, names, PurePosixPath("/home/me/output")) == {
+        "gifs": [{"frame_rate": 8.0, **stored, **here, **words}]
     }
 
 
