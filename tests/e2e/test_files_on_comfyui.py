@@ -148,6 +148,31 @@ async def test_video_sound_and_mesh_arrive_as_they_were_written(stack: Stack) ->
     assert local(stack, mesh).read_bytes()[:4] == b"glTF"
 
 
+async def test_3d_previews_are_found_where_comfyui_keeps_them(stack: Stack) -> None:
+    known = await stack.get("/object_info")
+    if "Preview3DAdvanced" not in known:
+        pytest.skip("this ComfyUI has no Preview3DAdvanced")
+    made = await outputs(
+        stack,
+        {
+            "1": {"class_type": "SandboxTriangle", "inputs": {}},
+            "2": {"class_type": "MeshToFile3D", "inputs": {"mesh": ["1", 0]}},
+            "3": inverted_image(size=16)["1"],
+            "4": {"class_type": "Preview3D", "inputs": {"model_file": ["2", 0], "bg_image": ["3", 0]}},
+            "5": {
+                "class_type": "Preview3DAdvanced",
+                "inputs": {"model_3d": ["2", 0], "viewport_state": {}, "width": 64, "height": 64},
+            },
+        },
+    )
+    (model, _, background), (advanced, *_) = made["4"]["result"], made["5"]["result"]
+    temp = stack.output.parent / "temp" / "temp"
+
+    assert (stack.output / model).read_bytes()[:4] == b"glTF"
+    assert (temp / advanced).read_bytes()[:4] == b"glTF"
+    assert Image.open(temp / background.removeprefix("temp/")).size == (16, 16)
+
+
 async def test_a_batch_a_preview_and_a_folder_with_tokens(stack: Stack) -> None:
     prompt = inverted_image(color=0x102030, prefix="%year%/%width%px/img", batch=8)
     prompt["4"] = {"class_type": "PreviewImage", "inputs": {"images": ["2", 0]}}

@@ -60,7 +60,7 @@ async def test_what_was_left_before_an_error_is_kept(stack: Stack) -> None:
     assert (stack.output / "before-the-error.txt").read_text() == "paid"
 
 
-async def test_a_film_and_what_lies_beside_it_share_a_number_and_no_path_of_the_worker_is_told(stack: Stack) -> None:
+async def test_a_film_and_what_lies_beside_it_share_a_number_and_a_path_is_a_local_one(stack: Stack) -> None:
     (stack.output / "clips").mkdir(exist_ok=True)
     (stack.output / "clips" / "v_00004_.mp4").write_bytes(b"mine")
     film = {"class_type": "SandboxFilmWithPicture", "inputs": {"filename_prefix": "clips/v"}}
@@ -73,6 +73,7 @@ async def test_a_film_and_what_lies_beside_it_share_a_number_and_no_path_of_the_
 
     written = {path.name: path.read_text() for path in (stack.output / "clips").iterdir()}
     assert (item["filename"], item["workflow"]) == ("v_00005-audio.mp4", "v_00005.png")
+    assert Path(item["fullpath"]).samefile(stack.output / "clips" / "v_00005-audio.mp4")
     assert told["output"]["gifs"] == [item]
     assert written == {
         "v_00004_.mp4": "mine",

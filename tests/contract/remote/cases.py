@@ -90,6 +90,18 @@ def _half_invalid() -> Callable[[str], Prompt]:
     return lambda folder: {"1": first, "2": wrong, "3": save("2", f"{folder}/w"), "4": save("1", f"{folder}/r")}
 
 
+def _film(folder: str) -> Prompt:
+    return {"1": node("SandboxFilmWithPicture", filename_prefix=f"{folder}/v")}
+
+
+def _quiet(folder: str) -> Prompt:
+    return {"1": node("SandboxLeave", text="quiet", folder="output", name=f"{folder}/quiet.txt")}
+
+
+def _cloud(folder: str) -> Prompt:
+    return {"1": node("SandboxCloud", name=f"of {folder}")}
+
+
 _STEPS = {"steps": 4, "seconds_per_step": 0.05}
 _same = through(node("ImageInvert"))
 _expanding = through(node("SandboxExpand", **_STEPS, message=""))
@@ -134,6 +146,9 @@ CASES = (
     ),
     Case("a text while it runs", (Post(through(node("SandboxText", text="halb fertig – ½"))),)),
     Case("messages of a node's own", (Post(through(node("SandboxTell", note="häl<l>o"))),)),
+    Case("a film and the picture beside it", (Post(_film),)),
+    Case("a file without a word", (Post(_quiet),)),
+    Case("a cloud in the temp folder", (Post(_cloud),)),
     Case("a text as output", (Post(fixed(n1=node("SandboxShowText", text="hällo"))),)),
     Case("blocked with a reason", (Post(through(node("SandboxBlock", message="not today"), node("ImageInvert"))),)),
     Case("blocked silently", (Post(through(node("SandboxBlock", message=""), node("ImageInvert"))),)),
