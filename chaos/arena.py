@@ -29,7 +29,7 @@ from sandbox.endpoint.server import Running, running_endpoint
 from sandbox.endpoint.service import Options
 from sandbox.endpoint.workers import WorkerCommand
 from storage.atomic import is_part
-from wire.events import FilesMissing, NodeOutput
+from wire.events import FilesMissing, FilesSaved, NodeOutput
 from wire.job import decode_result
 
 _WORKERS = 2
@@ -232,7 +232,7 @@ def _endpoint_job(job: SandboxJob) -> EndpointJob:
         for batch in decode_result(job.output):
             for item in batch.events:
                 unrun = unrun or isinstance(item.event, FilesMissing)
-                if isinstance(item.event, NodeOutput):
+                if isinstance(item.event, NodeOutput | FilesSaved):
                     results += [file.sha256 for file in item.event.files if file.type == "output"]
     return EndpointJob(job.status.value, job.worker or "", tuple(results), unrun)
 

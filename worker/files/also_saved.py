@@ -39,7 +39,7 @@ class AlsoSaved:
         staged: Iterable[FileRef],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """*staged* are the job's own input files, which are nobody's results."""
+        """*staged* are the job's own input files, which are not results."""
         self._prompt_id, self._folders, self._workflow, self._clock = prompt_id, folders, workflow, clock
         self._staged = tuple(staged)
         self._before: Scan | None = None
@@ -74,7 +74,7 @@ class AlsoSaved:
             yield FilesSaved(left_out=len(found) - sent, elsewhere=elsewhere)
 
     async def _found(self, announced: Collection[Path]) -> list[OutputFile]:
-        """None when there is too much to compare."""
+        """What is new or changed and was not *announced*; empty when there is too much to compare."""
         if self._before is None or (after := await self._scanned()) is None:
             return []
         known = {*announced, *await asyncio.to_thread(self._inputs)}

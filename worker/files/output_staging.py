@@ -46,9 +46,9 @@ class OutputStaging:
         self._folders, self._store = folders, store
         self._transfers = 0
         self._unannounced = list[FileRef]()
-        """what was sent of these, which all count for what travels inside an event: the stream takes the rest"""
+        """all that were sent of the files that nothing names: together they share the room inside events"""
         self.sent = set[Path]()
-        """the real paths of the files that outputs and messages have named and that were sent"""
+        """the real paths of the files that were sent"""
 
     async def outgoing(self, event: NodeOutput) -> AsyncIterator[FileChunk | NodeOutput]:
         """The bytes of the large files of *event*, then *event* with its files and with the missing ones."""
@@ -58,14 +58,14 @@ class OutputStaging:
         yield event.model_copy(update={"files": tuple(refs), "missing": tuple(missing)})
 
     async def outgoing_message(self, event: NodeMessage) -> AsyncIterator[FileChunk | NodeMessage]:
-        """The same for a message; what only a message names and the worker lacks is no lost result."""
+        """The same for a message. A file that only a message names and that the worker lacks is not a lost result."""
         refs = list[FileRef]()
         async for piece in self._all_sent({"data": event.data}, refs, []):
             yield piece
         yield event.model_copy(update={"files": tuple(refs)})
 
     async def outgoing_unannounced(self, files: Iterable[OutputFile]) -> AsyncIterator[FileChunk | FilesSaved]:
-        """The same for files that nothing names, in one event that has those that could be read."""
+        """The bytes of the large ones of *files*, which nothing names, then an event with all that can be read."""
         before = len(self._unannounced)
         for file in files:
             try:

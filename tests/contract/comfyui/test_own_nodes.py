@@ -1,5 +1,6 @@
 """The sandbox's own nodes: in the sandbox's ComfyUI, and in a real one from tests/support/comfyui_nodes."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -96,6 +97,34 @@ async def test_a_text_can_be_an_output(server: Server) -> None:
     prompt_id = await server.queue(prompt)
 
     assert (await server.history(prompt_id))["outputs"] == {"1": {"text": ["hällo"]}}
+
+
+@pytest.mark.parametrize("folder", ["output", "input"])
+async def test_a_node_may_write_a_file_and_say_nothing(server: Server, folder: str) -> None:
+    inputs = {"text": "hällo", "folder": folder, "name": "sub/quiet.txt"}
+    prompt_id = await server.queue({"1": {"class_type": "SandboxLeave", "inputs": inputs}})
+    entry = await server.history(prompt_id)
+
+    assert (entry["status"]["status_str"], entry["outputs"]) == ("success", {})
+    assert (server.data / folder / "sub" / "quiet.txt").read_text(encoding="utf-8") == "hällo"
+
+
+async def test_a_film_names_the_picture_beside_it_and_where_it_is(server: Server) -> None:
+    prompt = {"1": {"class_type": "SandboxFilmWithPicture", "inputs": {"filename_prefix": "clips/v"}}}
+    (item,) = (await server.history(await server.queue(prompt)))["outputs"]["1"]["gifs"]
+    names = [f"v_00001{rest}" for rest in ("-audio.mp4", ".mp4", ".png")]
+
+    assert sorted(path.name for path in (server.data / "output" / "clips").iterdir()) == names
+    assert (item["filename"], item["workflow"], item["subfolder"]) == (names[0], names[2], "clips")
+    assert Path(item["fullpath"]).samefile(server.data / "output" / "clips" / names[0])
+
+
+async def test_a_3d_preview_names_what_it_has_put_into_the_temp_folder(server: Server) -> None:
+    prompt = {"1": {"class_type": "SandboxCloud", "inputs": {"name": "far"}}}
+    outputs = (await server.history(await server.queue(prompt)))["outputs"]
+
+    assert outputs == {"1": {"result": ["preview_far.ply", None, "temp/bg_far.png"]}}
+    assert {path.name for path in (server.data / "temp" / "temp").iterdir()} >= {"preview_far.ply", "bg_far.png"}
 
 
 @pytest.mark.parametrize("message", ["not today", ""])

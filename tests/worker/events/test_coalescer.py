@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from wire.batch import decode_batch, encode_batch
 from wire.events import (
     FileChunk,
+    FilesSaved,
     HistoryEntry,
     NodeOutput,
     NodeProgress,
@@ -22,7 +23,7 @@ from wire.events import (
     WorkerEvent,
     WorkerFailed,
 )
-from wire.files import Cached, FileRef
+from wire.files import Cached, FileRef, Inline
 from wire.limits import BATCH_TARGET, FILE_CHUNK
 from worker.events.coalescer import PREVIEW_INTERVAL_S, Coalescer, replaceable
 from worker.events.truncate import encode_json
@@ -138,6 +139,16 @@ def test_starts_are_urgent_and_progress_is_paced() -> None:
     assert filled(NodeStarted(node="1")).due_at(5.0) == 0.0
     assert filled(progress("1", 1)).due_at(5.0) == 5.0
     assert Coalescer().due_at(5.0) is None
+
+
+def test_files_that_nothing_names_weigh_what_they_hold() -> None:
+    content = bytes(100_000)
+    file = FileRef(filename="a", type="output", sha256="0" * 64, size=len(content), source=Inline.of(content))
+    pending = filled(FilesSaved(files=(file, file)))
+
+    assert pending.weight > 2 * len(content)
+    assert [item["kind"] for item in pending.take(1.0)] == ["files_saved"]
+    assert pending.weight == 0
 
 
 def test_chunks_fill_a_batch_each() -> None:
