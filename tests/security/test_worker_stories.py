@@ -21,13 +21,13 @@ from tests.support.prompts import inverted_image
 from tests.support.runpod import RunPod, Told, serving
 from tests.support.stack import Stack, running_stack
 from tests.support.strict_json import SCALARS, strictly_parsed
-from wire.events import HistoryEntry, NodeOutput, PromptFinished, PromptStarted
+from wire.events import FilesSaved, HistoryEntry, NodeOutput, PromptFinished, PromptStarted
 from wire.files import FileRef, Inline
 
 VIEWS = ("/queue", "/history", "/history/{id}", "/api/jobs", "/api/jobs/{id}", "/runpod/api/jobs", "/runpod/api/status")
 _MEMORY = 64 * 1024 * 1024
 _LINK = "linkout"
-"""a link in the output folder that leads out of it"""
+"""a link in the output and input folders that leads out of them"""
 SOME_JSON = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -73,14 +73,17 @@ class Site:
                 return
 
     def contents(self) -> set[bytes]:
-        """Of all files in the output and temp folders, but not through the link."""
-        folders = (self.data / "output", self.data / "temp")
+        """Of all files in ComfyUI's folders, but not through the link."""
+        folders = (self.data / "output", self.data / "temp", self.data / "input")
         files = (path for folder in folders for path in folder.rglob("*") if path.is_file())
         return {path.read_bytes() for path in files}
 
     def elsewhere(self) -> set[Path]:
-        """What is in the folders that no result may go to."""
-        return {path for folder in (self.data / "input", self.outside) for path in folder.rglob("*")}
+        """What is in the folder that no result may go to."""
+        return set(self.outside.rglob("*"))
+
+    def mine(self) -> bytes:
+        return (self.data / "input" / "a.png").read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +96,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             runpod = await opened.enter_async_context(serving(RunPod(lambda _: [])))
             comfyui = await opened.enter_async_context(comfyui_process(data=data))
             (data / "output" / _LINK).symlink_to(outside)
+            (data / "input" / _LINK).symlink_to(outside)
+            (data / "input" / "a.png").write_bytes(b"mine")
             running = running_stack(
                 home,
                 COMFYUI_URL=comfyui,
@@ -123,7 +128,7 @@ PATHS = st.sampled_from([case.path for case in NAMES if case.path]) | st.sampled
     ]
 )
 FOLDERS = st.sampled_from(["output", "output", "temp", "input"])
-ONLY_SHOWN = [event for event in DECORATION if event["kind"] not in ("node_output", "file_chunk")]
+ONLY_SHOWN = [event for event in DECORATION if event["kind"] not in ("node_output", "files_saved", "file_chunk")]
 
 
 def spoilt(events: Sequence[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
@@ -152,14 +157,16 @@ def test_results_are_stored_inside_whatever_else_is_told(
     before = site.elsewhere()
     contents = [f"{site.told} {at}".encode() for at in range(len(files))]
     results = [result(path, folder, content) for (path, folder), content in zip(files, contents, strict=True)]
-    outputs = [NodeOutput(node=str(at), output={}, files=(file,)) for at, file in enumerate(results)]
+    outputs = [NodeOutput(node=str(at), output={}, files=(file,)) for at, file in enumerate(results[::2])]
+    quiet = [FilesSaved(files=(file,), left_out=1, elsewhere=(file.filename,)) for file in results[1::2]]
     status = {"status_str": "success", "completed": True, "messages": []}
     ending = PromptFinished(timestamp=9, history=HistoryEntry(outputs={}, status=status))
-    job = site.runner.run(site.tell([PromptStarted(timestamp=1), *told, *outputs, ending]))
+    job = site.runner.run(site.tell([PromptStarted(timestamp=1), *told, *outputs, *quiet, ending]))
 
     assert (job["state"], job["error"]) == ("completed", None)
     assert set(contents) <= site.contents()
     assert site.elsewhere() == before
+    assert site.mine() == b"mine"
 
 
 @_QUICK

@@ -73,6 +73,7 @@ DECORATION: Sequence[dict[str, Any]] = (
     {"kind": "node_frame", "data": "AAAAAQAAAAF4"},
     {"kind": "node_output", "node": TEXT_NODE, "display_node": TEXT_NODE, "output": _OUTPUT, "files": [],
      "missing": [_MISSING]},
+    {"kind": "files_saved", "files": [], "left_out": 1, "elsewhere": ["p"]},
     {"kind": "node_blocked", "error": _ERROR},
     {"kind": "file_chunk", "transfer": 0, "offset": 0, "data": "eA==", "size": 1},
     {"kind": "jobs_found", "jobs": {"p": "j"}},
