@@ -39,6 +39,7 @@ from wire.events import (
     WorkerState,
 )
 from wire.files import decode_bytes
+from wire.follow_ups import joined_output
 from wire.ids import PromptId
 
 
@@ -106,11 +107,9 @@ class MessageTranslator:
     ) -> Iterator[BrowserMessage]:
         match event:
             case PromptStarted():
-                yield self._told("execution_start", {"prompt_id": self.prompt_id, "timestamp": event.timestamp})
+                yield self._started({"prompt_id": self.prompt_id, "timestamp": event.timestamp})
             case NodesCached():
-                self.cached = frozenset(event.nodes)
-                data = {"nodes": list(event.nodes), "prompt_id": self.prompt_id, "timestamp": event.timestamp}
-                yield self._told("execution_cached", data)
+                yield self._cached(event)
             case NodeStarted():
                 self.node = event.node
                 shown = event.display_node or event.node
@@ -196,6 +195,21 @@ class MessageTranslator:
         self.story.append([kind, data])
         return Message(kind, data)
 
+    def _told_once(self, kind: str, data: dict[str, Any]) -> Message:
+        return Message(kind, data) if any(known == kind for known, _ in self.story) else self._told(kind, data)
+
+    def _started(self, data: dict[str, Any]) -> Message:
+        """Also for a prompt that a node queued: it belongs to the same job, and its nodes begin anew."""
+        self.cached = frozenset()
+        self.nodes.clear()
+        self.executed.clear()
+        return self._told_once("execution_start", data)
+
+    def _cached(self, event: NodesCached) -> Message:
+        self.cached = frozenset(event.nodes)
+        data = {"nodes": list(event.nodes), "prompt_id": self.prompt_id, "timestamp": event.timestamp}
+        return self._told_once("execution_cached", data)
+
     def _progressed(self, event: NodesProgressed) -> Message:
         for node, progress in event.nodes.items():
             if node not in self.nodes and len(self.nodes) >= NODES_MAX:
@@ -221,9 +235,14 @@ class MessageTranslator:
 
     def _output(self, event: NodeOutput) -> Iterator[BrowserMessage]:
         if event.output is not None:
-            self.outputs[event.node] = event.output
+            self.outputs[event.node] = self._with_earlier(event.node, event.output)
         shown = event.display_node or event.node
         yield self._message("executed", node=event.node, display_node=shown, output=event.output)
+
+    def _with_earlier(self, node: str, output: dict[str, Any]) -> dict[str, Any]:
+        """A node that was cached shows again what an earlier prompt has shown."""
+        earlier = self.outputs.get(node)
+        return earlier if earlier is not None and node in self.cached else joined_output(earlier, output)
 
     def _refused(self, event: PromptFinished) -> Iterator[BrowserMessage]:
         """At the end, although it is known at the beginning: after an error newer pages show no progress any more."""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -39,6 +40,17 @@ class PromptRefused(Exception):
     def __init__(self, error: dict[str, Any], node_errors: dict[str, Any]) -> None:
         super().__init__(str(error.get("message", "refused")))
         self.error, self.node_errors = error, node_errors
+
+
+@dataclass(frozen=True, slots=True)
+class ComfyQueue:
+    """ComfyUI's queue: items ``[number, prompt_id, prompt, extra_data, outputs_to_execute]``."""
+
+    running: list[list[Any]]
+    pending: list[list[Any]]
+
+    def item(self, prompt_id: str) -> list[Any] | None:
+        return next((item for item in (*self.running, *self.pending) if item[1] == prompt_id), None)
 
 
 class ComfySocket:
@@ -109,16 +121,40 @@ class ComfyClient:
         entry = (await self._json("GET", f"/history/{prompt_id}")).get(prompt_id)
         return entry if isinstance(entry, dict) else None
 
+    async def ended_after(self, prompt_id: str) -> list[str]:
+        """The prompts that ended after this one, in their order; none when it is not in the history."""
+        count = 1
+        while True:
+            ids = list(await self._json("GET", f"/history?max_items={count}"))
+            if prompt_id in ids:
+                return ids[ids.index(prompt_id) + 1 :]
+            if len(ids) < count:
+                return []
+            count *= 2
+
+    async def forget(self, prompt_id: str) -> None:
+        """Takes the prompt out of the history: what runs again under its id gets its place at the end."""
+        await self._json("POST", "/history", {"delete": [prompt_id]})
+
+    async def queue(self) -> ComfyQueue:
+        """The prompts that wait or run."""
+        queue = await self._json("GET", "/queue")
+        return ComfyQueue(list(queue.get("queue_running", ())), list(queue.get("queue_pending", ())))
+
     async def is_queued(self, prompt_id: str) -> bool:
         """Whether the prompt waits or runs."""
-        queue = await self._json("GET", "/queue")
-        items = [*queue.get("queue_running", ()), *queue.get("queue_pending", ())]
-        return any(item[1] == prompt_id for item in items)
+        return (await self.queue()).item(prompt_id) is not None
 
-    async def drop(self, prompt_id: str) -> None:
-        """Takes the prompt out of the queue, or interrupts it: in this order it cannot slip between the two."""
-        await self._json("POST", "/queue", {"delete": [prompt_id]})
-        await self._json("POST", "/interrupt", {"prompt_id": prompt_id})
+    async def drop_all(self) -> bool:
+        """Clears the queue and interrupts what runs; whether anything is still there.
+
+        A node may queue another prompt while it is interrupted, so one call may not be enough.
+        """
+        await self._json("POST", "/queue", {"clear": True})
+        queue = await self.queue()
+        for item in queue.running:
+            await self._json("POST", "/interrupt", {"prompt_id": item[1]})
+        return bool(queue.running or queue.pending)
 
     async def forget_cache(self) -> bool:
         """Makes ComfyUI forget the outputs of the nodes that it ran; False when it cannot be asked.

@@ -1,4 +1,8 @@
-"""Execution: one prompt in the worker's ComfyUI, from its submission to its history entry, or until it is withdrawn."""
+"""Execution: one prompt in the worker's ComfyUI, from its submission to its history entry, or until it is withdrawn.
+
+Prompts that its nodes queue by themselves follow it, one after the other: the worker's ComfyUI runs one job at a time,
+so whatever is in its queue belongs to this one.
+"""
 
 import asyncio
 import logging
@@ -7,15 +11,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from wire.comfy import ServerMessage
-from wire.events import MessagesSkipped, NodeFrame, NodeMessage, WorkerEvent, WorkerState
+from wire.events import (
+    HistoryEntry,
+    MessagesSkipped,
+    NodeFrame,
+    NodeMessage,
+    PromptFinished,
+    WorkerEvent,
+    WorkerState,
+)
 from wire.job import JobRequest
 from worker.comfyui.client import ComfyClient, ComfySocket, ComfyUnreachable, PromptRefused
 from worker.comfyui.loading import loading
 from worker.comfyui.process import ComfyProcess, ComfyUIDied
 from worker.comfyui.suggestions import explained
 from worker.comfyui.turns import Turns
+from worker.events.joined_history import joined_history
 from worker.events.message_budget import MessageBudget
-from worker.events.prompt_run import PromptRun
+from worker.events.prompt_run import PromptEnding, PromptRun
 
 logger = logging.getLogger(__name__)
 
@@ -64,10 +77,13 @@ class Execution:
         self._comfy, self._process, self._deliver, self._waits = comfy, process, deliver, waits
         self._life = process.deaths
         self._prompt = PromptRun(prompt_id, monitors)
+        """the one that runs now"""
+        self._histories = list[HistoryEntry]()
+        """of the prompts that have ended"""
         self._budget = MessageBudget(self._clock())
         self._submission: asyncio.Task[dict[str, Any]] | None = None
         self._loading: str | None = None
-        self._ended = False
+        self._has_ended = False
 
     @property
     def running_node(self) -> dict[str, Any] | None:
@@ -82,18 +98,20 @@ class Execution:
         return submission is not None and submission.done() and submission.exception() is None
 
     async def run(self) -> None:
-        """Submits the prompt and delivers its events to the last.
+        """Submits the prompt and delivers its events to the last, and those of the prompts that follow it.
 
         Raises PromptRefused, ComfyUIDied, PromptVanished and ComfyUnreachable.
         """
-        entry = await self._history_entry()
-        self._ended = True
-        for event in (*self._budget.rest(), *self._prompt.finish(entry)):
+        ending = await self._to_the_end()
+        self._has_ended = isinstance(ending, PromptFinished)  # after another end something may still be in the queue
+        for event in (*self._budget.rest(), ending):
             await self._deliver(event)
 
     async def withdraw(self, turns: Turns) -> None:
-        """Takes the prompt out of ComfyUI, unless it has ended; kills a ComfyUI that does not let go of it."""
-        if self._submission is None or self._ended or self._process.deaths != self._life:
+        """Takes the prompt and all that follow it out of ComfyUI, unless they have ended; kills a ComfyUI that does not
+        let go of them.
+        """
+        if self._submission is None or self._has_ended or self._process.deaths != self._life:
             return
         try:
             async with turns.withdrawal():
@@ -108,15 +126,15 @@ class Execution:
         if isinstance(submission.exception(), PromptRefused):
             return
         pause_s = self._waits.interrupt_s
-        await self._comfy.drop(self.prompt_id)
-        while await self._comfy.is_queued(self.prompt_id):
+        while await self._comfy.drop_all():  # ComfyUI forgets an interrupt that comes before its first node
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _INTERRUPT_MAX_S)
-            await self._comfy.drop(self.prompt_id)  # ComfyUI forgets an interrupt that comes before its first node
 
-    async def _history_entry(self) -> dict[str, Any]:
+    async def _to_the_end(self) -> PromptEnding:
         try:
             async with self._comfy.socket(self._client_id) as socket:
+                await self._comfy.drop_all()  # what an earlier job has queued after its end
+                await self._comfy.forget(self.prompt_id)
                 await self._submit()
                 return await self._follow(socket)
         except ComfyUnreachable:
@@ -143,20 +161,26 @@ class Execution:
             return node_errors
         return explained(node_errors, error, self._request.workflow, nodes)
 
-    async def _follow_again(self) -> dict[str, Any]:
+    async def _follow_again(self) -> PromptEnding:
         """After the websocket was lost: the prompt goes on, and its history entry has what was missed."""
         while True:
             await asyncio.sleep(self._waits.reconnect_s)  # also what it takes to learn that ComfyUI died
             self._check_alive()
             try:
-                if (entry := await self._ask()) is not None:
-                    return entry
+                entry = await self._ask()
+                if entry is not None and (ending := await self._ended(entry)) is not None:
+                    return ending
                 async with self._comfy.socket(self._client_id) as socket:
                     return await self._follow(socket)
             except ComfyUnreachable as error:
                 logger.warning("%s: %s; trying again", self.prompt_id, error)
 
-    async def _follow(self, socket: ComfySocket) -> dict[str, Any]:
+    async def _follow(self, socket: ComfySocket) -> PromptEnding:
+        while (ending := await self._ended(await self._entry(socket))) is None:
+            pass
+        return ending
+
+    async def _entry(self, socket: ComfySocket) -> dict[str, Any]:
         """Messages of this prompt break the silence; a monitor that sends each second must not hide a lost end."""
         asked = self._clock()
         while not self._prompt.announced:
@@ -173,6 +197,43 @@ class Execution:
                 await self._report_loading()
                 asked = self._clock()
         return await self._announced_entry()
+
+    async def _ended(self, entry: dict[str, Any]) -> PromptEnding | None:
+        """The prompt that runs has ended with *entry*: how the job ends, None when another prompt follows.
+
+        Only a prompt that succeeded is followed, for nobody has seen yet that the others failed.
+        """
+        ending = self._prompt.ending(entry)
+        self._histories.append(ending.history)
+        for event in self._prompt.unannounced(entry):
+            await self._deliver(event)
+        following = await self._following() if isinstance(ending, PromptFinished) else None
+        if following is None:
+            return ending.model_copy(update={"history": joined_history(self.prompt_id, self._histories)})
+        logger.info("%s: followed by %s", self.prompt_id, following)
+        self._prompt = self._prompt.followed_by(following)
+        return None
+
+    async def _following(self) -> str | None:
+        """The prompt that begins after the one that has ended; None when ComfyUI has nothing left to do.
+
+        A prompt that a node queues is in the queue before the node's own prompt ends, and from there to the history it
+        is always in one of them. Source: ComfyUI, execution.py ``PromptQueue``.
+        """
+        waits = False
+        while self._process.deaths == self._life:
+            try:
+                queue = await self._comfy.queue()
+                begun = [*await self._comfy.ended_after(self._prompt.prompt_id), *(item[1] for item in queue.running)]
+                waits = bool(queue.pending)
+                if begun or not waits:
+                    return begun[0] if begun else None
+            except ComfyUnreachable as error:
+                logger.warning("%s: %s; asking again what follows", self.prompt_id, error)
+            await asyncio.sleep(self._waits.history_poll_s)
+        if waits:
+            self._check_alive()
+        return None  # what came is kept
 
     async def _deliver_events(self, message: ServerMessage) -> None:
         try:
@@ -200,9 +261,9 @@ class Execution:
         """The history entry, None while the prompt waits or runs."""
         self._check_alive()
         for _ in range(2):  # it moves from the queue to the history between the two questions
-            if (entry := await self._comfy.history(self.prompt_id)) is not None:
+            if (entry := await self._comfy.history(self._prompt.prompt_id)) is not None:
                 return entry
-            if await self._comfy.is_queued(self.prompt_id):
+            if await self._comfy.is_queued(self._prompt.prompt_id):
                 return None
         raise PromptVanished("ComfyUI does not know the prompt any more: it is neither queued nor in the history")
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from wire.comfy import CustomMessage, Message, PreviewFrame, ServerMessage, TextFrame, UnknownFrame
 from wire.events import (
-    Ending,
     HistoryEntry,
     NodeBlocked,
     NodeFrame,
@@ -32,6 +31,9 @@ from wire.graph import needed
 from wire.limits import PREVIEW_MAX
 from worker.events.truncate import truncate
 
+PromptEnding = PromptFinished | PromptFailed | PromptInterrupted
+"""how ComfyUI ended the prompt"""
+
 _INPUTS_MAX = 4 * 1024
 """JSON of ``current_inputs`` in an error: ComfyUI prints whole tensors there."""
 _ERROR_MAX = 64 * 1024
@@ -52,8 +54,10 @@ class PromptRun:
     types are *monitors*: they come whether a prompt runs or not.
     """
 
-    def __init__(self, prompt_id: str, monitors: Collection[str] = ()) -> None:
+    def __init__(self, prompt_id: str, monitors: Collection[str] = (), shown_id: str | None = None) -> None:
+        """*shown_id* is what the page knows the prompt by, which is another id when a node has queued it."""
         self._prompt_id, self._monitors = prompt_id, monitors
+        self._shown_id = shown_id or prompt_id
         self._progress: dict[str, NodeProgress] = {}
         self._node: str | None = None
         self._with_output = set[str]()
@@ -61,6 +65,17 @@ class PromptRun:
         """ComfyUI's own, of the nodes that it refused when it accepted the rest of the prompt"""
         self.announced = False
         """whether ComfyUI announced the end: its history entry exists by then"""
+
+    @property
+    def prompt_id(self) -> str:
+        """ComfyUI's id of the prompt."""
+        return self._prompt_id
+
+    def followed_by(self, prompt_id: str) -> "PromptRun":
+        """For the prompt that a node of this one queued: it belongs to the same job."""
+        following = PromptRun(prompt_id, self._monitors, self._shown_id)
+        following.node_errors = self.node_errors
+        return following
 
     @property
     def node(self) -> str | None:
@@ -87,11 +102,15 @@ class PromptRun:
             case TextFrame() if self._node is not None and message.prompt_id in (None, "", self._prompt_id):
                 yield NodeText(node=message.node_id, text=message.text)
             case CustomMessage(type=kind, data=data) if kind not in self._monitors:
-                yield NodeMessage(type=kind, data=data)
+                yield NodeMessage(type=kind, data=self._shown(data))
             case UnknownFrame(frame=frame):
                 yield NodeFrame(data=encode_bytes(frame))
             case Message() | CustomMessage() | TextFrame():
                 return
+
+    def _shown(self, data: Any) -> Any:
+        own = isinstance(data, dict) and data.get("prompt_id") == self._prompt_id
+        return {**data, "prompt_id": self._shown_id} if own else data
 
     def _events(self, kind: str, data: dict[str, Any]) -> Iterator[WorkerEvent]:
         match kind:
@@ -152,20 +171,21 @@ class PromptRun:
             data=encode_bytes(frame.image),
         )
 
-    def finish(self, entry: dict[str, Any]) -> Iterator[WorkerEvent]:
-        """What ComfyUI's history *entry* adds: the outputs that were never announced, then the ending."""
+    def unannounced(self, entry: dict[str, Any]) -> Iterator[NodeOutput]:
+        """The outputs in ComfyUI's history *entry* that no message had."""
         history = _history(entry)
         for node, output in history.outputs.items():
             if node not in self._with_output:
                 shown = history.meta.get(node, {}).get("display_node", node)
                 yield NodeOutput(node=node, display_node=shown, output=output)
-        yield self._ending(history)
 
-    def _ending(self, history: HistoryEntry) -> Ending:
-        """What the messages in the history say: ``status_str`` is "success" for a prompt that failed in a circle.
+    def ending(self, entry: dict[str, Any]) -> PromptEnding:
+        """What the messages in the history *entry* say: ``status_str`` is "success" for a prompt that failed in a
+        circle.
 
         Source: ComfyUI 0.33.0, execution.py ``execute_async`` (``stage_node_execution`` answers with an error).
         """
+        history = _history(entry)
         said = {kind: {k: v for k, v in data.items() if k != "prompt_id"} for kind, data in history.status["messages"]}
         last = max((data.get("timestamp", 0) for data in said.values()), default=0)
         if "execution_interrupted" in said:

@@ -213,3 +213,47 @@ def test_what_a_prompt_waits_for_is_a_sentence() -> None:
     (message,) = MessageTranslator(PromptId("p")).waiting("x" * 100_000)
 
     assert len(message.data["value"]) == 1000
+
+
+def test_a_prompt_that_a_node_queued_begins_anew_under_the_id_of_the_job() -> None:
+    messages = told(
+        *(PromptStarted(timestamp=1), NodesCached(nodes=("9",), timestamp=1), running("1", "finished")),
+        *(PromptStarted(timestamp=5), NodesCached(nodes=(), timestamp=5), running("2")),
+    )
+    again = messages[3:]
+
+    assert again[0] == Message("execution_start", {"prompt_id": P, "timestamp": 5})
+    assert again[1] == Message("execution_cached", {"nodes": [], "prompt_id": P, "timestamp": 5})
+    assert isinstance(again[2], Message)
+    assert list(again[2].data["nodes"]) == ["2"]
+
+
+def test_a_job_that_fails_after_a_node_queued_a_prompt_keeps_the_outputs_of_both() -> None:
+    display = MessageTranslator(P)
+    for event in (
+        *(PromptStarted(timestamp=1), NodesCached(nodes=(), timestamp=1)),
+        *(NodeOutput(node="3", output={"images": ["a"]}), NodeOutput(node="4", output={"images": ["x"]})),
+        *(PromptStarted(timestamp=5), NodesCached(nodes=("4",), timestamp=5)),
+        *(NodeOutput(node="3", output={"images": ["b"]}), NodeOutput(node="4", output={"images": ["x"]})),
+        WorkerFailed(error_type="comfyui_died", message="ComfyUI ended"),
+    ):
+        list(display.messages(event, 99))
+
+    entry = display.entry(completed=False)
+
+    assert entry.outputs == {"3": {"images": ["a", "b"]}, "4": {"images": ["x"]}}
+    assert [kind for kind, _ in entry.status["messages"]] == ["execution_start", "execution_cached", "execution_error"]
+
+
+def test_each_output_is_told_as_the_node_had_it() -> None:
+    messages = told(
+        PromptStarted(timestamp=1),
+        NodeOutput(node="3", output={"images": ["a"]}),
+        PromptStarted(timestamp=5),
+        NodeOutput(node="3", output={"images": ["b"]}),
+    )
+
+    shown = [
+        message.data["output"] for message in messages if isinstance(message, Message) and "output" in message.data
+    ]
+    assert shown == [{"images": ["a"]}, {"images": ["b"]}]

@@ -144,10 +144,35 @@ async def test_a_prompt_is_queued_while_it_waits_or_runs(
     assert await comfy.is_queued("p") is queued
 
 
-async def test_a_dropped_prompt_leaves_the_queue_before_it_is_interrupted(server: Server, comfy: ComfyClient) -> None:
-    await comfy.drop("p")
+async def test_whatever_runs_is_interrupted_after_the_queue_is_cleared(server: Server, comfy: ComfyClient) -> None:
+    running = {"queue_running": [[0, "p", {}, {}, []]], "queue_pending": []}
+    server.answers["/queue"] = (200, json.dumps(running))
 
-    assert server.asked == [("POST", "/queue", {"delete": ["p"]}), ("POST", "/interrupt", {"prompt_id": "p"})]
+    assert await comfy.drop_all()
+    assert server.asked == [
+        ("POST", "/queue", {"clear": True}),
+        ("GET", "/queue", None),
+        ("POST", "/interrupt", {"prompt_id": "p"}),
+    ]
+
+
+async def test_an_empty_queue_is_left_alone(server: Server, comfy: ComfyClient) -> None:
+    assert not await comfy.drop_all()
+    assert ("POST", "/interrupt") not in [asked[:2] for asked in server.asked]
+
+
+@pytest.mark.parametrize(
+    ("history", "after"),
+    [(["a", "p"], []), (["a", "p", "b", "c", "d"], ["b", "c", "d"]), (["p"], []), (["a", "b"], []), ([], [])],
+)
+async def test_what_ended_after_a_prompt_is_found_however_much_it_is(history: list[str], after: list[str]) -> None:
+    async def newest(request: web.Request) -> web.Response:
+        return web.json_response({name: {} for name in history[-int(request.query["max_items"]) :]})
+
+    app = web.Application()
+    app.router.add_get("/history", newest)
+    async with served(app) as url, aiohttp.ClientSession() as http:
+        assert await ComfyClient(url, http).ended_after("p") == after
 
 
 async def test_comfyui_is_asked_to_forget_its_cache(server: Server, comfy: ComfyClient, nobody: ComfyClient) -> None:

@@ -10,7 +10,13 @@ import aiohttp
 import pytest
 
 from tests.worker.comfyui.conftest import launched
-from wire.events import NodeOutput, PromptFinished, WorkerEvent, WorkerState
+from wire.events import (
+    NodeOutput,
+    PromptFailed,
+    PromptFinished,
+    WorkerEvent,
+    WorkerState,
+)
 from wire.job import JobRequest
 from worker.comfyui.client import ComfyClient, ComfyUnreachable, PromptRefused
 from worker.comfyui.execution import Execution, PromptVanished, Waits
@@ -48,6 +54,11 @@ class Prompt:
             while not condition():
                 await asyncio.sleep(0.005)
 
+    async def until_running(self) -> None:
+        async with asyncio.timeout(10):
+            while not (await self.comfy.queue()).running:
+                await asyncio.sleep(0.005)
+
     @asynccontextmanager
     async def cancelled_after(self, kind: str) -> AsyncIterator[None]:
         """The execution runs until the event *kind*, then its task is cancelled."""
@@ -60,15 +71,13 @@ class Prompt:
 
 
 @pytest.fixture
-async def prompt(
-    comfyui: ComfyLaunch, request: pytest.FixtureRequest
-) -> AsyncIterator[Callable[[dict[str, Any]], Prompt]]:
+async def prompt(comfyui: ComfyLaunch, request: pytest.FixtureRequest) -> AsyncIterator[Callable[..., Prompt]]:
     async with aiohttp.ClientSession() as http:
         await comfyui.process.wait_ready(ComfyClient(comfyui.url, http).answers)
-        yield lambda workflow: Prompt(comfyui, http, workflow, request.node.name)
+        yield lambda workflow, name="": Prompt(comfyui, http, workflow, request.node.name + name)
 
 
-Make = Callable[[dict[str, Any]], Prompt]
+Make = Callable[..., Prompt]
 
 
 async def test_events_are_delivered_in_order(prompt: Make) -> None:
@@ -221,3 +230,114 @@ async def test_a_prompt_that_does_not_leave_in_time_ends_its_comfyui_and_the_nex
     assert deaths == 1
     assert said == "ComfyUI was ended: it did not let go of a cancelled prompt"
     assert isinstance(two.events[-1], PromptFinished)
+
+
+def texts(one: Prompt) -> list[Any]:
+    return [event.output for event in one.events if isinstance(event, NodeOutput)]
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["with messages", "without a message"])
+async def test_prompts_that_a_node_queues_are_followed_to_the_last(prompt: Make, *, alone: bool) -> None:
+    one = prompt({"1": node("Again", times=2, alone=alone)})
+
+    await asyncio.wait_for(one.execution.run(), 10)
+
+    ending = one.events[-1]
+    assert texts(one) == [{"text": ["2"]}, {"text": ["1"]}, {"text": ["0"]}]
+    assert isinstance(ending, PromptFinished)
+    assert ending.history.outputs == {"1": {"text": ["2", "1", "0"]}}
+    assert [data["prompt_id"] for _, data in ending.history.status["messages"]] == [one.execution.prompt_id] * 2
+    assert one.kinds().count("prompt_finished") == 1
+
+
+async def test_prompts_that_are_over_before_they_are_asked_for_are_not_lost(prompt: Make) -> None:
+    two = node("Again", times=2, alone=True)
+    one = prompt({"1": node("LoseEnd"), "2": two, "3": two})
+
+    await asyncio.wait_for(one.execution.run(), 10)
+
+    ending = one.events[-1]
+    assert isinstance(ending, PromptFinished)
+    assert sorted(ending.history.outputs["2"]["text"]) == sorted(text["text"][0] for text in texts(one)[::2])
+    assert len(texts(one)) == len(ending.history.outputs["2"]["text"]) + len(ending.history.outputs["3"]["text"])
+    assert (await one.comfy.queue()).pending == []
+
+
+async def test_a_lost_websocket_does_not_lose_a_prompt_that_follows(prompt: Make) -> None:
+    one = prompt({"1": node("DropSocket"), "2": node("Again", times=2)})
+
+    await asyncio.wait_for(one.execution.run(), 10)
+
+    assert texts(one) == [{"text": ["2"]}, {"text": ["1"]}, {"text": ["0"]}]
+    assert isinstance(one.events[-1], PromptFinished)
+
+
+async def test_a_prompt_that_follows_may_be_slow(prompt: Make) -> None:
+    one = prompt({"1": node("Again", times=1, **{"with": {"2": node("Sleep", seconds=0.5)}})})
+
+    await asyncio.wait_for(one.execution.run(), 10)
+
+    assert texts(one) == [{"text": ["1"]}, {"text": ["0"]}]
+
+
+async def test_a_prompt_that_follows_and_fails_makes_the_job_fail_and_what_came_before_is_kept(prompt: Make) -> None:
+    fails = {"2": node("Fail", message="the second run failed")}
+    one = prompt({"1": node("Again", times=5, **{"with": fails})})
+
+    await asyncio.wait_for(one.execution.run(), 10)
+    await one.execution.withdraw(Turns())
+
+    ending = one.events[-1]
+    assert isinstance(ending, PromptFailed)
+    assert ending.error["exception_message"] == "the second run failed"
+    assert ending.history.outputs == {"1": {"text": ["5", "4"]}}
+    assert not await one.comfy.drop_all()  # what the failed one had queued is gone as well
+
+
+async def test_a_comfyui_that_dies_in_a_prompt_that_follows_is_named(tmp_path: Path) -> None:
+    launch = launched(tmp_path)
+    try:
+        async with aiohttp.ClientSession() as http:
+            await launch.process.wait_ready(ComfyClient(launch.url, http).answers)
+            one = Prompt(launch, http, {"1": node("Again", times=1, **{"with": {"2": node("Die")}})}, "p")
+            with pytest.raises(ComfyUIDied):
+                await one.execution.run()
+    finally:
+        launch.process.stop()
+
+    assert texts(one)[0] == {"text": ["1"]}
+
+
+async def test_a_withdrawn_prompt_takes_all_that_follow_with_it(prompt: Make) -> None:
+    one = prompt({"1": node("Again", times=1, **{"with": {"2": node("Again", times=50), "3": node("Deaf")}})})
+
+    task = asyncio.create_task(one.execution.run())
+    await one.until(lambda: one.kinds().count("node_started") == 4)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await one.execution.withdraw(Turns())
+
+    queue = await one.comfy.queue()
+    assert (queue.running, queue.pending) == ([], [])
+
+
+async def test_what_an_earlier_job_has_queued_after_its_end_is_not_run_for_the_next(prompt: Make) -> None:
+    stray = prompt({"1": node("Stray"), "2": node("Text", size=1)})
+    await stray.execution.run()
+    await stray.until_running()
+    one = prompt({"1": node("Text", size=3)})
+
+    await asyncio.wait_for(one.execution.run(), 5)
+
+    assert texts(one) == [{"text": ["ééé"]}]
+    assert isinstance(one.events[-1], PromptFinished)
+
+
+async def test_a_prompt_that_ran_before_under_the_same_id_is_not_taken_for_this_one(prompt: Make) -> None:
+    first, between, again = (prompt({"1": node("Text", size=1)}, name) for name in ("", "-between", ""))
+
+    for one in (first, between, again):
+        await asyncio.wait_for(one.execution.run(), 5)
+
+    assert texts(again) == [{"text": ["é"]}]

@@ -9,6 +9,7 @@ import pytest
 from wire.comfy import CustomMessage, Message, PreviewFrame, ServerMessage, TextFrame, UnknownFrame, parse_binary
 from wire.events import (
     NodeBlocked,
+    NodeMessage,
     NodeOutput,
     NodesProgressed,
     NodeStarted,
@@ -39,6 +40,10 @@ def told(run: PromptRun, messages: list[ServerMessage]) -> list[WorkerEvent]:
     return [event for message in messages for event in run.feed(message)]
 
 
+def finished(run: PromptRun, entry: dict[str, Any]) -> list[WorkerEvent]:
+    return [*run.unannounced(entry), run.ending(entry)]
+
+
 def kinds(events: list[WorkerEvent]) -> list[str]:
     return [event.kind for event in events]
 
@@ -50,7 +55,7 @@ def test_a_prompt_that_succeeds_is_told_in_comfyuis_order(version: str) -> None:
     assert history is not None
 
     events = told(run, messages)
-    end = list(run.finish(history))
+    end = finished(run, history)
 
     assert kinds(events)[:4] == ["prompt_started", "nodes_cached", "nodes_progressed", "node_started"]
     assert [event.node for event in events if isinstance(event, NodeStarted)] == ["1", "2", "3", "4"]
@@ -105,7 +110,7 @@ def test_expanded_nodes_keep_their_names(version: str) -> None:
     assert history is not None
 
     events = told(run, messages)
-    missed = [event for event in PromptRun(prompt_id).finish(history) if isinstance(event, NodeOutput)]
+    missed = [event for event in finished(PromptRun(prompt_id), history) if isinstance(event, NodeOutput)]
 
     outputs = {event.node: event.display_node for event in events if isinstance(event, NodeOutput)}
     assert outputs["10.0.0.3"] == "10"
@@ -120,7 +125,7 @@ def test_an_error_ends_the_prompt_with_comfyuis_payload(version: str) -> None:
     run = PromptRun(prompt_id)
 
     told(run, messages)
-    (*_, end) = run.finish({"outputs": {}, "status": status})
+    (*_, end) = finished(run, {"outputs": {}, "status": status})
 
     assert run.announced
     assert isinstance(end, PromptFailed)
@@ -136,7 +141,7 @@ def test_an_interrupted_prompt_ends_interrupted(version: str) -> None:
     assert history is not None
 
     events = told(run, messages)
-    (*_, end) = run.finish(history)
+    (*_, end) = finished(run, history)
 
     assert run.announced
     assert "node_output" not in kinds(events)  # those of the prompt that ran after it are passed over
@@ -187,7 +192,7 @@ def test_an_errors_tensors_are_cut() -> None:
     }
     entry = {"outputs": {}, "status": {"status_str": "error", "messages": [["execution_error", error]]}}
 
-    (end,) = PromptRun("p").finish(entry)
+    (end,) = finished(PromptRun("p"), entry)
 
     assert isinstance(end, PromptFailed)
     assert end.error["current_inputs"]["small"] == ["1"]
@@ -234,7 +239,7 @@ def test_cached_outputs_of_nodes_that_were_not_asked_for_are_left_out() -> None:
     status = {"status_str": "success", "messages": [["execution_success", {}]]}
     entry = {"prompt": [0, "p", graph, {}, ["3"]], "outputs": outputs, "meta": meta, "status": status}
 
-    *events, end = PromptRun("p").finish(entry)
+    *events, end = finished(PromptRun("p"), entry)
 
     assert isinstance(end, PromptFinished)
     assert [event.node for event in events if isinstance(event, NodeOutput)] == ["3", "4", "4.0.0.1"]
@@ -252,7 +257,7 @@ CIRCLE = ("execution_error", {"node_id": "4", "exception_message": "Dependency c
 
 def test_a_prompt_that_failed_in_a_circle_has_failed_although_its_status_is_success() -> None:
     # ComfyUI 0.33.0: the error is found while a node is staged, and nothing takes "success" back
-    *events, end = PromptRun("p").finish(history(START, CIRCLE))
+    *events, end = finished(PromptRun("p"), history(START, CIRCLE))
 
     assert isinstance(end, PromptFailed)
     assert end.error["exception_message"] == "Dependency cycle detected"
@@ -260,13 +265,13 @@ def test_a_prompt_that_failed_in_a_circle_has_failed_although_its_status_is_succ
 
 
 def test_a_prompt_without_a_message_of_success_has_not_succeeded() -> None:
-    (*_, end) = PromptRun("p").finish(history(START))
+    (*_, end) = finished(PromptRun("p"), history(START))
 
     assert isinstance(end, PromptFailed)
 
 
 def test_a_prompt_that_comfyui_calls_a_success_has_succeeded_whatever_its_status_is() -> None:
-    (*_, end) = PromptRun("p").finish(history(START, SUCCESS, status_str="error"))
+    (*_, end) = finished(PromptRun("p"), history(START, SUCCESS, status_str="error"))
 
     assert isinstance(end, PromptFinished)
     assert end.timestamp == 9
@@ -277,14 +282,14 @@ def test_the_ending_carries_what_comfyui_refused_of_the_prompt() -> None:
     run = PromptRun("p")
     run.node_errors = {"7": {"errors": []}}
 
-    (*_, end) = run.finish(history(START, SUCCESS))
+    (*_, end) = finished(run, history(START, SUCCESS))
 
     assert isinstance(end, PromptFinished)
     assert end.node_errors == {"7": {"errors": []}}
 
 
 def test_a_history_without_a_status_is_a_failure_without_a_reason() -> None:
-    (end,) = PromptRun("p").finish({"outputs": {}, "status": None})
+    (end,) = finished(PromptRun("p"), {"outputs": {}, "status": None})
 
     assert isinstance(end, PromptFailed)
     assert end.error["exception_message"] == "ComfyUI gave no reason"
@@ -294,3 +299,21 @@ def test_a_picture_that_a_node_delivers_as_a_preview_is_never_too_large() -> Non
     frame = PreviewFrame(image=bytes(PREVIEW_MAX + 1), image_type="image/png", node_id="1", prompt_id="p")
 
     assert [type(event) for event in PromptRun("p").feed(frame)] == [Preview]
+
+
+def test_a_prompt_that_a_node_queued_speaks_under_the_id_of_the_job() -> None:
+    first = PromptRun("p")
+    first.node_errors = {"9": {}}
+    following = first.followed_by("q").followed_by("r")
+    messages: list[ServerMessage] = [
+        Message("executing", {"node": "1", "prompt_id": "p"}),
+        Message("executing", {"node": "2", "prompt_id": "r"}),
+        CustomMessage("progress-of-mine", {"prompt_id": "r", "of": "q"}),
+    ]
+
+    events = told(following, messages)
+    end = finished(following, history(START, SUCCESS))[-1]
+
+    assert events == [NodeStarted(node="2"), NodeMessage(type="progress-of-mine", data={"prompt_id": "p", "of": "q"})]
+    assert isinstance(end, PromptFinished)
+    assert end.node_errors == {"9": {}}

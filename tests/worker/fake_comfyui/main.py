@@ -6,6 +6,8 @@
 - ``Slow`` runs until it is interrupted; ``Deaf`` is Slow, but forgets the first interrupt.
 - ``Blocking`` looks at no interrupt for *seconds*; ``Sleep`` takes *seconds*.
 - ``Fail`` fails with *message*; ``Die`` ends the process; ``Vanish`` forgets the prompt.
+- ``Again`` queues the prompt once more, until it ran *times* more; ``Stray`` queues one when its job has ended.
+- ``Wild`` gets another *text* before it is queued.
 - ``Refused`` is left out of a prompt that runs without it.
 - ``DropSocket`` closes every websocket, then goes on; ``LoseEnd`` sends nothing more about this prompt.
 - ``Monitor`` sends a hundred messages a second to everybody from now on, as custom nodes do; ``Log`` writes *lines*.
@@ -17,6 +19,7 @@ import os
 import struct
 import sys
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +34,20 @@ def read(folder: str, name: str) -> str:
     return Path(folder, name).read_text(encoding="utf-8")
 
 
+def item(body: dict[str, Any]) -> list[Any]:
+    """As in the queue."""
+    return [0, body["prompt_id"], body["prompt"], body["extra_data"], []]
+
+
 class Comfy:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.sockets: dict[str, web.WebSocketResponse] = {}
         self.queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self.pending: list[str] = []
+        self.pending: list[dict[str, Any]] = []
         self.running: str | None = None
+        self.body: dict[str, Any] = {}
+        self.stray: dict[str, Any] | None = None
         self.history: dict[str, Any] = {}
         self.interrupts = 0
         self.interrupted = asyncio.Event()
@@ -76,20 +86,26 @@ class Comfy:
         await asyncio.sleep(body["extra_data"].get("validation_s", 0))
         refused = [node for node, content in body["prompt"].items() if content["class_type"] == "Refused"]
         body["prompt"] = {node: content for node, content in body["prompt"].items() if node not in refused}
-        self.pending.append(body["prompt_id"])
-        self.queue.put_nowait(body)
+        for node in body["prompt"].values():
+            if node["class_type"] == "Wild":
+                node["inputs"]["text"] = "populated"
+        self.put(body)
         problem = {"errors": [{"message": "Value not in list", "details": "vae"}], "class_type": "Refused"}
         errors = dict.fromkeys(refused, problem)
         return web.json_response({"prompt_id": body["prompt_id"], "number": 0, "node_errors": errors})
 
+    def put(self, body: dict[str, Any]) -> None:
+        self.pending.append(body)
+        self.queue.put_nowait(body)
+
     async def get_queue(self, _: web.Request) -> web.Response:
-        running = [[0, self.running, {}, {}, []]] if self.running else []
-        return web.json_response(
-            {"queue_running": running, "queue_pending": [[0, p, {}, {}, []] for p in self.pending]}
-        )
+        running = [item(self.body)] if self.running else []
+        return web.json_response({"queue_running": running, "queue_pending": [item(body) for body in self.pending]})
 
     async def post_queue(self, request: web.Request) -> web.Response:
-        self.pending = [p for p in self.pending if p not in (await request.json()).get("delete", [])]
+        wanted = await request.json()
+        dropped = [body["prompt_id"] for body in self.pending if wanted.get("clear")] + wanted.get("delete", [])
+        self.pending = [body for body in self.pending if body["prompt_id"] not in dropped]
         return web.Response()
 
     async def interrupt(self, request: web.Request) -> web.Response:
@@ -106,6 +122,18 @@ class Comfy:
         prompt_id = request.match_info["prompt_id"]
         return web.json_response({k: v for k, v in self.history.items() if k == prompt_id})
 
+    async def get_newest(self, request: web.Request) -> web.Response:
+        if self.stray is not None:
+            self.put(self.stray)
+            self.stray = None
+        ids = list(self.history)[-int(request.query["max_items"]) :]
+        return web.json_response({prompt_id: self.history[prompt_id] for prompt_id in ids})
+
+    async def post_history(self, request: web.Request) -> web.Response:
+        for prompt_id in (await request.json())["delete"]:
+            self.history.pop(prompt_id, None)
+        return web.Response()
+
     async def send(self, kind: str, **data: Any) -> None:
         if (socket := self.sockets.get(self.client)) and not self.mute:
             await socket.send_json({"type": kind, "data": {**data, "prompt_id": self.running}})
@@ -113,12 +141,13 @@ class Comfy:
     async def work(self) -> None:
         while True:
             body = await self.queue.get()
-            if body["prompt_id"] in self.pending:
-                self.pending.remove(body["prompt_id"])
+            if body in self.pending:
+                self.pending.remove(body)
                 await self.execute(body)
 
     async def execute(self, body: dict[str, Any]) -> None:
-        self.running, self.client = body["prompt_id"], body["client_id"]
+        self.body = body
+        self.running, self.client = body["prompt_id"], body.get("client_id", "")
         self.interrupts, self.mute = 0, False
         self.interrupted.clear()
         outputs: dict[str, Any] = {}
@@ -148,7 +177,7 @@ class Comfy:
         status = {"status_str": "success" if good else "error", "completed": good}
         messages = [["execution_start", begin], [end, details]]
         self.history[self.running] = {
-            "prompt": [0, self.running, body["prompt"], body["extra_data"], list(outputs)],
+            "prompt": [*item(body)[:4], list(outputs)],
             "outputs": outputs,
             "status": {**status, "messages": messages},
             "meta": {},
@@ -177,6 +206,23 @@ class Comfy:
 
     async def Text(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
         return {"text": ["é" * inputs["size"]]}
+
+    async def Again(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
+        if left := inputs["times"]:
+            prompt = {**self.body["prompt"], node: {"class_type": "Again", "inputs": {**inputs, "times": left - 1}}}
+            self.put(self.following(prompt | inputs.get("with", {}), alone=inputs.get("alone", False)))
+        return {"text": [str(left)]}
+
+    def following(self, prompt: dict[str, Any], *, alone: bool = False) -> dict[str, Any]:
+        """A prompt that a node queues; *alone*: without the client id, so no message is sent about it."""
+        body = {**self.body, "prompt": prompt, "prompt_id": uuid.uuid4().hex}
+        return {**body, "client_id": ""} if alone else body
+
+    async def Stray(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
+        self.stray = self.following({"1": {"class_type": "Slow", "inputs": {}}})
+
+    async def Wild(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
+        return {"text": [inputs["text"]]}
 
     async def Slow(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
         step = 0
@@ -256,6 +302,7 @@ def main() -> None:
         web.get("/queue", comfy.get_queue), web.post("/queue", comfy.post_queue),
         web.post("/interrupt", comfy.interrupt), web.post("/free", comfy.free),
         web.get("/history/{prompt_id}", comfy.get_history),
+        web.get("/history", comfy.get_newest), web.post("/history", comfy.post_history),
     ])  # fmt: skip
     tasks: list[asyncio.Task[None]] = []
 
