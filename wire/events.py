@@ -8,9 +8,11 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from wire.changes import Change
 from wire.comfy import UnknownFrame, is_own, parse_binary
 from wire.errors import WireError
 from wire.files import FileRef, MissingFile, Sha256, decode_bytes
+from wire.limits import PROMPT_CHANGES
 
 
 def _finite(value: float) -> float:
@@ -62,6 +64,17 @@ class WorkerState(_Event):
     kind: Literal["worker_state"] = "worker_state"
     phase: str
     message: str = ""
+
+
+class PromptChanged(_Event):
+    """What custom nodes of the worker changed in the prompt before it ran, such as wildcards and global seeds: all
+    differences from the prompt as it was sent. Source: ComfyUI, server.py ``trigger_on_prompt``.
+    """
+
+    kind: Literal["prompt_changed"] = "prompt_changed"
+    prompt: tuple[Change, ...] = Field(default=(), max_length=PROMPT_CHANGES)
+    extra_pnginfo: tuple[Change, ...] = Field(default=(), max_length=PROMPT_CHANGES)
+    """of ``extra_data.extra_pnginfo``, which has the page's workflow"""
 
 
 class PromptStarted(_Event):
@@ -323,6 +336,7 @@ Ending = (
 
 WorkerEvent = (
     WorkerState
+    | PromptChanged
     | PromptStarted
     | NodesCached
     | NodeStarted

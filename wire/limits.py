@@ -65,5 +65,11 @@ NODE_MESSAGE_MAX = 64 * 1024
 NODE_MESSAGES_PER_S = 256 * 1024
 """Bytes of such messages and frames in a second; above it only the newest of a kind goes on."""
 
+PROMPT_CHANGES = 2_000
+"""Places of a prompt that custom nodes of the worker changed and that are shown; with more none is."""
+
+PROMPT_CHANGES_MAX = 256 * 1024
+"""Bytes of JSON of such changes; with more none is shown."""
+
 STREAM_WAIT_MIN_MS, STREAM_WAIT_MAX_MS = 1_000, 300_000
 """Accepted range of ``/stream/{id}?wait=``."""

@@ -13,7 +13,7 @@ from engine.model.job import Entry
 from engine.model.sequence import Progress
 from engine.model.states import JobState
 from wire.batch import NumberedEvent
-from wire.events import FileChunk, NodeOutput, Preview
+from wire.events import FileChunk, NodeOutput, Preview, PromptChanged
 from wire.files import FileRef
 
 
@@ -144,6 +144,13 @@ class StopRefetch:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowChanges:
+    """The job is shown with the prompt that custom nodes of the worker made of it."""
+
+    changed: PromptChanged
+
+
+@dataclass(frozen=True, slots=True)
 class RememberCached:
     """The endpoint's workers have these input files: SHA-256."""
 
@@ -230,7 +237,7 @@ class End:
 Question = Stage | SubmitJob | Follow | AskStatus | AskHealth | WatchLimit | CancelAtRunPod
 """what is asked of ComfyUI and RunPod"""
 ResultCommand = SaveOutput | ReadPicture | FetchAgain | StopRefetch
-StoreCommand = RecordProgress | RememberCached | TakeUp | Move | SendBack | NeedsAttention
+StoreCommand = RecordProgress | ShowChanges | RememberCached | TakeUp | Move | SendBack | NeedsAttention
 """what the job database remembers"""
 Telling = Works | Publish | StatusChanged | Notice | UnknownEvent
 """what people learn"""

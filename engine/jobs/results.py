@@ -23,6 +23,7 @@ from wire.events import (
     NodeMessage,
     NodeOutput,
     Preview,
+    PromptChanged,
     Unknown,
     WorkerEvent,
 )
@@ -114,6 +115,8 @@ class Results:
             case Preview(transfer=int()):
                 saving = self.queue.start_saving(event)
                 yield do.ReadPicture(saving.ticket, self.queue.progress.run, event)
+            case PromptChanged():
+                yield do.ShowChanges(event)
             case FilesKept(sha256=sha256):
                 yield do.RememberCached(sha256)
             case JobsFound(jobs=jobs):

@@ -114,7 +114,7 @@ class JobRun:
     # -- events in, commands out
 
     def _happened(self, event: on.RunEvent | None) -> None:
-        if event is None or self._is_over():
+        if event is None or self._over.done():
             return
         occupied = self.occupies_endpoint
         commands = self._machine.handle(event, self._services.now_ms())
@@ -135,7 +135,7 @@ class JobRun:
         """Carry out, in order, what waits, up to what takes time. What a command raises ends the run, which can go on
         from the store.
         """
-        while self._pending and _SLOW not in self._tasks and not self._is_over():
+        while self._pending and _SLOW not in self._tasks and not self._over.done():
             command = self._pending[0]
             if isinstance(command, do.AppendChunk | do.DiscardParts):
                 self._start(_SLOW, partial(self._write, command))
@@ -146,14 +146,11 @@ class JobRun:
                 self._start(_SLOW, partial(self._carry_out_later, command, str(error)))
                 return
             self._pending.popleft()
-        if not self._pending or self._is_over():
+        if not self._pending or self._over.done():
             self._drained.set()
 
-    def _is_over(self) -> bool:
-        return self._over.done()
-
     def _give_up(self, error: Exception) -> None:
-        if not self._is_over():
+        if not self._over.done():
             self._over.set_exception(error)
 
     async def _write(self, command: do.AppendChunk | do.DiscardParts) -> None:
@@ -253,6 +250,8 @@ class JobRun:
             case do.RecordProgress(progress=progress, kept=kept, restarted=restarted):
                 seen_ms = self._services.now_ms()
                 store.journal.received(self.prompt_id, progress, kept, restarted=restarted, seen_ms=seen_ms)
+            case do.ShowChanges(changed=changed):
+                store.show_changes(self.prompt_id, changed)
             case do.RememberCached(sha256=sha256):
                 store.cached.add(self._calls.endpoint.id, sha256)
             case do.TakeUp(jobs=jobs):
@@ -329,8 +328,7 @@ class JobRun:
 
     async def _pause(self, command: do.Pause) -> on.RunEvent:
         if command.reason:
-            wait = command.wait.value
-            self._services.troubles.report(self.prompt_id, wait, command.reason, command.failures)
+            self._services.troubles.report(self.prompt_id, command.wait.value, command.reason, command.failures)
         await self._services.sleep(delay_s(command.failures, command.at_least_s))
         return on.PauseOver(command.wait)
 
@@ -390,7 +388,7 @@ class JobRun:
         for key in [key for key in self._tasks if key != "end"]:
             self._stop(key)
         await self._services.files.finish(self.prompt_id)
-        if not self._is_over():
+        if not self._over.done():
             self._over.set_result(None)
 
     def _without_gone(self, entry: Entry) -> Entry:

@@ -27,6 +27,7 @@ from wire.events import (
     NodeText,
     Omitted,
     Preview,
+    PromptChanged,
     PromptFailed,
     PromptFinished,
     PromptInterrupted,
@@ -56,7 +57,7 @@ NODES_MAX = 5_000
 _SAID_MAX = 1_000
 """characters of what a prompt waits for"""
 _STILL = (
-    *(WorkerState, FileChunk, FilesKept, FilesSaved, JobsFound, Omitted, Unknown),
+    *(WorkerState, FileChunk, FilesKept, FilesSaved, JobsFound, Omitted, Unknown, PromptChanged),
     *(NodeMessage, NodeFrame, MessagesSkipped),
 )
 """events after which the person waits for the same as before"""
@@ -146,6 +147,8 @@ class MessageTranslator:
             case FileChunk() | FilesCollected() | FilesKept() | FilesMissing() | FilesSaved():
                 return
             case JobsFound() | Omitted() | Unknown():
+                return
+            case PromptChanged():  # custom nodes tell their scripts in the page themselves
                 return
             case _:
                 assert_never(event)

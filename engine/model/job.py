@@ -61,7 +61,7 @@ class Brief:
 
 
 class StoredJob(NamedTuple):
-    """A job's documents as the JSON that is stored, which goes into answers as it is."""
+    """A job's documents as stored JSON, which goes into answers as it is. The prompt is the one that ran."""
 
     prompt_id: PromptId
     state: JobState
@@ -94,6 +94,9 @@ class Job:
     execution_ms: int | None = None
     cancel_requested: bool = False
     error: str | None = None
+    shown_prompt: dict[str, Any] | None = None
+    """what custom nodes of the worker made of the prompt, which ran; None: nothing else"""
+    shown_extra_data: dict[str, Any] | None = None
     entry: Entry | None = None
     """None until the job ended"""
     completion: int | None = None

@@ -1,6 +1,7 @@
 """JobStore: every job, and the only writer of a job's state. One transaction a method."""
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, Self
 from engine.model.job import Entry, Job, Submission, is_fetchable, workflow_id
 from engine.model.naming import without
 from engine.model.states import WAITING_HERE, JobState, require_transition
+from engine.prompt.changed import changed_prompt
 from engine.store.cached_inputs import CachedInputs
 from engine.store.completions import Completions
 from engine.store.database import Database
@@ -19,7 +21,10 @@ from engine.store.runpod_jobs import Kind, RunPodJobs, SentState
 from engine.store.schema import ACTIVE_STATES, ENDED_STATES, SHOWN_STATES, WAITING_STATES
 from engine.views.history import complete_entry
 from engine.views.job import duration_ms, job_view
+from wire.events import PromptChanged
 from wire.ids import ClientId, PromptId, RunPodJobId
+
+logger = logging.getLogger(__name__)
 
 MAXIMUM_HISTORY = 10_000
 """ended jobs that are kept; source: ComfyUI 0.8.0, execution.py MAXIMUM_HISTORY_SIZE"""
@@ -27,7 +32,7 @@ MAXIMUM_HISTORY = 10_000
 _FIELDS = (
     "number", "state", "prompt", "extra_data", "outputs_to_execute", "created_ms", "targets", "client_id",
     "endpoint_id", "runpod_id", "started_ms", "ended_ms", "seen_ms", "delay_ms", "execution_ms", "cancel_requested",
-    "error", "attention", "entry", "completion", "returns", "fetchable_until_ms",
+    "error", "attention", "shown_prompt", "shown_extra_data", "entry", "completion", "returns", "fetchable_until_ms",
 )  # fmt: skip
 _SELECT = f"SELECT prompt_id, {', '.join(_FIELDS)} FROM jobs JOIN documents USING (prompt_id)"  # noqa: S608
 _READ_AGAIN: dict[str, Any] = {"run": "", "run_started": 0, "next_seq": 0}
@@ -264,6 +269,19 @@ class JobStore:
                 (self._history,),
             )
 
+    def show_changes(self, prompt_id: PromptId, changed: PromptChanged) -> None:
+        """Show the job with the prompt that custom nodes of the worker made of it; run again, it is the person's."""
+        job = self.get(prompt_id)
+        shown = changed_prompt(job.prompt, job.extra_data, changed)
+        if shown is None:
+            logger.warning("%s: the worker's changes of the prompt cannot be shown", prompt_id)
+            return
+        with self._database.transaction():
+            self._database.execute(
+                "UPDATE documents SET shown_prompt = ?, shown_extra_data = ? WHERE prompt_id = ?",
+                (*map(json.dumps, shown), prompt_id),
+            )
+
     def update(self, prompt_id: PromptId, **columns: Any) -> None:
         """Set columns other than the state."""
         with self._database.transaction():
@@ -306,7 +324,8 @@ def _entry_text(entry: Entry) -> str:
 
 def _job(prompt_id: str, *row: Any) -> Job:
     known = dict(zip(_FIELDS, row, strict=True))
-    for name in ("prompt", "extra_data", "outputs_to_execute", "targets", "entry"):
+    documents = ("prompt", "extra_data", "shown_prompt", "shown_extra_data", "entry")
+    for name in (*documents, "outputs_to_execute", "targets"):
         known[name] = None if known[name] is None else json.loads(known[name])
     return Job(
         **{

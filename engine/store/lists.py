@@ -18,7 +18,10 @@ from wire.ids import PromptId
 Rows = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 """runs one query on the job database"""
 
-_STORED = "SELECT prompt_id, state, number, completion, prompt, extra_data, outputs_to_execute"
+_STORED = (
+    "SELECT prompt_id, state, number, completion, coalesce(shown_prompt, prompt),"
+    " coalesce(shown_extra_data, extra_data), outputs_to_execute"
+)
 _BRIEF = (
     "SELECT prompt_id, number, state, created_ms, workflow_id, runpod_id, delay_ms, execution_ms, error, attention,"
     " fetchable_until_ms FROM jobs"

@@ -15,7 +15,7 @@ def states_text(states: frozenset[JobState]) -> str:
 ACTIVE_STATES, ENDED_STATES, SHOWN_STATES = states_text(ACTIVE), states_text(ENDED), states_text(SHOWN_ACTIVE)
 WAITING_STATES = states_text(WAITING_HERE)
 
-VERSION = 6
+VERSION = 7
 """``PRAGMA user_version``"""
 OLDEST = 4
 """the oldest format that is upgraded"""
@@ -74,7 +74,9 @@ TABLES = f"""
         view TEXT,
         entry TEXT,
         prompt TEXT NOT NULL,
-        extra_data TEXT NOT NULL
+        extra_data TEXT NOT NULL,
+        shown_prompt TEXT,
+        shown_extra_data TEXT
     ) STRICT;
     CREATE TABLE events (
         prompt_id TEXT NOT NULL REFERENCES jobs ON DELETE CASCADE,
@@ -142,5 +144,9 @@ UPGRADES = {
     DROP TABLE given_up;
     """,  # noqa: S608  no input in it
     6: "ALTER TABLE jobs ADD COLUMN fetchable_until_ms INTEGER;",
+    7: """
+    ALTER TABLE documents ADD COLUMN shown_prompt TEXT;
+    ALTER TABLE documents ADD COLUMN shown_extra_data TEXT;
+    """,
 }
 """by the format that each leads to"""

@@ -46,7 +46,8 @@ def job_view(job: Job, *, detailed: bool = False) -> JobView:
     if job.state in ENDED:
         view |= _outcome(job.entry or Entry(), job.started_ms, job.ended_ms)
     if detailed:
-        view["workflow"] = {"prompt": job.prompt, "extra_data": job.extra_data}
+        extra_data = job.extra_data if job.shown_extra_data is None else job.shown_extra_data
+        view["workflow"] = {"prompt": job.shown_prompt or job.prompt, "extra_data": extra_data}
         if job.state in ENDED and job.entry is not None:
             view |= {"outputs": _with_shapes(job.entry.outputs), "execution_status": job.entry.status}
     return view

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.support.strict_json import ANY_JSON
 from wire.batch import Batch, NumberedEvent, decode_batch, encode_batch, encode_event
+from wire.changes import Change
 from wire.errors import WireError
 from wire.events import (
     FileChunk,
@@ -30,6 +31,7 @@ from wire.events import (
     NodeText,
     Omitted,
     Preview,
+    PromptChanged,
     PromptFailed,
     PromptFinished,
     PromptInterrupted,
@@ -61,6 +63,14 @@ FILES = tuple(
 )
 EVERY: list[WorkerEvent] = [
     WorkerState(phase="starting", message="m"),
+    PromptChanged(
+        prompt=(
+            Change(path=("1", "inputs", "seed"), value=7),
+            Change(path=("2",), is_removed=True),
+            Change(path=("3", "inputs", "of", 0), value={"none": None, "deep": [None, {"x": None}]}),
+        ),
+        extra_pnginfo=(Change(path=("workflow", "nodes", 3, "widgets_values", 0), value=None),),
+    ),
     PromptStarted(timestamp=1795438891497),
     NodesCached(nodes=("1", "12:34"), timestamp=2),
     NodeStarted(node="10.0.0.3", display_node="10"),

@@ -28,6 +28,7 @@ from worker.comfyui.suggestions import explained
 from worker.comfyui.turns import Turns
 from worker.events.joined_history import joined_history
 from worker.events.message_budget import MessageBudget
+from worker.events.prompt_changes import PromptChanges
 from worker.events.prompt_run import PromptEnding, PromptRun
 
 logger = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ class Execution:
         """the one that runs now"""
         self._histories = list[HistoryEntry]()
         """of the prompts that have ended"""
+        self._changes = PromptChanges(request.workflow, request.extra_data)
         self._budget = MessageBudget(self._clock())
         self._submission: asyncio.Task[dict[str, Any]] | None = None
         self._loading: str | None = None
@@ -153,6 +155,20 @@ class Execution:
         if refused:
             logger.warning("%s: ComfyUI refused a part of the prompt: nodes %s", self.prompt_id, ", ".join(refused))
             self._prompt.node_errors = await self._explained(refused, {})
+        await self._read_back()
+
+    async def _read_back(self) -> None:
+        """Delivers what custom nodes changed in the prompt. Its history entry has it, too, when ComfyUI is busy now."""
+        try:
+            item = (await self._comfy.queue()).item(self.prompt_id)
+        except ComfyUnreachable as error:
+            logger.warning("%s: %s; the prompt that runs is read later", self.prompt_id, error)
+            return
+        await self._deliver_changes(item)
+
+    async def _deliver_changes(self, item: object) -> None:
+        if (changed := self._changes.seen(item)) is not None:
+            await self._deliver(changed)
 
     async def _explained(self, node_errors: dict[str, Any], error: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -204,6 +220,8 @@ class Execution:
         Only a prompt that succeeded is followed, for nobody has seen yet that the others failed.
         """
         ending = self._prompt.ending(entry)
+        if not self._histories:
+            await self._deliver_changes(entry.get("prompt"))
         self._histories.append(ending.history)
         for event in self._prompt.unannounced(entry):
             await self._deliver(event)

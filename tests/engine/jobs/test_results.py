@@ -22,8 +22,9 @@ from tests.support.playbook import (
     running,
     saved,
 )
+from wire.changes import Change
 from wire.comfy import CustomMessage
-from wire.events import FilesSaved, MessagesSkipped, NodeMessage
+from wire.events import FilesSaved, MessagesSkipped, NodeMessage, PromptChanged
 
 
 def test_a_result_that_cannot_be_stored_now_is_stored_later_and_needs_a_look_when_it_lasts() -> None:
@@ -153,3 +154,13 @@ def test_what_stays_on_the_worker_is_said() -> None:
     assert "1,700 files" in said[0].detail
     assert "was saved to /tmp/foo on the worker" in said[1].detail
     assert play.end.state is JobState.COMPLETED
+
+
+def test_what_custom_nodes_changed_in_the_prompt_is_shown_once_it_is_known() -> None:
+    changed = PromptChanged(prompt=(Change(path=("1", "inputs", "seed"), value=7),))
+    play = running()
+
+    play >> received(changed, first=1)
+
+    assert do.ShowChanges(changed) in play.commands
+    assert not any(isinstance(command, do.Publish) for command in play.commands)

@@ -16,6 +16,7 @@ from wire.events import (
     NodeStarted,
     NodeText,
     Preview,
+    PromptChanged,
     PromptFailed,
     PromptFinished,
     PromptRejected,
@@ -257,3 +258,9 @@ def test_each_output_is_told_as_the_node_had_it() -> None:
         message.data["output"] for message in messages if isinstance(message, Message) and "output" in message.data
     ]
     assert shown == [{"images": ["a"]}, {"images": ["b"]}]
+
+
+def test_what_custom_nodes_changed_is_not_told_to_the_page_a_second_time() -> None:
+    assert told(WorkerState(phase="loading", message="Loading"), PromptChanged()) == told(
+        WorkerState(phase="loading", message="Loading")
+    )

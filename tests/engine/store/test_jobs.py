@@ -1,6 +1,7 @@
 """SQLite on disk."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ from engine.model.states import IllegalTransition, JobState
 from engine.store.jobs import JobStore
 from engine.store.runpod_jobs import SentState
 from engine.views.history import Window
+from engine.views.job import job_view
 from tests.support.jobs import ENDPOINT, added, completed, submission, submitted
 from wire.batch import NumberedEvent
-from wire.events import PromptStarted
+from wire.changes import Change
+from wire.events import PromptChanged, PromptStarted
 from wire.ids import PromptId
 
 ALL = Window()
@@ -197,3 +200,58 @@ def test_counts_tell_jobs_that_need_a_look_apart(tmp_path: Path) -> None:
 def test_a_job_that_is_not_there_is_a_key_error(tmp_path: Path) -> None:
     with JobStore(tmp_path / "jobs.sqlite") as store, pytest.raises(KeyError):
         store.get(PromptId("nobody"))
+
+
+SEED_7 = PromptChanged(
+    prompt=(Change(path=("1", "inputs", "seed"), value=7),),
+    extra_pnginfo=(Change(path=("workflow", "nodes", 0), value=7),),
+)
+
+
+def test_a_job_is_shown_with_the_prompt_that_ran_also_after_a_restart(tmp_path: Path) -> None:
+    with JobStore(tmp_path / "jobs.sqlite") as store:
+        posted = replace(submission("a"), extra_data={"extra_pnginfo": {"workflow": {"nodes": [1]}}})
+        prompt_id = store.add(posted, 5).prompt_id
+        store.show_changes(prompt_id, SEED_7)
+        (waiting,) = store.lists.queue()
+        completed(store, prompt_id)
+
+    with JobStore(tmp_path / "jobs.sqlite") as store:
+        job, ended = store.get(prompt_id), store.lists.stored([prompt_id])[prompt_id]
+        view = job_view(job, detailed=True)
+
+    for shown in (waiting, ended):
+        assert json.loads(shown.prompt)["1"]["inputs"]["seed"] == 7
+        assert json.loads(shown.extra_data) == {"extra_pnginfo": {"workflow": {"nodes": [7]}}}
+    assert view["workflow"]["prompt"]["1"]["inputs"]["seed"] == 7
+    assert view["workflow"]["extra_data"] == {"extra_pnginfo": {"workflow": {"nodes": [7]}}}
+
+
+def test_what_is_submitted_again_is_the_persons_own_prompt(tmp_path: Path) -> None:
+    with JobStore(tmp_path / "jobs.sqlite") as store:
+        before = store.add(submission("a"), 5)
+        store.show_changes(before.prompt_id, SEED_7)
+        after = store.get("a")
+
+    assert (after.prompt, after.extra_data) == (before.prompt, before.extra_data)
+
+
+def test_a_later_change_is_one_of_the_persons_prompt_and_not_of_the_one_before(tmp_path: Path) -> None:
+    added_node = Change(path=("2",), value={"class_type": "B", "inputs": {}})
+    with JobStore(tmp_path / "jobs.sqlite") as store:
+        prompt_id = added(store, "a")
+        store.show_changes(prompt_id, SEED_7)
+        store.show_changes(prompt_id, PromptChanged(prompt=(added_node,)))
+        shown = store.get("a").shown_prompt or {}
+
+    assert shown["1"] == submission("a").prompt["1"]
+    assert list(shown) == ["1", "2"]
+
+
+def test_changes_that_make_no_prompt_are_not_shown(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with JobStore(tmp_path / "jobs.sqlite") as store:
+        prompt_id = added(store, "a")
+        store.show_changes(prompt_id, PromptChanged(prompt=(Change(path=("1",), value=None),)))
+
+        assert store.get("a").shown_prompt is None
+    assert "cannot be shown" in caplog.text

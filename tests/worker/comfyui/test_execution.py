@@ -10,8 +10,10 @@ import aiohttp
 import pytest
 
 from tests.worker.comfyui.conftest import launched
+from wire.changes import Change
 from wire.events import (
     NodeOutput,
+    PromptChanged,
     PromptFailed,
     PromptFinished,
     WorkerEvent,
@@ -341,3 +343,12 @@ async def test_a_prompt_that_ran_before_under_the_same_id_is_not_taken_for_this_
         await asyncio.wait_for(one.execution.run(), 5)
 
     assert texts(again) == [{"text": ["é"]}]
+
+
+async def test_what_custom_nodes_changed_in_the_prompt_is_delivered_once(prompt: Make) -> None:
+    one = prompt({"1": node("Wild", text="__animal__")})
+
+    await one.execution.run()
+
+    changes = [event for event in one.events if isinstance(event, PromptChanged)]
+    assert changes == [PromptChanged(prompt=(Change(path=("1", "inputs", "text"), value="populated"),))]
