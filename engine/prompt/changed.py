@@ -21,16 +21,22 @@ def changed_prompt(
 
     Inputs that no change names stay the person's, also file names that were rewritten for the worker.
     """
+    try:
+        return _checked(prompt, extra_data, changed)
+    except (SubmissionRefused, ValueError, TypeError, RecursionError):  # it only decorates the result
+        return None
+
+
+def _checked(
+    prompt: Mapping[str, Any], extra_data: Mapping[str, Any], changed: PromptChanged
+) -> tuple[dict[str, Any], dict[str, Any]] | None:
     if len(dumps(changed.model_dump(mode="json"))) > PROMPT_CHANGES_MAX:
         return None
     shown = applied(prompt, changed.prompt)
     more = {**extra_data, **_pnginfo(extra_data.get("extra_pnginfo"), changed)}
     if is_deeper([shown, more], NESTING_MAX):
         return None
-    try:
-        classes({"prompt": shown})
-    except SubmissionRefused:
-        return None
+    classes({"prompt": shown})
     return shown, more
 
 

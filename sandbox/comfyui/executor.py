@@ -6,7 +6,7 @@ Source: ComfyUI 0.8.0, execution.py ``execute`` and ``PromptExecutor.execute_asy
 import asyncio
 import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from sandbox.comfyui.dynamic import DynamicPrompt
@@ -17,6 +17,8 @@ from sandbox.comfyui.story import Outcome, Picture, Send, Story, jpeg, png
 from wire.graph import is_link, needed
 
 _WAIT_S = 30
+Queue = Callable[[Mapping[str, Any]], Awaitable[None]]
+"""puts another prompt into the queue, like the one that runs"""
 
 
 class Executor:
@@ -36,20 +38,28 @@ class Executor:
         self._interrupt.set()
 
     async def run(
-        self, prompt_id: str, prompt: Mapping[str, Any], extra_data: Mapping[str, Any], outputs: list[str], send: Send
+        self,
+        prompt_id: str,
+        prompt: Mapping[str, Any],
+        extra_data: Mapping[str, Any],
+        outputs: list[str],
+        send: Send,
+        queue: Queue,
     ) -> Outcome:
         self._interrupt.clear()
         if self._forget:
             self._cache, self._forget = {}, False
         dynamic = DynamicPrompt(prompt)
         story = Story(prompt_id, dynamic, send)
-        await _Run(self, dynamic, extra_data, story).all(outputs)
+        await _Run(self, dynamic, extra_data, story, queue).all(outputs)
         return story.outcome
 
 
 class _Run:
-    def __init__(self, executor: Executor, prompt: DynamicPrompt, extra_data: Mapping[str, Any], story: Story) -> None:
-        self._executor = executor
+    def __init__(
+        self, executor: Executor, prompt: DynamicPrompt, extra_data: Mapping[str, Any], story: Story, queue: Queue
+    ) -> None:
+        self._executor, self._queue = executor, queue
         self._classes, self._folders = executor._classes, executor._folders
         self._prompt, self._extra_data, self._story = prompt, extra_data, story
         self._results: dict[str, Result] = {}
@@ -153,6 +163,7 @@ class _Run:
             text=lambda text: self._wait(self._story.text(node, text)),
             send=lambda kind, data: self._wait(self._story.custom(kind, data)),
             send_frame=lambda frame: self._wait(self._story.frame(frame)),
+            queue=lambda prompt: self._wait(self._queue(prompt)),
             check=self._check,
         )
 

@@ -39,6 +39,8 @@ class Context:
     send: Callable[[str, Any], None]
     """a message of the node's own: type, data"""
     send_frame: Callable[[bytes], None]
+    queue: Callable[[Mapping[str, Any]], None]
+    """puts another prompt into the queue, with all else as in the one that runs"""
     check: Callable[[], None]
     """raises Interrupted"""
 
@@ -70,6 +72,8 @@ class NodeClass:
     validate: Callable[[ComfyFolders, Mapping[str, Any]], str | None] | None = None
     fingerprint: Callable[[ComfyFolders, Mapping[str, Any]], object] | None = None
     """what changes when the node must run again although its inputs are the same"""
+    on_prompt: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
+    """what becomes of its inputs when a prompt is posted, before it is validated; told to every page"""
     newer: bool = False
     """described as ComfyUI describes nodes of its newer kind (V3)"""
     deprecated: bool = False

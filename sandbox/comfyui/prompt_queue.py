@@ -7,6 +7,8 @@ import asyncio
 import heapq
 import itertools
 import time
+import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,8 +102,11 @@ class PromptQueue:
             for one in in_order(said):
                 await self._say(one, client)
 
+        async def queue(prompt: Mapping[str, Any]) -> None:
+            await self.put(item.number, str(uuid.uuid4()), dict(prompt), item.extra_data, item.outputs)
+
         in_order = _InOrder(self._hub.wants_metadata(client))
-        outcome = await self._executor.run(item.prompt_id, item.prompt, item.extra_data, item.outputs, send)
+        outcome = await self._executor.run(item.prompt_id, item.prompt, item.extra_data, item.outputs, send, queue)
         status = {
             "status_str": "success" if outcome.success else "error",
             "completed": outcome.success,
@@ -120,6 +125,10 @@ class PromptQueue:
         await self._hub.status(self.remaining)
         if client:
             await self._hub.send(Message("executing", {"node": None, "prompt_id": item.prompt_id}), client)
+
+    async def tell(self, message: CustomMessage) -> None:
+        """To every page."""
+        await self._hub.send(message, None)
 
     async def _say(self, said: Said, client: str | None) -> None:
         """Texts go to everybody, as those of ComfyUI's own nodes; of a prompt of nobody's only some messages do."""

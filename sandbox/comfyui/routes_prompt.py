@@ -14,6 +14,7 @@ from sandbox.comfyui.graph import Classes
 from sandbox.comfyui.jobs import BadQuery, all_jobs, one_job
 from sandbox.comfyui.prompt_queue import PromptQueue
 from sandbox.comfyui.validation import InvalidPrompt, validate
+from wire.comfy import CustomMessage
 
 _SECRETS = ("auth_token_comfy_org", "api_key_comfy_org")
 
@@ -48,6 +49,7 @@ class PromptRoutes:
         if "prompt" not in body:
             details = "No prompt provided"
             return _refused(InvalidPrompt("no_prompt", "No prompt provided", details))
+        await self._let_nodes_change(body)
         try:
             checked = validate(body["prompt"], self._classes, body.get("partial_execution_targets"), self._folders)
         except InvalidPrompt as invalid:
@@ -60,6 +62,20 @@ class PromptRoutes:
         shown = int(number) if number == int(number) and "number" not in body else number
         await self._queue.put(shown, prompt_id, checked.prompt, extra, checked.outputs)
         return web.json_response({"prompt_id": prompt_id, "number": shown, "node_errors": checked.node_errors})
+
+    async def _let_nodes_change(self, body: Mapping[str, Any]) -> None:
+        """As handlers of custom nodes do: the node's inputs, and its widgets in the workflow (server.py
+        ``trigger_on_prompt``).
+        """
+        for node_id, node in body["prompt"].items():
+            found = self._classes.get(node.get("class_type"))
+            if found is None or found.on_prompt is None:
+                continue
+            node["inputs"].update(found.on_prompt(node["inputs"]))
+            for shown in _workflow_nodes(body):
+                if str(shown["id"]) == node_id:
+                    shown["widgets_values"] = list(node["inputs"].values())
+            await self._queue.tell(CustomMessage("sandbox-feedback", {"node": node_id, **node["inputs"]}))
 
     def _next_number(self, *, front: bool) -> float:
         number, self._number = self._number, self._number + 1
@@ -140,3 +156,8 @@ class PromptRoutes:
 
 def _refused(invalid: InvalidPrompt) -> web.Response:
     return web.json_response({"error": invalid.error, "node_errors": invalid.node_errors}, status=400)
+
+
+def _workflow_nodes(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    extra_data = body.get("extra_data") or {}
+    return list(extra_data.get("extra_pnginfo", {}).get("workflow", {}).get("nodes", ()))

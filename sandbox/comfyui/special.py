@@ -15,7 +15,7 @@ from PIL import Image
 
 from sandbox.comfyui.folders import save_path
 from sandbox.comfyui.node import Blocked, Context, Images, NodeClass, Result
-from sandbox.comfyui.savers import preview_image
+from sandbox.comfyui.savers import preview_image, save_image
 
 _TICK_S = 0.02
 _TINY = b"\xff\xd8\xff\xd9"
@@ -106,6 +106,21 @@ def cloud(context: Context, name: str) -> Result:
     return Result(ui={"result": [model, None, f"temp/{background}"]})
 
 
+def queue_again(context: Context, image: Images, left: int) -> Result:
+    """Saves the image, and queues the prompt once more until it has run *left* more times."""
+    if left:
+        nodes = {
+            node_id: {**node, "inputs": {**node["inputs"], "left": left - 1}} if node_id == context.node_id else node
+            for node_id, node in context.prompt.items()
+        }
+        context.queue(nodes)
+    return save_image(context, image, "again")
+
+
+def show_number(_: Context, number: int) -> Result:
+    return Result((number,), ui={"text": [str(number)]})
+
+
 def show_text(_: Context, text: str) -> Result:
     return Result((text,), ui={"text": [text]})
 
@@ -170,5 +185,20 @@ SPECIAL = (
     ),
     _own("SandboxCloud", cloud, {"name": ["STRING", {"default": "cloud"}]}, (), output_node=True),
     _own("SandboxShowText", show_text, {"text": ["STRING", {"default": ""}]}, ("STRING",), output_node=True),
+    _own(
+        "SandboxQueueAgain",
+        queue_again,
+        {"image": ["IMAGE"], "left": ["INT", {"default": 2, "min": 0, "max": 1000}]},
+        (),
+        output_node=True,
+    ),
+    _own(
+        "SandboxOnPrompt",
+        show_number,
+        {"number": ["INT", {"default": 10, "min": 0, "max": 1000}]},
+        ("INT",),
+        output_node=True,
+        on_prompt=lambda inputs: {"number": inputs["number"] + 1},
+    ),
     _own("SandboxBlock", block, {"image": ["IMAGE"], "message": ["STRING", {"default": ""}]}),
 )

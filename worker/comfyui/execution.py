@@ -167,7 +167,12 @@ class Execution:
         await self._deliver_changes(item)
 
     async def _deliver_changes(self, item: object) -> None:
-        if (changed := self._changes.seen(item)) is not None:
+        try:
+            changed = self._changes.seen(item)
+        except (ValueError, TypeError, RecursionError):  # it only decorates the result
+            logger.exception("%s: what custom nodes changed in the prompt is not shown", self.prompt_id)
+            return
+        if changed is not None:
             await self._deliver(changed)
 
     async def _explained(self, node_errors: dict[str, Any], error: dict[str, Any]) -> dict[str, Any]:

@@ -127,6 +127,40 @@ async def test_a_3d_preview_names_what_it_has_put_into_the_temp_folder(server: S
     assert {path.name for path in (server.data / "temp" / "temp").iterdir()} >= {"preview_far.ply", "bg_far.png"}
 
 
+async def test_a_node_may_queue_its_prompt_again(server: Server) -> None:
+    again = {"class_type": "SandboxQueueAgain", "inputs": {"image": ["1", 0], "left": 2}}
+    async with opened_page(server.session, server.url) as page:
+        first = await server.queue({"1": image(6), "2": again}, client_id=page.sid)
+        await server.history(first)
+        await page.heard_status(0)
+        history = list((await server.get("/history?max_items=3")).values())
+        starts = [message["data"]["prompt_id"] for message in page.messages if message["type"] == "execution_start"]
+
+    assert [entry["prompt"][1] for entry in history] == starts
+    assert starts[0] == first
+    assert [entry["prompt"][2]["2"]["inputs"]["left"] for entry in history] == [2, 1, 0]
+    names = [entry["outputs"]["2"]["images"][0]["filename"] for entry in history]
+    assert names == ["again_00001_.png", "again_00002_.png", "again_00003_.png"]
+
+
+async def test_a_node_may_change_a_prompt_that_is_posted(server: Server) -> None:
+    prompt = {"1": {"class_type": "SandboxOnPrompt", "inputs": {"number": 10}}}
+    workflow = {"nodes": [{"id": 1, "widgets_values": [10]}]}
+    async with opened_page(server.session, server.url) as page:
+        extra_data = {"extra_pnginfo": {"workflow": workflow}}
+        prompt_id = await server.queue(prompt, client_id=page.sid, extra_data=extra_data)
+        entry = await server.history(prompt_id)
+        await page.heard_status(0)
+        kinds = [message["type"] for message in page.messages]
+        (told,) = [message["data"] for message in page.messages if message["type"] == "sandbox-feedback"]
+
+    assert told == {"node": "1", "number": 11}
+    assert kinds.index("sandbox-feedback") < kinds.index("execution_start")
+    assert entry["outputs"] == {"1": {"text": ["11"]}}
+    assert entry["prompt"][2]["1"]["inputs"] == {"number": 11}
+    assert entry["prompt"][3]["extra_pnginfo"]["workflow"]["nodes"] == [{"id": 1, "widgets_values": [11]}]
+
+
 @pytest.mark.parametrize("message", ["not today", ""])
 async def test_what_is_blocked_does_not_run_and_the_prompt_goes_on(server: Server, message: str) -> None:
     prompt = {

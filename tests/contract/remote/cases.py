@@ -103,6 +103,8 @@ def _cloud(folder: str) -> Prompt:
 
 
 _STEPS = {"steps": 4, "seconds_per_step": 0.05}
+_counted_up = fixed(n1=image(), n2=node("SandboxOnPrompt", number=10), n3=preview("1"))
+_COUNTED = {"extra_pnginfo": {"workflow": {"nodes": [{"id": 1}, {"id": 2, "widgets_values": [10]}]}}}
 _same = through(node("ImageInvert"))
 _expanding = through(node("SandboxExpand", **_STEPS, message=""))
 _failing_late = fixed(
@@ -149,6 +151,7 @@ CASES = (
     Case("a film and the picture beside it", (Post(_film),)),
     Case("a file without a word", (Post(_quiet),)),
     Case("a cloud in the temp folder", (Post(_cloud),)),
+    Case("a prompt that a node changes when it is posted", (Post(_counted_up, {"extra_data": _COUNTED}),)),
     Case("a text as output", (Post(fixed(n1=node("SandboxShowText", text="hällo"))),)),
     Case("blocked with a reason", (Post(through(node("SandboxBlock", message="not today"), node("ImageInvert"))),)),
     Case("blocked silently", (Post(through(node("SandboxBlock", message=""), node("ImageInvert"))),)),

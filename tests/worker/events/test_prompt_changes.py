@@ -62,6 +62,12 @@ def test_a_prompt_that_is_changed_too_much_is_shown_as_it_was_sent() -> None:
     assert PromptChanges(PROMPT, {}).seen(item(PROMPT | many, {})) is None
 
 
+def test_half_a_character_in_a_name_is_not_taken_for_a_change() -> None:
+    odd = {**PROMPT, "\ud800": {"class_type": "A", "inputs": {}}}
+
+    assert PromptChanges(odd, {}).seen(item(odd, {})) is None
+
+
 def test_an_item_of_another_shape_is_not_compared() -> None:
     changes = PromptChanges(PROMPT, EXTRA)
     items: list[object] = [None, {}, [], [0, "p", None, {}], [0, "p", PROMPT, None]]

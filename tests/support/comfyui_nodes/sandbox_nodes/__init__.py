@@ -8,6 +8,7 @@ import hashlib
 import random
 import struct
 import time
+import uuid
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,7 +19,7 @@ import torch
 from comfy_api.latest import Types
 from comfy_execution.graph import ExecutionBlocker
 from comfy_execution.graph_utils import GraphBuilder
-from nodes import PreviewImage
+from nodes import PreviewImage, SaveImage
 from PIL import Image
 from server import BinaryEventTypes, PromptServer
 
@@ -193,6 +194,55 @@ class SandboxShowText:
         return {"ui": {"text": [text]}, "result": (text,)}
 
 
+class SandboxQueueAgain(SaveImage):
+    """Saves the image, and queues the prompt once more until it has run *left* more times."""
+
+    CATEGORY, RETURN_TYPES, FUNCTION, OUTPUT_NODE = "sandbox", (), "run", True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        required = {"image": ("IMAGE",), "left": ("INT", {"default": 2, "min": 0, "max": 1000})}
+        return {"required": required, "hidden": {"unique_id": "UNIQUE_ID"}}
+
+    def run(self, image, left, unique_id):
+        if left:
+            queue = PromptServer.instance.prompt_queue
+            number, _, prompt, *rest = next(iter(queue.currently_running.values()))
+            node = prompt[unique_id]
+            again = {**prompt, unique_id: {**node, "inputs": {**node["inputs"], "left": left - 1}}}
+            queue.put((number, str(uuid.uuid4()), again, *rest))
+        return self.save_images(image, "again")
+
+
+class SandboxOnPrompt:
+    """Counts its number up when a prompt is posted, as wildcards and global seeds change theirs."""
+
+    CATEGORY, RETURN_TYPES, FUNCTION, OUTPUT_NODE = "sandbox", ("INT",), "run", True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"number": ("INT", {"default": 10, "min": 0, "max": 1000})}}
+
+    def run(self, number):
+        return {"ui": {"text": [str(number)]}, "result": (number,)}
+
+
+def _on_prompt(body):
+    workflow = (body.get("extra_data") or {}).get("extra_pnginfo", {}).get("workflow", {})
+    for node_id, node in body["prompt"].items():
+        if node["class_type"] != "SandboxOnPrompt":
+            continue
+        node["inputs"]["number"] += 1
+        for shown in workflow.get("nodes", ()):
+            if str(shown["id"]) == node_id:
+                shown["widgets_values"] = list(node["inputs"].values())
+        PromptServer.instance.send_sync("sandbox-feedback", {"node": node_id, **node["inputs"]})
+    return body
+
+
+PromptServer.instance.add_on_prompt_handler(_on_prompt)
+
+
 class SandboxBlock:
     """Stops what comes after it, with a message or silently."""
 
@@ -268,6 +318,7 @@ _NODES = (
     *(SandboxNoise, SandboxSlow, SandboxFail, SandboxExpand, SandboxText, SandboxTell, SandboxShowText),
     *(SandboxLeave, SandboxFilmWithPicture, SandboxCloud),
     *(SandboxBlock, SandboxFilm, SandboxReadFile, SandboxTriangle),
+    *(SandboxQueueAgain, SandboxOnPrompt, SandboxBlock, SandboxFilm, SandboxReadFile, SandboxTriangle),
 )
 
 NODE_CLASS_MAPPINGS = {node.__name__: node for node in _NODES}
