@@ -61,6 +61,8 @@ _OUTPUT = {
 
 DECORATION: Sequence[dict[str, Any]] = (
     {"kind": "worker_state", "phase": "loading", "message": "m"},
+    {"kind": "prompt_changed", "prompt": [{"path": [NODE, "inputs", "text"], "value": "t", "is_removed": False}],
+     "extra_pnginfo": [{"path": ["workflow", "text"], "value": {"text": "t"}}]},
     {"kind": "nodes_cached", "nodes": ["1"], "timestamp": 1},
     {"kind": "node_started", "node": NODE, "display_node": NODE},
     {"kind": "nodes_progressed", "nodes": {NODE: {**_PROGRESS, "value": 1, "max": 2}}},
