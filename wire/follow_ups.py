@@ -1,6 +1,6 @@
 """What a job shows when one of its nodes queued further prompts: the outputs of all of them, as those of one. Pure.
 
-Such nodes are VideoHelperSuite's Meta Batch (videohelpersuite/utils.py, ``requeue_workflow``) and those that loop.
+VideoHelperSuite's Meta Batch does so (videohelpersuite/utils.py, ``requeue_workflow``), and nodes that loop.
 """
 
 from collections.abc import Mapping

@@ -17,7 +17,7 @@ from wire.plain_json import dumps, is_deeper
 def changed_prompt(
     prompt: Mapping[str, Any], extra_data: Mapping[str, Any], changed: PromptChanged
 ) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """*prompt* and *extra_data* with the changes; None when these are too large, or make something else of a prompt.
+    """*prompt* and *extra_data* with the changes; None when these are too large, or when it is not a prompt with them.
 
     Inputs that no change names stay the person's, also file names that were rewritten for the worker.
     """
@@ -41,7 +41,7 @@ def _checked(
 
 
 def _pnginfo(value: Any, changed: PromptChanged) -> dict[str, Any]:
-    """Nothing when there is none: what the page did not send cannot be changed."""
+    """Empty when the page did not send any: then there is nothing to change."""
     if not isinstance(value, dict):
         return {}
     shown = applied(value, changed.extra_pnginfo)

@@ -48,7 +48,7 @@ class PromptChanges:
 
 
 def _some(before: Any, after: Any) -> tuple[Change, ...]:
-    """The changes; none when they are too many, or when there is no object on both sides."""
+    """The changes; empty when they are too many, or when one side is not an object."""
     if not isinstance(before, dict) or not isinstance(after, dict):
         return ()
     found = tuple(islice(difference(before, after), PROMPT_CHANGES + 1))

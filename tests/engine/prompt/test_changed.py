@@ -61,7 +61,7 @@ def test_what_the_page_did_not_send_cannot_be_changed() -> None:
 
 
 def test_the_rest_of_what_came_with_the_prompt_cannot_be_replaced() -> None:
-    event = PromptChanged(extra_pnginfo=(Change(path=(), value="no object"),))
+    event = PromptChanged(extra_pnginfo=(Change(path=(), value="not an object"),))
 
     assert changed_prompt(PROMPT, EXTRA, event) == (PROMPT, EXTRA)
 
@@ -78,7 +78,16 @@ def test_the_rest_of_what_came_with_the_prompt_cannot_be_replaced() -> None:
         Change(path=("1", "inputs", "image"), value=deep(NESTING_MAX)),
         Change(path=("1", "inputs", "image"), value="x" * PROMPT_CHANGES_MAX),
     ],
-    ids=["a list", "nothing", "no node", "no class", "an odd class", "no inputs", "too deep", "too large"],
+    ids=[
+        "a list",
+        "nothing",
+        "not a node",
+        "a number as class",
+        "an odd class",
+        "a list as inputs",
+        "too deep",
+        "too large",
+    ],
 )
-def test_what_is_no_prompt_is_not_shown(change: Change) -> None:
+def test_changes_after_which_it_is_not_a_prompt_are_not_shown(change: Change) -> None:
     assert changed(SEED, change) is None

@@ -248,7 +248,7 @@ def test_a_later_change_is_one_of_the_persons_prompt_and_not_of_the_one_before(t
     assert list(shown) == ["1", "2"]
 
 
-def test_changes_that_make_no_prompt_are_not_shown(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_changes_after_which_it_is_not_a_prompt_are_not_shown(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with JobStore(tmp_path / "jobs.sqlite") as store:
         prompt_id = added(store, "a")
         store.show_changes(prompt_id, PromptChanged(prompt=(Change(path=("1",), value=None),)))
