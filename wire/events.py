@@ -77,6 +77,23 @@ class PromptChanged(_Event):
     """of ``extra_data.extra_pnginfo``, which has the page's workflow"""
 
 
+class NodeWaits(_Event):
+    """A node that sent a message of its own, and since then nothing has moved: it seems to wait for a person. Said
+    again, ever more seldom, while that lasts.
+    """
+
+    is_kept = False
+
+    kind: Literal["node_waits"] = "node_waits"
+    node: Annotated[str, Field(max_length=200)]
+    title: Annotated[str, Field(max_length=200)] = ""
+    """as the graph has it, else its class"""
+    answerable: bool
+    """whether the page's answer reaches this worker"""
+    seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """for how long the worker has had this job, which is what is billed"""
+
+
 class PromptStarted(_Event):
     kind: Literal["prompt_started"] = "prompt_started"
     timestamp: int
@@ -337,6 +354,7 @@ Ending = (
 WorkerEvent = (
     WorkerState
     | PromptChanged
+    | NodeWaits
     | PromptStarted
     | NodesCached
     | NodeStarted

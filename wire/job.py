@@ -4,13 +4,14 @@ import base64
 import binascii
 import hashlib
 import posixpath
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from wire.batch import Batch, decode_batch
 from wire.errors import WireError
-from wire.files import FileRef, Inline, Streamed, Wanted
+from wire.files import FileRef, Inline, Streamed, Url, Volume, Wanted
+from wire.letters import box_of
 from wire.limits import PROTOCOL, PROTOCOL_SOURCES, REQUEST_NESTING_MAX
 from wire.models import ModelRef, decode_models
 from wire.plain_json import is_deeper
@@ -34,6 +35,8 @@ class JobRequest(BaseModel):
     """the sources (``url``, ``volume``) from which whoever sent this can fetch large outputs; else they are streamed"""
     find: tuple[str, ...] = ()
     """prompts that the sender may have submitted, without an answer: a worker that ran one names its job (JobsFound)"""
+    letters: Annotated[Url | Volume | None, BeforeValidator(box_of)] = None
+    """the job's letter box, in which the page's answers to its nodes arrive (see wire/letters.py)"""
     collect: tuple[Wanted, ...] = ()
     """outputs of an earlier job to send again; then nothing runs, and *workflow* is empty"""
 

@@ -10,6 +10,7 @@ from engine.jobs.also_saved import notices
 from engine.jobs.events import Wait
 from engine.jobs.result_queue import ResultQueue, Saving
 from engine.jobs.setbacks import Setbacks
+from engine.messages.node_waits import waits_notice
 from engine.messages.translate import MessageTranslator
 from engine.model.job import LostFile
 from engine.model.sequence import Intake, Progress
@@ -22,6 +23,7 @@ from wire.events import (
     MessagesSkipped,
     NodeMessage,
     NodeOutput,
+    NodeWaits,
     Preview,
     PromptChanged,
     Unknown,
@@ -112,6 +114,9 @@ class Results:
                     yield from self._save(self.queue.start_saving(event))
             case MessagesSkipped(type=kind):
                 yield do.Notice("info", "Messages of a custom node were left out", _SKIPPED.format(kind))
+            case NodeWaits(answerable=False) if not self.given_up:
+                yield do.Notice("warn", *waits_notice(event))
+                yield from self.tell(event, now_ms)
             case Preview(transfer=int()):
                 saving = self.queue.start_saving(event)
                 yield do.ReadPicture(saving.ticket, self.queue.progress.run, event)

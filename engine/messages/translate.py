@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from engine.messages.failures import advised, execution_error, explain_rejection, explain_worker, refused_part
+from engine.messages.node_waits import waits_sentence
 from engine.model.job import Entry
 from wire.comfy import CustomMessage, Message, PreviewFrame, TextFrame, UnknownFrame
 from wire.errors import WireError
@@ -25,6 +26,7 @@ from wire.events import (
     NodesProgressed,
     NodeStarted,
     NodeText,
+    NodeWaits,
     Omitted,
     Preview,
     PromptChanged,
@@ -58,7 +60,7 @@ _SAID_MAX = 1_000
 """characters of what a prompt waits for"""
 _STILL = (
     *(WorkerState, FileChunk, FilesKept, FilesSaved, JobsFound, Omitted, Unknown, PromptChanged),
-    *(NodeMessage, NodeFrame, MessagesSkipped),
+    *(NodeMessage, NodeFrame, MessagesSkipped, NodeWaits),
 )
 """events after which the person waits for the same as before"""
 
@@ -131,6 +133,8 @@ class MessageTranslator:
                 yield self._message("execution_error", **event.error)
             case WorkerState():
                 yield from self.waiting(event.message)
+            case NodeWaits():
+                yield from self.waiting(waits_sentence(event))
             case PromptFinished():
                 yield from self._refused(event)
                 yield from self._ended("execution_success", {"prompt_id": self.prompt_id, "timestamp": event.timestamp})

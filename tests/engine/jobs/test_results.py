@@ -24,7 +24,7 @@ from tests.support.playbook import (
 )
 from wire.changes import Change
 from wire.comfy import CustomMessage
-from wire.events import FilesSaved, MessagesSkipped, NodeMessage, PromptChanged
+from wire.events import FilesSaved, MessagesSkipped, NodeMessage, NodeWaits, PromptChanged
 
 
 def test_a_result_that_cannot_be_stored_now_is_stored_later_and_needs_a_look_when_it_lasts() -> None:
@@ -164,3 +164,35 @@ def test_what_custom_nodes_changed_in_the_prompt_is_shown_once_it_is_known() -> 
 
     assert do.ShowChanges(changed) in play.commands
     assert not any(isinstance(command, do.Publish) for command in play.commands)
+
+
+def test_a_node_whose_answer_cannot_arrive_is_warned_of_each_time_and_shown_as_waiting() -> None:
+    play = running()
+    for number, seconds in enumerate((42, 102), 1):
+        play >> received(NodeWaits(node="4", title="Chooser", answerable=False, seconds=seconds), first=number)
+        notice = play.last(do.Notice)
+
+        assert (notice.severity, notice.summary) == ("warn", "Chooser #4 waits for an answer")
+        assert (
+            f"So far: {seconds // 60} min {seconds % 60} s" in notice.detail or f"So far: {seconds} s" in notice.detail
+        )
+        assert play.waits_for.startswith("Chooser #4 waits for an answer")
+
+
+def test_a_node_whose_answer_can_arrive_is_only_shown_as_waiting() -> None:
+    play = running() >> received(NodeWaits(node="4", title="Chooser", answerable=True, seconds=42), first=1)
+
+    assert not [command for command in play.all if isinstance(command, do.Notice)]
+    assert play.waits_for.startswith("Chooser #4 waits for your answer")
+    play >> received(NodeMessage(type="chooser-tick", data=1), first=2)
+    assert play.waits_for.startswith("Chooser #4 waits for your answer")
+    play >> received(output(A), first=3)
+    play >> saved(play, A)
+    assert play.waits_for == ""
+
+
+def test_a_job_that_was_cancelled_warns_of_nothing() -> None:
+    play = running() >> on.CancelWanted()
+    play >> received(NodeWaits(node="4", answerable=False), first=1)
+
+    assert not [command for command in play.all if isinstance(command, do.Notice)]
