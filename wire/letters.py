@@ -35,15 +35,20 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\\%]")
 _BOX = re.compile(rf"{LETTERS_FOLDER}/[0-9a-f]{{64}}")
 
 _COMFYUI = frozenset(
-    "assets docs embeddings experiment extensions features free global_subgraphs history i18n internal interrupt jobs"
-    " models node_replacements object_info prompt queue scripts settings system_stats tags templates upload userdata"
-    " users v2 view view_metadata workflow_templates ws".split()
+    {
+        *("assets", "docs", "embeddings", "experiment", "extensions", "features", "free", "global_subgraphs"),
+        *("history", "i18n", "internal", "interrupt", "jobs", "models", "node_replacements", "object_info", "prompt"),
+        *("queue", "scripts", "settings", "system_stats", "tags", "templates", "upload", "userdata", "users", "v2"),
+        *("view", "view_metadata", "workflow_templates", "ws"),
+    }
 )
 """first parts of ComfyUI's own routes, of 0.3.64, 0.8.0 and 0.33.0: server.py, app/, api_server/"""
-_MANAGER = frozenset("comfyui_manager customnode externalmodel manager model snapshot".split())
+_MANAGER = frozenset({"comfyui_manager", "customnode", "externalmodel", "manager", "model", "snapshot"})
 """the same of ComfyUI-Manager, also below ``v2``: it installs nodes and restarts ComfyUI"""
 _OWN = _COMFYUI | _MANAGER | {"runpod"}
-_ABOUT_THE_MACHINE = frozenset("download install pip reboot reinstall restart shutdown uninstall".split())
+_ABOUT_THE_MACHINE = frozenset(
+    {"download", "install", "pip", "reboot", "reinstall", "restart", "shutdown", "uninstall"}
+)
 """words in the routes with which packs change or restart the ComfyUI that they are in"""
 _WORD = re.compile(r"[a-z]+")
 

@@ -18,6 +18,7 @@ from worker.files.input_cache import InputCache
 from worker.files.input_fetch import InputFetch
 from worker.files.input_staging import InputSources
 from worker.files.large_outputs import LargeOutputs
+from worker.files.letter_box import LetterBoxes
 from worker.handler import Handler
 from worker.known_jobs import KnownJobs
 from worker.models.downloads import Downloads
@@ -55,6 +56,15 @@ def _known_jobs(settings: WorkerSettings) -> KnownJobs:
 def _large_outputs(settings: WorkerSettings) -> LargeOutputs:
     bucket = settings.bucket if settings.bucket_name else None
     return LargeOutputs(settings.volume, bucket, settings.output_max_age_s)
+
+
+def _letter_boxes(settings: WorkerSettings) -> LetterBoxes:
+    return LetterBoxes(
+        settings.volume,
+        settings.bucket_endpoint_url,
+        allow_private=settings.downloads_allow_private,
+        max_age_s=settings.output_max_age_s,
+    )
 
 
 def _stay() -> None:
@@ -117,6 +127,7 @@ class App:
             replace_worker=self.shutdown.replace_worker,
             waits=Waits(),
             monitors=self.monitors,
+            letter_boxes=_letter_boxes(settings),
         )
 
     def open_session(self, job_input: object, job_id: str = "") -> Session:

@@ -7,7 +7,8 @@ after the last event, such as waiting until a cancelled prompt has left ComfyUI,
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from wire.events import (
     JobsFound,
     NodeMessage,
     NodeOutput,
+    NodeWaits,
     Preview,
     PromptFailed,
     PromptFinished,
@@ -36,6 +38,7 @@ from worker.comfyui.client import ComfyClient, ComfyUnreachable, PromptRefused
 from worker.comfyui.diagnostics import Diagnostics
 from worker.comfyui.execution import Execution, PromptVanished, Waits
 from worker.comfyui.fatal_gpu_errors import fatal_gpu_error
+from worker.comfyui.letter_carrier import LetterCarrier
 from worker.comfyui.monitors import Monitors
 from worker.comfyui.named_files import check_named_files
 from worker.comfyui.process import ComfyUIDied
@@ -46,6 +49,7 @@ from worker.files.also_saved import AlsoSaved
 from worker.files.cleanup import Cleanup
 from worker.files.input_staging import BadInput, InputsMissing, InputSources, InputStaging
 from worker.files.large_outputs import LargeOutputs
+from worker.files.letter_box import LetterBoxes
 from worker.files.output_staging import OutputGone, OutputStaging
 from worker.folders import Folders
 from worker.known_jobs import KnownJobs
@@ -82,6 +86,7 @@ class WorkerServices:
     """called with the reason when this worker will not get well again"""
     waits: Waits
     monitors: Monitors
+    letter_boxes: LetterBoxes
 
 
 class Session:
@@ -98,11 +103,14 @@ class Session:
         self._prompt_id = ""
         self._also_saved: AlsoSaved | None = None
         self._execution: Execution | None = None
+        self._has_letter_box = False
+        self._began = 0.0
         self._given_up: str | None = None
         self._task: asyncio.Task[None] | None = None
         self.outbox = outbox
 
     def start(self) -> asyncio.Task[None]:
+        self._began = asyncio.get_running_loop().time()
         self._task = asyncio.create_task(self._run(), name=f"session {self._client_id}")
         return self._task
 
@@ -227,10 +235,21 @@ class Session:
             services.monitors.kinds,
         )
         try:
-            await self._execution.run()
+            async with self._carrying_letters(comfy, request):
+                await self._execution.run()
         except (ComfyUIDied, PromptVanished):
             await self._deliver_also_saved()
             raise
+
+    @asynccontextmanager
+    async def _carrying_letters(self, comfy: ComfyClient, request: JobRequest) -> AsyncIterator[None]:
+        async with self._services.letter_boxes.opened(request.letters) as box:
+            self._has_letter_box = box is not None
+            if box is None:
+                yield
+            else:
+                async with LetterCarrier(box, comfy, self.outbox.run).carrying():
+                    yield
 
     async def _write_inputs(self, request: JobRequest) -> None:
         await self.outbox.put(WorkerState(phase="staging", message=f"Writing {len(request.files)} input files"))
@@ -266,6 +285,9 @@ class Session:
                 await self.outbox.put(part_of_message)
         elif isinstance(event, PromptFailed):
             await self.outbox.put(await self._with_diagnostics(event))
+        elif isinstance(event, NodeWaits):
+            known = {"answerable": self._has_letter_box, "seconds": asyncio.get_running_loop().time() - self._began}
+            await self.outbox.put(event.model_copy(update=known))
         elif isinstance(event, Preview):
             for part in self._outputs.split(event):
                 await self.outbox.put(part)

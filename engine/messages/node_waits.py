@@ -3,7 +3,7 @@
 from wire.events import NodeWaits
 
 _NO_WAY = (
-    "Its answer cannot reach RunPod without a network volume (RUNPOD_VOLUME_ID and its S3 keys) or a bucket (BUCKET_…). "
+    "It cannot reach RunPod without a network volume (RUNPOD_VOLUME_ID and its S3 keys) or a bucket (BUCKET_…). "
     "Press Cancel, or run the graph in your own ComfyUI."
 )
 

@@ -32,6 +32,7 @@ class Reader:
         self.app = app
         self.events: list[WorkerEvent] = []
         self.sequence: list[int] = []
+        self.run = ""
         self.posting = asyncio.Event()
         self.hold: Callable[[WorkerEvent], bool] = lambda _: False
         """an event whose batch takes for ever to post: the generator stays suspended at its yield"""
@@ -43,7 +44,9 @@ class Reader:
         async for batch in stream:
             assert len(json.dumps(batch, ensure_ascii=False).encode()) <= BATCH_TARGET
             assert not batch.get("error")
-            for numbered in decode_batch(batch).events:
+            decoded = decode_batch(batch)
+            self.run = decoded.run
+            for numbered in decoded.events:
                 self.events.append(numbered.event)
                 self.sequence.append(numbered.seq)
                 if self.hold(numbered.event):

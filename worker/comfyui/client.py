@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import aiohttp
+from yarl import URL
 
 from storage.http_body import read_up_to
 from wire import plain_json
@@ -155,6 +156,19 @@ class ComfyClient:
         for item in queue.running:
             await self._json("POST", "/interrupt", {"prompt_id": item[1]})
         return bool(queue.running or queue.pending)
+
+    async def deliver(self, path: str, content_type: str, body: bytes) -> int:
+        """Repeats a POST of the page to the route of a custom node, as it came; the status of the answer."""
+        url = URL(self._url + path, encoded=True)
+        headers = {"Content-Type": content_type} if content_type else {}
+        skipped = () if content_type else ("Content-Type",)
+        try:
+            async with self._http.post(
+                url, data=body, headers=headers, skip_auto_headers=skipped, timeout=_TIMEOUT, allow_redirects=False
+            ) as response:
+                return response.status
+        except (aiohttp.ClientError, OSError) as error:
+            raise ComfyUnreachable(f"POST {path.partition('?')[0]}: {error or 'timed out'}") from error
 
     async def forget_cache(self) -> bool:
         """Makes ComfyUI forget the outputs of the nodes that it ran; False when it cannot be asked.

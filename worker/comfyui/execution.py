@@ -16,6 +16,7 @@ from wire.events import (
     MessagesSkipped,
     NodeFrame,
     NodeMessage,
+    NodeWaits,
     PromptFinished,
     WorkerEvent,
     WorkerState,
@@ -24,8 +25,10 @@ from wire.job import JobRequest
 from worker.comfyui.client import ComfyClient, ComfySocket, ComfyUnreachable, PromptRefused
 from worker.comfyui.loading import loading
 from worker.comfyui.process import ComfyProcess, ComfyUIDied
+from worker.comfyui.processor_time import processor_seconds
 from worker.comfyui.suggestions import explained
 from worker.comfyui.turns import Turns
+from worker.comfyui.waiting_node import QUIET_S, Signs, WaitingNode
 from worker.events.joined_history import joined_history
 from worker.events.message_budget import MessageBudget
 from worker.events.prompt_changes import PromptChanges
@@ -53,6 +56,8 @@ class Waits:
     history_s: float = 10.0
     """from the announced end until the history entry must be there"""
     history_poll_s: float = 0.05
+    answer_s: float = QUIET_S
+    """without a sign of life of a node that sent a message: then it waits for a person"""
     interrupt_s: float = 0.05
     """until a prompt that is still there is interrupted again; doubled up to a second"""
 
@@ -85,6 +90,7 @@ class Execution:
         self._budget = MessageBudget(self._clock())
         self._submission: asyncio.Task[dict[str, Any]] | None = None
         self._loading: str | None = None
+        self._waiting = WaitingNode(self._signs, waits.answer_s)
         self._has_ended = False
 
     @property
@@ -210,6 +216,7 @@ class Execution:
                 await self._deliver_events(message)
             for event in self._budget.due(self._clock()):
                 await self._deliver(event)
+            await self._report_waiting()
             if message is not None and self._prompt.concerns(message):
                 asked = self._clock()
             elif self._clock() >= asked + self._waits.silence_s:
@@ -270,8 +277,22 @@ class Execution:
             return
         if not all(isinstance(event, NodeMessage | NodeFrame | MessagesSkipped) for event in events):
             self._loading = None
+        self._waiting.heard(events, self._clock())
         for event in events:
             await self._deliver(event)
+
+    async def _report_waiting(self) -> None:
+        """The page shows a question of the node; whether its answer arrives here is for the session to say."""
+        node = self._prompt.node
+        if node is not None and self._waiting.is_due(self._clock()):
+            content = self._node(node)
+            title = (content.get("_meta") or {}).get("title") or content.get("class_type", "")
+            await self._deliver(NodeWaits(node=node[:200], title=str(title)[:200], answerable=False))
+
+    def _signs(self) -> Signs:
+        log, pid = self._process.log_tail(), self._process.pid
+        loads = loading(self._node(self._prompt.node), log) is not None
+        return Signs(None if pid is None else processor_seconds(pid), tuple(log), loads)
 
     async def _report_loading(self) -> None:
         """ComfyUI is silent while it reads a model, which can take minutes."""

@@ -111,6 +111,12 @@ class ComfyProcess:
                 while self.deaths == life:  # noqa: ASYNC110  a thread counts them
                     await asyncio.sleep(_POLL_S)
 
+    @property
+    def pid(self) -> int | None:
+        """Of the ComfyUI that runs."""
+        child = self._child
+        return None if child is None else child.pid
+
     def log_tail(self, lines: int = 40) -> list[str]:
         return list(self._log)[-lines:]
 

@@ -20,7 +20,8 @@ class Outbox:
     """One writer, one reader."""
 
     def __init__(self, run: str, started_ms: int, clock: Callable[[], float]) -> None:
-        self._run, self._started_ms, self._clock = run, started_ms, clock
+        self.run = run
+        self._started_ms, self._clock = started_ms, clock
         self._pending = Coalescer()
         self._closed = False
         self._changed = asyncio.Event()
@@ -54,7 +55,7 @@ class Outbox:
             if events := self._pending.take(self._now()):
                 self._last = self._clock()
                 self._room.set()
-                yield encode_batch(self._run, self._started_ms, events)
+                yield encode_batch(self.run, self._started_ms, events)
 
     def _now(self) -> float:
         return float("inf") if self._closed else self._clock()

@@ -13,6 +13,7 @@ from tests.worker.comfyui.conftest import launched
 from wire.changes import Change
 from wire.events import (
     NodeOutput,
+    NodeWaits,
     PromptChanged,
     PromptFailed,
     PromptFinished,
@@ -27,7 +28,7 @@ from worker.comfyui.process import ComfyUIDied
 from worker.comfyui.turns import Turns
 from worker.settings import WorkerSettings
 
-WAITS = Waits(silence_s=0.1, reconnect_s=0.05, history_s=0.5, history_poll_s=0.01)
+WAITS = Waits(silence_s=0.1, reconnect_s=0.05, history_s=0.5, history_poll_s=0.01, answer_s=1.0)
 SLOW = {"1": {"class_type": "Slow", "inputs": {}}}
 BLOCKING = {"1": {"class_type": "Blocking", "inputs": {"seconds": 600}}}
 
@@ -131,6 +132,28 @@ async def test_what_comfyui_loads_is_said_once_while_it_is_silent(prompt: Make) 
     await one.execution.run()
 
     assert [event.message for event in one.events if isinstance(event, WorkerState)] == ["Loading SDXL"]
+
+
+async def test_a_node_that_asks_and_then_does_nothing_is_said_to_wait(prompt: Make) -> None:
+    one = prompt({"5": {**node("Ask"), "_meta": {"title": "Choose one"}}})
+    task = asyncio.create_task(one.execution.run())
+    await one.until(lambda: "node_waits" in one.kinds())
+    await one.comfy.deliver("/chooser/answer", "text/plain", b"the first")
+    await asyncio.wait_for(task, 5)
+
+    (waits,) = [event for event in one.events if isinstance(event, NodeWaits)]
+    assert (waits.node, waits.title) == ("5", "Choose one")
+    assert one.kinds().index("node_message") < one.kinds().index("node_waits")
+    assert isinstance(one.events[-1], PromptFinished)
+
+
+async def test_a_node_that_says_something_and_then_computes_does_not_wait(prompt: Make) -> None:
+    one = prompt({"5": node("Work", seconds=3 * WAITS.answer_s)})
+
+    await one.execution.run()
+
+    assert "node_message" in one.kinds()
+    assert "node_waits" not in one.kinds()
 
 
 async def test_a_prompt_that_comfyui_forgot_does_not_hang(prompt: Make) -> None:

@@ -10,6 +10,7 @@
 - ``Wild`` gets another *text* before it is queued.
 - ``Refused`` is left out of a prompt that runs without it.
 - ``DropSocket`` closes every websocket, then goes on; ``LoseEnd`` sends nothing more about this prompt.
+- ``Ask`` sends a message and waits for a POST to ``/chooser/answer``; ``Work`` sends one and computes for *seconds*.
 - ``Monitor`` sends a hundred messages a second to everybody from now on, as custom nodes do; ``Log`` writes *lines*.
 """
 
@@ -55,6 +56,7 @@ class Comfy:
         self.message = ""
         self.mute = False
         self.monitors: list[asyncio.Task[None]] = []
+        self.answers: asyncio.Queue[list[str]] = asyncio.Queue()
 
     async def stats(self, _: web.Request) -> web.Response:
         return web.json_response({"system": {"comfyui_version": "fake"}})
@@ -89,6 +91,7 @@ class Comfy:
         for node in body["prompt"].values():
             if node["class_type"] == "Wild":
                 node["inputs"]["text"] = "populated"
+        print("got prompt", flush=True)
         self.put(body)
         problem = {"errors": [{"message": "Value not in list", "details": "vae"}], "class_type": "Refused"}
         errors = dict.fromkeys(refused, problem)
@@ -245,6 +248,21 @@ class Comfy:
     async def Sleep(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
         await asyncio.sleep(inputs["seconds"])
 
+    async def Ask(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
+        await self.send("chooser-asks", id=node)
+        return {"text": await self.answers.get()}
+
+    async def answer(self, request: web.Request) -> web.Response:
+        named = [f"{name}={request.headers[name]}" for name in ("Content-Type", "Cookie") if name in request.headers]
+        self.answers.put_nowait([request.path_qs, *named, (await request.read()).decode()])
+        return web.json_response({})
+
+    async def Work(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
+        await self.send("toast", text="this takes long")
+        until = time.monotonic() + inputs["seconds"]
+        while time.monotonic() < until:
+            await asyncio.sleep(0)
+
     async def Fail(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
         self.message = inputs["message"]
         return "failed"
@@ -301,7 +319,7 @@ def main() -> None:
         web.get("/ws", comfy.socket), web.post("/prompt", comfy.prompt),
         web.get("/queue", comfy.get_queue), web.post("/queue", comfy.post_queue),
         web.post("/interrupt", comfy.interrupt), web.post("/free", comfy.free),
-        web.get("/history/{prompt_id}", comfy.get_history),
+        web.get("/history/{prompt_id}", comfy.get_history), web.post("/chooser/answer", comfy.answer),
         web.get("/history", comfy.get_newest), web.post("/history", comfy.post_history),
     ])  # fmt: skip
     tasks: list[asyncio.Task[None]] = []
