@@ -14,7 +14,10 @@ from typing import Any
 import aiohttp
 
 from engine.comfyui import ComfyUI
+from engine.files.large_files import LargeFiles
+from engine.files.letter_boxes import LetterBoxes
 from engine.files.s3_settings import large_files
+from engine.files.transport import Transport
 from engine.jobs.dispatcher import Dispatcher
 from engine.jobs.services import job_services
 from engine.runpod.endpoint import Endpoint
@@ -27,6 +30,7 @@ from proxy.addons.guard import Guard
 from proxy.addons.history import History
 from proxy.addons.in_turn import InTurn
 from proxy.addons.jobs import Jobs
+from proxy.addons.letters import Letters
 from proxy.addons.master import run_front
 from proxy.addons.panel import Panel
 from proxy.addons.queue import Queue
@@ -40,6 +44,7 @@ from proxy.addons.viewed_files import ViewedFiles
 from proxy.descriptors import descriptors
 from proxy.job_actions import JobActions
 from proxy.overview import Overview
+from proxy.questions import Questions
 from proxy.temp_files import TempFiles
 from proxy.websocket.sockets import SECRET_HEADER, Sockets
 from wire.ids import PromptId
@@ -75,7 +80,9 @@ async def _serve(
     temp_files = TempFiles(comfyui, store)
     sockets = Sockets(settings.comfyui_url, session, store.count_active, comfyui.forget, temp_files.look)
     large = large_files(settings, session)
-    services = job_services(store, comfyui, settings.comfy_runpod_home, large, sockets)
+    boxes = _letter_boxes(settings, large, sockets)
+    questions = Questions(sockets, boxes.close)
+    services = job_services(store, comfyui, settings.comfy_runpod_home, large, questions, boxes.place)
     dispatcher = Dispatcher(endpoints, services, settings.max_in_flight)
     overview = Overview(
         version=version(),
@@ -90,6 +97,7 @@ async def _serve(
         *_guards(settings, sockets),
         Reroute(sockets, SECRET_HEADER),
         Streaming(),
+        Letters(questions, boxes, lambda prompt_id: store.journal.progress(prompt_id).run),
         ViewedFiles(),
         Panel(overview.status, overview.jobs, JobActions(dispatcher, store, _new_id, _now_ms).act),
         Submit(comfyui, dispatcher, store, _new_id, _now_ms),
@@ -99,7 +107,11 @@ async def _serve(
     ]
     await sockets.start()
     try:
-        async with _running(dispatcher.run(), stop), _running(temp_files.run(services.files.sweep), stop):
+        async with (
+            _running(dispatcher.run(), stop),
+            _running(temp_files.run(services.files.sweep), stop),
+            _running(boxes.run(frozenset(store.states())), stop),
+        ):
             await run_front(
                 host=settings.proxy_host,
                 port=settings.proxy_port,
@@ -111,6 +123,15 @@ async def _serve(
             )
     finally:
         await sockets.stop()
+
+
+def _letter_boxes(settings: Settings, large: LargeFiles, sockets: Sockets) -> LetterBoxes:
+    return LetterBoxes(
+        large.store,
+        signed=large.transport is Transport.URL,
+        notes=settings.comfy_runpod_home / "letters",
+        report=lambda summary, detail: sockets.notice("warn", summary, detail),
+    )
 
 
 def _lists(dispatcher: Dispatcher, store: JobStore) -> list[object]:

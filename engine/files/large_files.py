@@ -39,6 +39,11 @@ class LargeFiles:
         self._session, self._bucket, self._volume = session, bucket, volume
 
     @property
+    def store(self) -> ObjectStore | None:
+        """Where what is sent to workers lies: the volume comes first, which all of them have."""
+        return self._volume or self._bucket
+
+    @property
     def transport(self) -> Transport | None:
         """How an input file that is too large for a job travels; None without a bucket and a volume."""
         if self._volume is not None:
@@ -55,7 +60,7 @@ class LargeFiles:
 
         The volume comes first: what lies there is in the cache of all workers.
         """
-        store = self._volume or self._bucket
+        store = self.store
         if store is None:
             raise LookupError("neither a bucket nor a volume")
         key = input_key(sha256)

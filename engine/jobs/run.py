@@ -60,8 +60,7 @@ class JobRun:
         self._machine = RunMachine(job, progress, names, endpoint.job_max_s if endpoint else 0)
         self._retry = Retry(job.prompt_id, services.troubles, services.sleep)
         self._submissions = Submissions(self._store, self._retry, services.now_ms)
-        times = RunTimes(job.prompt_id, self._store, services.sleep)
-        self._calls = EndpointCalls(job, endpoint, times)
+        self._calls = EndpointCalls(job, endpoint, RunTimes(job.prompt_id, self._store, services.sleep))
         files, retry = services.files, self._retry
         refetch = Refetch(job.prompt_id, files, self._store.runpod_jobs, self._submissions, retry)
         self._results, self._refetching = ResultWork(job.prompt_id, files, refetch), 0
@@ -351,6 +350,7 @@ class JobRun:
             files=files,
             targets=job.targets,
             fetches=self._services.files.fetches,
+            letters=await self._services.letter_place(self.prompt_id),
             find=tuple(self._store.runpod_jobs.uncertain(self._calls.endpoint.id, self._services.now_ms())),
         )
         self._body = encode_request(request)

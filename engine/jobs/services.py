@@ -14,6 +14,7 @@ from engine.files.results import OutputSink, ResultFiles
 from engine.jobs.troubles import Troubles
 from engine.messages.translate import BrowserMessage
 from engine.store.jobs import JobStore
+from wire.files import Url, Volume
 from wire.ids import ClientId, PromptId
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,14 @@ class UnknownKinds:
             logger.warning("the worker reports %r in a form that this version cannot read; a newer one may", name)
 
 
+LetterPlace = Callable[[PromptId], Awaitable[Url | Volume | None]]
+"""where a job's worker finds what its page answers to its nodes"""
+
+
+async def no_letters(_: PromptId) -> None:
+    """For whoever has no page."""
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """*sleep* takes seconds, *now_ms* is the wall's clock."""
@@ -55,6 +64,7 @@ class Services:
     now_ms: Callable[[], int]
     sleep: Callable[[float], Awaitable[None]]
     troubles: Troubles
+    letter_place: LetterPlace = no_letters
     unknown_kinds: UnknownKinds = field(default_factory=UnknownKinds)
 
 
@@ -62,7 +72,14 @@ class FilesAtHome(InputReader, OutputSink, Protocol):
     """Where input files are read and results put; implemented by ComfyUI, and by folders."""
 
 
-def job_services(store: JobStore, files: FilesAtHome, home: Path, large: LargeFiles, publisher: Publisher) -> Services:
+def job_services(
+    store: JobStore,
+    files: FilesAtHome,
+    home: Path,
+    large: LargeFiles,
+    publisher: Publisher,
+    letter_place: LetterPlace = no_letters,
+) -> Services:
     """What jobs work with, below *home*, which holds what is on its way."""
     return Services(
         store=store,
@@ -72,4 +89,5 @@ def job_services(store: JobStore, files: FilesAtHome, home: Path, large: LargeFi
         now_ms=lambda: time.time_ns() // 1_000_000,
         sleep=asyncio.sleep,
         troubles=Troubles(publisher.notice),
+        letter_place=letter_place,
     )

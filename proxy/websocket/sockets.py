@@ -57,6 +57,7 @@ class Sockets:
         self._on_connected = on_connected
         self._connections = 0
         self._open: dict[BrowserSocket, asyncio.BaseTransport | None] = {}
+        self._browsers: dict[BrowserSocket, str] = {}
         self._closing = False
         self._running: dict[PromptId, tuple[ClientId | None, Snapshot]] = {}
         self._waiting: dict[PromptId, tuple[ClientId | None, Message]] = {}
@@ -145,6 +146,10 @@ class Sockets:
         """The sockets of one page, the oldest first; several when a tab was duplicated or reloads."""
         return [socket for socket in self._open if socket.sid == sid]
 
+    def browsers_of(self, client_id: ClientId) -> frozenset[str]:
+        """The User-Agent of each browser in which the page is open."""
+        return frozenset(self._browsers.get(socket, "") for socket in self._with_sid(client_id))
+
     # -- one socket
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
@@ -166,11 +171,13 @@ class Sockets:
         )
         older = self._with_sid(socket.sid) if socket.sid else []
         self._open[socket] = request.transport
+        self._browsers[socket] = request.headers.get("User-Agent", "")
         try:
             await asyncio.gather(*(other.release_upstream() for other in older))
             await socket.run()
         finally:
             self._open.pop(socket, None)
+            self._browsers.pop(socket, None)
             self._resume_newest(socket.sid)
         return browser
 
