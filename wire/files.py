@@ -10,6 +10,7 @@ from wire.errors import WireError
 
 Folder = Literal["input", "output", "temp"]
 """ComfyUI's three folders (``folder_paths.py``); the ``type`` of its file items."""
+FOLDERS: tuple[Folder, ...] = ("input", "output", "temp")
 
 MODEL_ENDINGS = (".glb", ".gltf", ".obj", ".fbx", ".stl", ".usdz", ".ply", ".splat", ".spz", ".ksplat")
 """3D files, which an output may name by their path alone (ComfyUI's Preview3D, under ``result``)"""

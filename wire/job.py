@@ -6,7 +6,7 @@ import hashlib
 import posixpath
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from wire.batch import Batch, decode_batch
 from wire.errors import WireError
@@ -14,6 +14,7 @@ from wire.files import FileRef, Inline, Streamed, Url, Volume, Wanted
 from wire.letters import box_of
 from wire.limits import PROTOCOL, PROTOCOL_SOURCES, REQUEST_NESTING_MAX
 from wire.models import ModelRef, decode_models
+from wire.paths import PATHS_MAX, WorkerPath
 from wire.plain_json import is_deeper
 
 
@@ -37,6 +38,8 @@ class JobRequest(BaseModel):
     """prompts that the sender may have submitted, without an answer: a worker that ran one names its job (JobsFound)"""
     letters: Annotated[Url | Volume | None, BeforeValidator(box_of)] = None
     """the job's letter box, in which the page's answers to its nodes arrive (see wire/letters.py)"""
+    paths: tuple[WorkerPath, ...] = Field(default=(), max_length=PATHS_MAX)
+    """inputs into which the worker writes a whole path; until then they have one from ComfyUI's base folder"""
     collect: tuple[Wanted, ...] = ()
     """outputs of an earlier job to send again; then nothing runs, and *workflow* is empty"""
 

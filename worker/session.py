@@ -47,6 +47,7 @@ from worker.comfyui.watchdog import HangWatchdog
 from worker.events.outbox import Outbox
 from worker.files.also_saved import AlsoSaved
 from worker.files.cleanup import Cleanup
+from worker.files.input_paths import with_whole_paths
 from worker.files.input_staging import BadInput, InputsMissing, InputSources, InputStaging
 from worker.files.large_outputs import LargeOutputs
 from worker.files.letter_box import LetterBoxes
@@ -224,6 +225,7 @@ class Session:
             await self._write_inputs(request)
         self._also_saved = AlsoSaved(self._prompt_id, services.folders, request.workflow, request.files)
         await self._also_saved.look()
+        request = with_whole_paths(request, services.folders)
         self._execution = Execution(
             request,
             self._prompt_id,
