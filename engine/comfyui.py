@@ -15,6 +15,7 @@ import aiohttp
 
 from engine.comfyui_folders import ComfyUIFolders, NamedFolders, ServedFile, Whereabouts, named_folders
 from engine.errors import CannotStart
+from engine.local_paths import LocalPaths
 from engine.model.input_file import Presence
 from engine.settings import is_loopback
 from storage.http_body import read_up_to
@@ -189,6 +190,10 @@ class ComfyUI:
     async def places(self, folder: Folder) -> tuple[Path, ...]:
         """Where one of its folders is on this machine, or may be."""
         return await self._folders.places(folder)
+
+    async def local_paths(self) -> LocalPaths:
+        """Looks for paths where its folders are."""
+        return await self._folders.local_paths()
 
     async def named_folders(self) -> NamedFolders:
         """Where its folders may be, by its own account."""

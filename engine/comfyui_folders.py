@@ -16,8 +16,9 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from engine.local_paths import LocalPaths
 from engine.model.input_file import Presence
-from wire.files import Folder
+from wire.files import FOLDERS, Folder
 
 logger = logging.getLogger(__name__)
 
@@ -142,6 +143,13 @@ class ComfyUIFolders:
         if whereabouts is Whereabouts.ELSEWHERE:
             return ()
         return (await self._named_folders()).places[folder]
+
+    async def local_paths(self) -> LocalPaths:
+        """Looks for paths on this machine, if at least one of the folders was recognised here."""
+        known = {folder: path for folder in FOLDERS if (path := (await self.find(folder))[1]) is not None}
+        named = await self._named_folders()
+        places = {folder: (known[folder],) if folder in known else named.places[folder] for folder in FOLDERS}
+        return LocalPaths(places, named.programs if known else ())
 
     async def presence(self, path: str, folder: Folder, served: ServedFile) -> Presence:
         """Whether *path* of *folder*, which ComfyUI serves, may be sent.

@@ -112,13 +112,14 @@ def _file_inputs(prompt: Prompt, infos: Infos) -> Iterator[tuple[str, str, Any, 
     for node_id, node in prompt.items():
         info = infos.get(node["class_type"]) or {}
         for input_name, value in node.get("inputs", {}).items():
-            spec = _spec(info, input_name)
+            spec = input_spec(info, input_name)
             certain = _names_files(spec) or (node["class_type"], input_name) in _UNMARKED
             if certain or _is_choice(spec):
                 yield node_id, input_name, value, spec, certain
 
 
-def _spec(info: Mapping[str, Any], input_name: str) -> Any:
+def input_spec(info: Mapping[str, Any], input_name: str) -> Any:
+    """The definition of an input in object_info; None for one that it does not mention."""
     inputs = info.get("input") or {}
     for group in ("required", "optional"):
         if input_name in (inputs.get(group) or {}):

@@ -1,0 +1,201 @@
+"""Looks for the paths in a prompt's texts on this machine. Nothing is read: only whether it exists, and what is in a
+folder. Blocking.
+"""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.prompt.path_texts import OPTIONS_MAX, PathText, PathUse
+from engine.prompt.paths import NOTHING, LocalPath, PathKind
+from wire.file_inputs import split_annotation
+from wire.files import Folder
+from wire.limits import MIB
+from wire.names import NameRefused, confined_path
+
+FOLDER_FILES_MAX = 1_000
+FOLDER_BYTES_MAX = 4096 * MIB
+"""what a worker keeps of input files, unless INPUT_CACHE_MAX_BYTES says otherwise"""
+_LOOKED_AT_MAX = 20_000
+"""entries of a folder and of the folders in it, hidden ones included"""
+_DO = "choose a smaller folder, or copy it to the endpoint's network volume and write its path on the worker there"
+
+
+class _Root(NamedTuple):
+    """A name of one of ComfyUI's folders; *place* is the one by which ComfyUI knows it."""
+
+    name: Path
+    folder: Folder
+    place: Path
+
+
+class _Inside(NamedTuple):
+    place: Path
+    folder: Folder
+    path: str
+
+
+class LocalPaths:
+    """*places* are where ComfyUI's folders are or may be. *bases* are the folders that a relative path may start from;
+    empty when ComfyUI is not on this machine, and then nothing is looked for.
+    """
+
+    def __init__(self, places: Mapping[Folder, Sequence[Path]], bases: Sequence[Path]) -> None:
+        self._places, self._bases = places, bases
+        self._roots = [
+            _Root(name, folder, place)
+            for folder, some in places.items()
+            for place in some
+            for name in dict.fromkeys((Path(os.path.normpath(place)), _real(place)))
+        ]
+
+    def find(self, texts: Iterable[PathText]) -> list[tuple[PathText, LocalPath]]:
+        """What each of *texts* names; equal ones are looked for once."""
+        known: dict[object, LocalPath] = {}
+        found = list[tuple[PathText, LocalPath]]()
+        for text in texts:
+            key = (text.path, text.options)
+            if key not in known:
+                known[key] = self._choice(text) if text.use is PathUse.CHOICE else self._find(text.path)
+            found.append((text, known[key]))
+        return found
+
+    def _choice(self, text: PathText) -> LocalPath:
+        """A folder, if all that the node offers are folders."""
+        path, folder = split_annotation(text.path)
+        for root in self._places[folder] if self._bases else ():
+            is_folder = _kind(root / path) is PathKind.FOLDER and all(
+                map(self._is_in_input, text.options[:OPTIONS_MAX])
+            )
+            if is_folder and (inside := _confined(root, folder, path)) is not None:
+                return _listed(inside)
+        return NOTHING
+
+    def _is_in_input(self, name: str) -> bool:
+        return any(_kind(root / name) is PathKind.FOLDER for root in self._places["input"])
+
+    def _find(self, text: str) -> LocalPath:
+        for path in self._candidates(text):
+            kind = _kind(path) if self._bases else PathKind.UNSEEN
+            if kind is PathKind.NOTHING and not text.startswith(("/", "~", "file:")):
+                continue
+            if (inside := self._inside(path)) is not None:
+                return _listed(inside) if kind is PathKind.FOLDER else LocalPath(kind, inside.folder, inside.path)
+            if kind in (PathKind.FILE, PathKind.FOLDER):
+                return LocalPath(kind)
+        return NOTHING if self._bases else _named(text)
+
+    def _candidates(self, text: str) -> Iterator[Path]:
+        """Where the path may lead. A relative one starts from the folder of ComfyUI's process, or the one above."""
+        path = _at_home(Path(text.removeprefix("file://")))
+        if path.is_absolute():
+            yield path
+        else:
+            yield from (base / path for base in self._bases)
+            yield from (base.parent / path for base in self._bases if path.parts[:1] == (base.name,))
+
+    def _inside(self, path: Path) -> _Inside | None:
+        """Where in ComfyUI's folders *path* is, by its name alone: what a link leads to is checked when it is sent."""
+        plain = Path(os.path.normpath(path))
+        for name, folder, place in self._roots:
+            if plain.is_relative_to(name):
+                return _confined(place, folder, plain.relative_to(name).as_posix())
+        return None
+
+
+def _at_home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # nobody of this name
+        return path
+
+
+def _kind(path: Path) -> PathKind:
+    """A link counts as what it leads to; what may not be looked at counts as nothing."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # ValueError: a NUL byte
+        return PathKind.NOTHING
+    return PathKind.FOLDER if stat.S_ISDIR(mode) else PathKind.FILE
+
+
+def _confined(place: Path, folder: Folder, path: str) -> _Inside | None:
+    try:
+        return _Inside(place, folder, "" if path == "." else confined_path(path))
+    except NameRefused:
+        return None
+
+
+def _real(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        return path
+
+
+def _named(text: str) -> LocalPath:
+    """Without a look: a file that the first part of the path places into one of ComfyUI's folders."""
+    first, _, rest = text.removeprefix("./").partition("/")
+    folders: dict[str, Folder] = {"input": "input", "output": "output", "temp": "temp"}
+    if first not in folders or not rest or rest.endswith("/"):
+        return NOTHING
+    try:
+        return LocalPath(PathKind.UNSEEN, folders[first], confined_path(rest))
+    except NameRefused:
+        return NOTHING
+
+
+def _listed(inside: _Inside) -> LocalPath:
+    """A folder with the files in it and in its folders. Hidden ones are left out: ComfyUI does not hand them out."""
+    files, size, looked_at, problem = list[str](), 0, 0, ""
+    real_root = _real(inside.place)
+    for path, facts in _walk(str(inside.place / inside.path)):
+        looked_at += 1
+        if looked_at > _LOOKED_AT_MAX or len(files) >= FOLDER_FILES_MAX or size > FOLDER_BYTES_MAX:
+            problem = _too_many(size)
+            break
+        if facts is None:
+            continue
+        if not _real(path).is_relative_to(real_root):
+            problem = f"{path.name[:200]!r} in it is a link to a file outside ComfyUI's {inside.folder} folder"
+            break
+        files.append(path.relative_to(inside.place).as_posix())
+        size += facts.st_size
+    if problem:
+        return LocalPath(PathKind.FOLDER, inside.folder, inside.path, (), problem)
+    return LocalPath(PathKind.FOLDER, inside.folder, inside.path, tuple(sorted(files)))
+
+
+def _too_many(size: int) -> str:
+    limits = f"{FOLDER_FILES_MAX:,} files or {FOLDER_BYTES_MAX // MIB:,} MiB"
+    return f"the folder has more than {limits} ({size // MIB:,} MiB were counted), which is too much to send; {_DO}"
+
+
+def _walk(folder: str) -> Iterator[tuple[Path, os.stat_result | None]]:
+    """Every entry, with what is known of it if it is a file to be sent. Links to folders are not followed."""
+    waiting = [folder]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as found:
+                entries = sorted(islice(found, _LOOKED_AT_MAX + 1), key=lambda entry: entry.name)
+        except OSError:
+            continue
+        for entry in entries:
+            path, hidden = Path(entry.path), entry.name.startswith(".")
+            if hidden:
+                yield path, None
+            elif entry.is_dir(follow_symlinks=False):
+                waiting.append(entry.path)
+                yield path, None
+            else:
+                yield path, _facts(entry)
+
+
+def _facts(entry: "os.DirEntry[str]") -> os.stat_result | None:
+    try:
+        return entry.stat() if entry.is_file() else None
+    except OSError:
+        return None
