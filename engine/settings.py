@@ -197,6 +197,10 @@ class Settings(BaseSettings):
         False,
         description="`1` if ComfyUI runs in a container or behind a tunnel: its folders are not on this machine",
     )
+    worker_paths: bool = Field(
+        False,
+        description="`1` lets texts name files of the worker: a path of your machine in a text is then not refused",
+    )
     runpod_api_key: Secret | None = Field(None, description="your RunPod API key; it is sent to RunPod only")
     runpod_api_key_command: Annotated[SecretStr, AfterValidator(_command)] | None = Field(
         None,

@@ -82,7 +82,8 @@ async def _serve(
     large = large_files(settings, session)
     boxes = _letter_boxes(settings, large, sockets)
     questions = Questions(sockets, boxes.close)
-    services = job_services(store, comfyui, settings.comfy_runpod_home, large, questions, boxes.place)
+    home, worker_paths = settings.comfy_runpod_home, settings.worker_paths
+    services = job_services(store, comfyui, home, large, questions, boxes.place, worker_paths=worker_paths)
     dispatcher = Dispatcher(endpoints, services, settings.max_in_flight)
     overview = Overview(
         version=version(),
@@ -100,7 +101,7 @@ async def _serve(
         Letters(questions, boxes, lambda prompt_id: store.journal.progress(prompt_id).run),
         ViewedFiles(),
         Panel(overview.status, overview.jobs, JobActions(dispatcher, store, _new_id, _now_ms).act),
-        Submit(comfyui, dispatcher, store, _new_id, _now_ms),
+        Submit(comfyui, dispatcher, store, _new_id, _now_ms, services.paths),
         *_lists(dispatcher, store),
         Features(),
         Upstream(settings.comfyui_url),

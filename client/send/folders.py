@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.comfyui import ComfyUI, ComfyUIRejected
 from engine.files.atomic_save import place_all
+from engine.local_paths import LocalPaths
 from wire.file_inputs import split_annotation, texts
 from wire.files import Folder
 from wire.names import confined
@@ -89,6 +90,15 @@ class LocalFolders:
     async def places(self, folder: Folder) -> tuple[Path, ...]:
         """None: links are looked for when a result is placed."""
         return ()
+
+    async def local_paths(self) -> LocalPaths:
+        """A relative path starts where the input folder lies."""
+        places: dict[Folder, tuple[Path, ...]] = {
+            "input": (self._inputs,),
+            "output": (self._output,),
+            "temp": (self._output / "temp",),
+        }
+        return LocalPaths(places, (self._inputs.absolute().parent,))
 
     async def on_windows(self) -> bool:
         return os.name == "nt"

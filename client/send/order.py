@@ -87,7 +87,7 @@ async def carry_out(
     async with opened_endpoints(settings) as endpoints, aiohttp.ClientSession() as http:
         large = large_files(settings, http)
         if order.resume is not None:
-            return await _resume(order, order.resume, home, endpoints, terminal, settings.max_in_flight, large)
+            return await _resume(order, order.resume, home, endpoints, terminal, settings, large)
         for job_id in abandoned(home):
             terminal.say(f"an earlier command stopped before job {job_id} ended; --resume {job_id} fetches its result")
         async with _answering_comfyui(settings) as comfyui:
@@ -99,7 +99,7 @@ async def carry_out(
             extra = {"extra_pnginfo": {"workflow": workflow.graph}} if workflow.graph else {}
             with new_session(home) as session:
                 ids = [session.add(each, extra) for each in _variants(order, prompt, random_seed)]
-                return await _follow(order, session, ids, endpoints, folders, terminal, settings.max_in_flight, large)
+                return await _follow(order, session, ids, endpoints, folders, terminal, settings, large)
 
 
 # -- what is to be submitted
@@ -175,19 +175,19 @@ async def _resume(
     home: Path,
     endpoints: tuple[Endpoint, ...],
     terminal: Terminal,
-    max_in_flight: int,
+    settings: Settings,
     large: LargeFiles,
 ) -> list[JobOutcome]:
     folders = LocalFolders(prompt={}, named={}, inputs=order.inputs, output=order.output, comfyui=None)
     try:
         with session_with(home, job_id) as session:
             ids = [job.prompt_id for job in session.store.active()]
-            return await _follow(order, session, ids, endpoints, folders, terminal, max_in_flight, large)
+            return await _follow(order, session, ids, endpoints, folders, terminal, settings, large)
     except UnknownJob:
         endpoint = await _endpoint_of(job_id, endpoints)
         with new_session(home) as session:
             adopted = session.adopt(job_id, endpoint.id)
-            return await _follow(order, session, [adopted], endpoints, folders, terminal, max_in_flight, large)
+            return await _follow(order, session, [adopted], endpoints, folders, terminal, settings, large)
 
 
 async def _endpoint_of(job_id: str, endpoints: tuple[Endpoint, ...]) -> Endpoint:
@@ -210,12 +210,13 @@ async def _follow(
     endpoints: tuple[Endpoint, ...],
     folders: LocalFolders,
     terminal: Terminal,
-    max_in_flight: int,
+    settings: Settings,
     large: LargeFiles,
 ) -> list[JobOutcome]:
     for prompt_id in ids:
         terminal.expect(prompt_id, session.store.get(prompt_id).prompt, partial(_runpod_id, session, prompt_id))
-    followed = Followed(session, ids, endpoints, folders, terminal, max_in_flight, large)
+    max_in_flight, worker_paths = settings.max_in_flight, settings.worker_paths
+    followed = Followed(session, ids, endpoints, folders, terminal, max_in_flight, large, worker_paths=worker_paths)
     following = asyncio.ensure_future(followed.until_ended())
     with _cancelling_on_signal(followed, following, terminal):
         await _wait(order.timeout_s, session, followed, following, terminal)

@@ -110,8 +110,10 @@ class Followed:
         terminal: Terminal,
         max_in_flight: int,
         large: LargeFiles,
+        *,
+        worker_paths: bool = False,
     ) -> None:
-        services = job_services(session.store, folders, session.folder, large, terminal)
+        services = job_services(session.store, folders, session.folder, large, terminal, worker_paths=worker_paths)
         self._ids = ids
         self._store = session.store
         self._terminal = terminal

@@ -8,32 +8,37 @@ import json
 import logging
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from engine.comfyui import ComfyUIRejected, InputRefused
 from engine.files.large_files import LargeFiles
+from engine.files.prompt_paths import PathPlaces, PromptPaths
 from engine.files.transport import InputContent, Transport, inline_room, transports
 from engine.model.input_file import InputFile
 from engine.model.job import Job
 from engine.prompt.admission import withheld_because
 from engine.prompt.inputs import WorkflowError, find_inputs, staged_prompt
+from engine.prompt.paths import PathFindings, with_places
 from engine.store.cached_inputs import CachedInputs
 from storage.disk import require_room, unavailable
 from storage.private import private_file, private_folder
 from wire.file_inputs import refusals
 from wire.files import Cached, FileRef, Folder, Inline, Source
 from wire.graph import Prompt
+from wire.job import JobRequest
 
 logger = logging.getLogger(__name__)
 
+_NAMED = 700
+"""bytes of a file's name, SHA-256 and signed address in a job"""
 _TRUSTED_RETURNS = 1
 """after so many jobs that came back for missing files, nothing is only named: workers have disks of their own"""
 
 
-class InputReader(Protocol):
+class InputReader(PathPlaces, Protocol):
     """Where input files are found; implemented by ComfyUI."""
 
     async def node_info(self, class_type: str) -> dict[str, Any] | None: ...
@@ -45,38 +50,42 @@ class InputReader(Protocol):
 class InputFiles:
     """*spool* is a folder of ours, in which files lie while a job is submitted."""
 
-    def __init__(self, comfyui: InputReader, spool: Path, kept: CachedInputs, large: LargeFiles) -> None:
-        self._comfyui, self._spool, self._kept, self._large = comfyui, spool, kept, large
+    def __init__(
+        self, comfyui: InputReader, spool: Path, kept: CachedInputs, large: LargeFiles, paths: PromptPaths
+    ) -> None:
+        self._comfyui, self._spool, self._kept, self._large, self._paths = comfyui, spool, kept, large, paths
 
     async def sweep(self) -> None:
         """Remove what a program that was killed has left; nothing is being staged."""
         await asyncio.to_thread(shutil.rmtree, self._spool, ignore_errors=True)
 
-    async def stage(self, job: Job, endpoint_id: str) -> tuple[dict[str, Any], tuple[FileRef, ...]]:
-        """The prompt for the worker, and the files that it needs; what is too large for the job is uploaded first.
+    async def stage(self, job: Job, endpoint_id: str) -> JobRequest:
+        """The job for a worker: the prompt, and the files that it needs; what is too large for it is uploaded first.
 
         Raises WorkflowError when a file is missing or outside ComfyUI's folders or all together are too large,
         ComfyUIUnavailable, DiskUnavailable, Unavailable, StorageRefused.
         """
-        found = await self._find(job.prompt)
-        if not found:
-            return staged_prompt(job.prompt, ()), ()
+        found, paths = await self._find(job.prompt)
+        request = JobRequest(
+            workflow=job.prompt, prompt_id=job.prompt_id, extra_data=job.extra_data, targets=job.targets
+        )
         spool = self._spool / uuid.uuid4().hex
         try:
-            spooled = await self._read_all(_each_once(found), spool)
+            spooled = await self._read_all(_each_once((*found, *paths.files)), spool)
             there = {(content.file.folder, content.file.path) for content in spooled.values()}
-            prompt = staged_prompt(job.prompt, tuple(file for file in found if (file.folder, file.path) in there))
-            files = await self._send(job, endpoint_id, inline_room(_weight(prompt, job.extra_data)), spooled)
+            request = _staged(request, found, paths, there)
+            files = await self._send(job, endpoint_id, _room(request, spooled.values()), spooled)
         finally:
             await asyncio.to_thread(shutil.rmtree, spool, ignore_errors=True)
-        return prompt, files
+        return request.model_copy(update={"files": files})
 
-    async def _find(self, prompt: Prompt) -> tuple[InputFile, ...]:
+    async def _find(self, prompt: Prompt) -> tuple[tuple[InputFile, ...], PathFindings]:
         kinds = {node["class_type"] for node in prompt.values()}
         infos = {kind: await self._comfyui.node_info(kind) for kind in kinds}
-        for node_id, refused in refusals(prompt, infos).items():
+        paths = await self._paths.find(prompt, infos)
+        for node_id, refused in {**refusals(prompt, infos), **paths.node_errors}.items():
             raise WorkflowError(refused["errors"][0]["details"], node_id)
-        return find_inputs(prompt, infos)
+        return find_inputs(prompt, infos), paths
 
     async def _send(
         self, job: Job, endpoint_id: str, room: int, spooled: Mapping[Path, InputContent]
@@ -137,6 +146,22 @@ class InputFiles:
         return InputContent(file, digest.hexdigest(), size)
 
 
+def _staged(
+    request: JobRequest, found: Iterable[InputFile], paths: PathFindings, there: Collection[tuple[Folder, str]]
+) -> JobRequest:
+    """*request* with the names that its files have on the worker; *there* are the files that exist."""
+    prompt = staged_prompt(request.workflow, tuple(file for file in found if (file.folder, file.path) in there))
+    sent = (file for file in paths.files if (file.folder, file.path) in there)
+    prompt, places = with_places(prompt, paths, sent)
+    return request.model_copy(update={"workflow": prompt, "paths": places})
+
+
+def _room(request: JobRequest, contents: Collection[InputContent]) -> int:
+    """How many bytes of files fit into the job."""
+    named = sum(_NAMED + len(content.file.worker_path) for content in contents)
+    return inline_room(named + len(json.dumps([request.workflow, request.extra_data])))
+
+
 def _each_once(files: Iterable[InputFile]) -> Iterable[InputFile]:
     ordered = sorted(files, key=lambda file: file.certain)
     return {(file.folder, file.path): file for file in ordered}.values()
@@ -146,10 +171,6 @@ def _take(piece: bytes, path: Path, spooled: BinaryIO, digest: "hashlib._Hash") 
     require_room(path.parent, len(piece))
     spooled.write(piece)
     digest.update(piece)
-
-
-def _weight(prompt: Mapping[str, Any], extra_data: Mapping[str, Any]) -> int:
-    return len(json.dumps([prompt, extra_data]))
 
 
 def _reference(content: InputContent, source: Source) -> FileRef:

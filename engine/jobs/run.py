@@ -27,7 +27,7 @@ from engine.prompt.inputs import WorkflowError
 from engine.runpod.endpoint import Endpoint, EndpointRejected
 from storage.objects import StorageRefused
 from wire.errors import Unavailable
-from wire.job import JobRequest, encode_request
+from wire.job import encode_request
 
 logger = logging.getLogger(__name__)
 
@@ -334,26 +334,20 @@ class JobRun:
     # -- out
 
     async def _stage(self) -> on.RunEvent:
-        job = self._calls.job
         try:
-            prompt, files = await self._services.inputs.stage(job, self._calls.endpoint.id)
+            request = await self._services.inputs.stage(self._calls.job, self._calls.endpoint.id)
         except WorkflowError as error:
             return on.Failed("WorkflowError", error.message, error.node_id or "")
         except (EndpointRejected, StorageRefused, ComfyUIRejected) as error:
             return on.Failed(type(error).__name__, str(error))
         except Unavailable as error:
             return on.CannotNow(Wait.STAGE, str(error), retry_after_s=error.retry_after_s)
-        request = JobRequest(
-            workflow=prompt,
-            prompt_id=self.prompt_id,
-            extra_data=job.extra_data,
-            files=files,
-            targets=job.targets,
-            fetches=self._services.files.fetches,
-            letters=await self._services.letter_place(self.prompt_id),
-            find=tuple(self._store.runpod_jobs.uncertain(self._calls.endpoint.id, self._services.now_ms())),
-        )
-        self._body = encode_request(request)
+        more = {
+            "fetches": self._services.files.fetches,
+            "letters": await self._services.letter_place(self.prompt_id),
+            "find": tuple(self._store.runpod_jobs.uncertain(self._calls.endpoint.id, self._services.now_ms())),
+        }
+        self._body = encode_request(request.model_copy(update=more))
         return on.Staged()
 
     async def _submit(self) -> on.RunEvent:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from engine.files.inputs import InputFiles, InputReader
 from engine.files.large_files import LargeFiles
+from engine.files.prompt_paths import PromptPaths
 from engine.files.results import OutputSink, ResultFiles
 from engine.jobs.troubles import Troubles
 from engine.messages.translate import BrowserMessage
@@ -59,6 +60,7 @@ class Services:
 
     store: JobStore
     inputs: InputFiles
+    paths: PromptPaths
     files: ResultFiles
     publisher: Publisher
     now_ms: Callable[[], int]
@@ -79,11 +81,17 @@ def job_services(
     large: LargeFiles,
     publisher: Publisher,
     letter_place: LetterPlace = no_letters,
+    *,
+    worker_paths: bool = False,
 ) -> Services:
-    """What jobs work with, below *home*, which holds what is on its way."""
+    """What jobs work with, below *home*, which holds what is on its way. *worker_paths*: texts may name files of the
+    worker.
+    """
+    paths = PromptPaths(files, worker_paths=worker_paths)
     return Services(
         store=store,
-        inputs=InputFiles(files, home / "spool", store.cached, large),
+        inputs=InputFiles(files, home / "spool", store.cached, large, paths),
+        paths=paths,
         files=ResultFiles(files, home / "parts", store.files, large),
         publisher=publisher,
         now_ms=lambda: time.time_ns() // 1_000_000,

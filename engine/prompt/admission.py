@@ -9,6 +9,7 @@ from typing import Any
 from engine.model.input_file import InputFile, Presence
 from engine.model.job import Submission
 from engine.prompt.inputs import find_inputs
+from engine.prompt.paths import PathFindings
 from engine.prompt.submission import invalid, judged, submission
 from wire.file_inputs import Infos, refusals
 from wire.ids import PromptId
@@ -34,6 +35,12 @@ class Questions:
     submission: Submission
     infos: Infos
     files: tuple[InputFile, ...]
+
+    def with_paths(self, paths: PathFindings) -> "Questions":
+        """With the files that only ComfyUI can look for. Raises SubmissionRefused for a path that may not travel."""
+        if paths.node_errors:
+            raise invalid("", paths.node_errors)
+        return replace(self, files=self.files + paths.unseen)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 from mitmproxy import http
 
 from engine.comfyui import ComfyUI, ComfyUIRejected, ComfyUIUnavailable
+from engine.files.prompt_paths import PromptPaths
 from engine.jobs.dispatcher import Dispatcher
 from engine.model.input_file import InputFile, Presence
 from engine.model.states import ACTIVE
@@ -35,8 +36,10 @@ class Submit:
         store: JobStore,
         new_id: Callable[[], PromptId],
         now_ms: Callable[[], int],
+        paths: PromptPaths,
     ) -> None:
         self._comfyui = comfyui
+        self._paths = paths
         self._dispatcher = dispatcher
         self._store = store
         self._new_id = new_id
@@ -66,6 +69,7 @@ class Submit:
         body = await judge(parse, raw)
         body, infos = await self._described(body, await judge(classes, body))
         questions = await judge(admission, body, infos, self._new_id(), self._now_ms())
+        questions = questions.with_paths(await self._paths.find(questions.submission.prompt, infos))
         admitted = await judge(admit, questions, await self._presences(questions.files))
         prompt_id = admitted.submission.prompt_id
         known = self._store.find(prompt_id)

@@ -1,4 +1,4 @@
-"""Nodes for large files that only the sandbox has: one writes bytes that pass for a film, one reads any file.
+"""Nodes for files that only the sandbox has: one writes bytes that pass for a film, the others read any file or folder.
 
 The same nodes for a real ComfyUI are in tests/support/comfyui_nodes.
 """
@@ -7,6 +7,7 @@ import hashlib
 import random
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from sandbox.comfyui.folders import ComfyFolders, save_path
@@ -34,6 +35,22 @@ def read_file(context: Context, file: str) -> Result:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
         text = f"{content.tell()} {digest}"
     return Result((text,), ui={"text": [text]})
+
+
+def read_path(_: Context, path: str) -> Result:
+    """Says what is at a path, as ComfyUI's process finds it; nothing is no error, as for many nodes."""
+    place = Path(path)
+    files = sorted(place.rglob("*")) if place.is_dir() else [place]
+    lines = [f"{file.name} {file.read_text()}" for file in files if file.is_file()]
+    return Result(("\n".join(lines),), ui={"text": ["\n".join(lines) or "BLANK"]})
+
+
+def read_folder(context: Context, folder: str) -> Result:
+    return read_path(context, str(context.folders.annotated(folder)))
+
+
+def _folders(folders: ComfyFolders) -> list[str]:
+    return sorted(path.name for path in folders.input.iterdir() if path.is_dir())
 
 
 def _names(folders: ComfyFolders) -> list[str]:
@@ -67,5 +84,24 @@ FILMS = (
         output_node=True,
         options={"file": _names},
         validate=_missing,
+    ),
+    NodeClass(
+        "SandboxReadPath",
+        read_path,
+        {"path": ["STRING", {"default": ""}]},
+        ("STRING",),
+        category="sandbox",
+        module="custom_nodes.sandbox",
+        output_node=True,
+    ),
+    NodeClass(
+        "SandboxReadFolder",
+        read_folder,
+        {"folder": [[], {}]},
+        ("STRING",),
+        category="sandbox",
+        module="custom_nodes.sandbox",
+        output_node=True,
+        options={"folder": _folders},
     ),
 )

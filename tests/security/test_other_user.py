@@ -22,8 +22,10 @@ from client.sync.models import find_models
 from engine.comfyui import ComfyUIUnavailable
 from engine.files.inputs import InputFiles
 from engine.files.large_files import LargeFiles
+from engine.files.prompt_paths import PromptPaths
 from engine.files.results import ResultFiles
 from engine.instance_lock import instance_lock
+from engine.local_paths import LocalPaths
 from engine.model.job import Submission
 from engine.store.jobs import JobStore
 from proxy.stack.plan import Command
@@ -78,6 +80,9 @@ class DownComfyUI:
 
     async def places(self, _: Folder) -> tuple[Path, ...]:
         return ()
+
+    async def local_paths(self) -> LocalPaths:
+        return LocalPaths({"input": (), "output": (), "temp": ()}, ())
 
     async def on_windows(self) -> bool:
         return False
@@ -134,9 +139,8 @@ async def large_result(home: Path, look: Look) -> None:
 async def spooled_input(home: Path, look: Look) -> None:
     async with aiohttp.ClientSession() as session:
         with JobStore(home.parent / "jobs.sqlite") as store:
-            inputs = InputFiles(
-                DownComfyUI(look), home / "spool", store.cached, LargeFiles(session, bucket=None, volume=None)
-            )
+            large, comfyui = LargeFiles(session, bucket=None, volume=None), DownComfyUI(look)
+            inputs = InputFiles(comfyui, home / "spool", store.cached, large, PromptPaths(comfyui))
             prompt = {"1": {"class_type": "LoadImage", "inputs": {"image": "x.png"}}}
             await inputs.stage(store.add(Submission(JOB, prompt, {}, ()), 0), "endpoint")
 

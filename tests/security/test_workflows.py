@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from PIL import Image
 
 from engine.comfyui import ComfyUI
+from engine.files.prompt_paths import PromptPaths
 from proxy.addons.submit import Submit
 from tests.proxy.addons.conftest import Desk, desk_in
 from tests.support.comfyui import SANDBOX, comfyui_process
@@ -197,7 +198,8 @@ def refusal(body: Any) -> dict[str, Any]:
 @pytest.fixture
 async def door(tmp_path: Path, comfyui: str) -> AsyncIterator[Door]:
     async with aiohttp.ClientSession() as session, desk_in(tmp_path, session) as desk:
-        yield Door(desk, Submit(ComfyUI(comfyui, session), desk.dispatcher, desk.store, lambda: NEW, lambda: 7))
+        local = ComfyUI(comfyui, session)
+        yield Door(desk, Submit(local, desk.dispatcher, desk.store, lambda: NEW, lambda: 7, PromptPaths(local)))
 
 
 PLACES: dict[str, Any] = {

@@ -32,7 +32,8 @@ class Bed:
 
     async def stage(self, prompt: Prompt) -> tuple[Prompt, tuple[FileRef, ...]]:
         prompt_id = PromptId(str(uuid.uuid4()))
-        return await self.inputs.stage(self.store.add(Submission(prompt_id, prompt, {}, ()), 0), "endpoint")
+        request = await self.inputs.stage(self.store.add(Submission(prompt_id, prompt, {}, ()), 0), "endpoint")
+        return request.workflow, request.files
 
     def job(self, name: str) -> PromptId:
         prompt_id = PromptId(name)

@@ -7,6 +7,7 @@ import pytest_asyncio
 from engine.comfyui import ComfyUI
 from engine.files.inputs import InputFiles
 from engine.files.large_files import LargeFiles
+from engine.files.prompt_paths import PromptPaths
 from engine.files.results import ResultFiles
 from engine.store.jobs import JobStore
 from tests.support.comfyui import comfyui_process
@@ -26,5 +27,5 @@ async def bed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bed]:
                 comfyui,
                 store,
                 ResultFiles(comfyui, data / "parts", store.files, large),
-                InputFiles(comfyui, data / "spool", store.cached, large),
+                InputFiles(comfyui, data / "spool", store.cached, large, PromptPaths(comfyui)),
             )

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.comfyui import ComfyUI
+from engine.files.prompt_paths import PromptPaths
 from engine.model.states import JobState
 from proxy.addons.submit import Submit
 from tests.proxy.addons.conftest import SEED, Desk
@@ -48,7 +49,8 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
 
 
 def submit(desk: Desk, session: aiohttp.ClientSession, url: str) -> Submit:
-    return Submit(ComfyUI(url, session), desk.dispatcher, desk.store, lambda: NEW, lambda: 7)
+    comfyui = ComfyUI(url, session)
+    return Submit(comfyui, desk.dispatcher, desk.store, lambda: NEW, lambda: 7, PromptPaths(comfyui))
 
 
 @pytest.fixture

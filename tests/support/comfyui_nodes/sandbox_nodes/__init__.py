@@ -299,6 +299,30 @@ class SandboxReadFile:
         return {"ui": {"text": [text]}, "result": (text,)}
 
 
+class SandboxReadPath:
+    CATEGORY, RETURN_TYPES, FUNCTION, OUTPUT_NODE = "sandbox", ("STRING",), "run", True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"path": ("STRING", {"default": ""})}}
+
+    def run(self, path):
+        place = Path(path)
+        files = sorted(place.rglob("*")) if place.is_dir() else [place]
+        text = "\n".join(f"{file.name} {file.read_text()}" for file in files if file.is_file())
+        return {"ui": {"text": [text or "BLANK"]}, "result": (text,)}
+
+
+class SandboxReadFolder(SandboxReadPath):
+    @classmethod
+    def INPUT_TYPES(cls):
+        root = Path(folder_paths.get_input_directory())
+        return {"required": {"folder": (sorted(path.name for path in root.iterdir() if path.is_dir()), {})}}
+
+    def run(self, folder):
+        return super().run(folder_paths.get_annotated_filepath(folder))
+
+
 class SandboxTriangle:
     """A mesh without a model; only a real ComfyUI can save it."""
 
@@ -318,7 +342,7 @@ _NODES = (
     *(SandboxNoise, SandboxSlow, SandboxFail, SandboxExpand, SandboxText, SandboxTell, SandboxShowText),
     *(SandboxLeave, SandboxFilmWithPicture, SandboxCloud),
     *(SandboxBlock, SandboxFilm, SandboxReadFile, SandboxTriangle),
-    *(SandboxQueueAgain, SandboxOnPrompt, SandboxBlock, SandboxFilm, SandboxReadFile, SandboxTriangle),
+    *(SandboxQueueAgain, SandboxOnPrompt, SandboxReadPath, SandboxReadFolder),
 )
 
 NODE_CLASS_MAPPINGS = {node.__name__: node for node in _NODES}
