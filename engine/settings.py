@@ -242,6 +242,11 @@ class Settings(BaseSettings):
         0,
         description="after how many seconds of a worker's time RunPod stops a job; 0: the endpoint's execution timeout",
     )
+    comfy_org_tokens: bool = Field(
+        False,
+        description="`1` hands the token of your Comfy account to jobs with partner (API) nodes, which are refused "
+        "otherwise",
+    )
     sandbox_port: Port = Field(8190, description="port of the sandbox endpoint")
     sandbox_workers: int = Field(1, ge=1, le=64, description="number of workers of the sandbox endpoint")
     sandbox_cold_start_s: float = Field(

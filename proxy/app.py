@@ -101,7 +101,7 @@ async def _serve(
         Letters(questions, boxes, lambda prompt_id: store.journal.progress(prompt_id).run),
         ViewedFiles(),
         Panel(overview.status, overview.jobs, JobActions(dispatcher, store, _new_id, _now_ms).act),
-        Submit(comfyui, dispatcher, store, _new_id, _now_ms, services.paths),
+        Submit(*(comfyui, dispatcher, store, _new_id, _now_ms, services.paths), hand_account=settings.comfy_org_tokens),
         *_lists(dispatcher, store),
         Features(),
         Upstream(settings.comfyui_url),

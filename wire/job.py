@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import posixpath
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -16,6 +17,9 @@ from wire.limits import PROTOCOL, PROTOCOL_SOURCES, REQUEST_NESTING_MAX
 from wire.models import ModelRef, decode_models
 from wire.paths import PATHS_MAX, WorkerPath
 from wire.plain_json import is_deeper
+
+ACCOUNT_KEYS = ("auth_token_comfy_org", "api_key_comfy_org")
+"""the sign-in of a Comfy account in ``extra_data`` (ComfyUI 0.33.0, execution.py SENSITIVE_EXTRA_DATA_KEYS)"""
 
 
 class JobRequest(BaseModel):
@@ -42,6 +46,11 @@ class JobRequest(BaseModel):
     """inputs into which the worker writes a whole path; until then they have one from ComfyUI's base folder"""
     collect: tuple[Wanted, ...] = ()
     """outputs of an earlier job to send again; then nothing runs, and *workflow* is empty"""
+
+
+def account_tokens(extra_data: Mapping[str, Any]) -> dict[str, str]:
+    """What of *extra_data* must never be stored, shown or logged."""
+    return {name: value for name in ACCOUNT_KEYS if isinstance(value := extra_data.get(name), str) and value}
 
 
 def encode_request(request: JobRequest) -> dict[str, Any]:

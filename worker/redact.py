@@ -16,15 +16,16 @@ _INSTEAD = "[secret]"
 
 
 class Redact:
-    """Replaces *secrets*, and everything that has the shape of a key."""
+    """Replaces *secrets*, and everything that has the shape of a key, unless only the secrets are meant."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
+    def __init__(self, secrets: Iterable[str], *, shapes: bool = True) -> None:
+        self._shapes = shapes
         self._secrets = sorted({secret for secret in secrets if len(secret) >= _SHORTEST}, key=len, reverse=True)
 
     def text(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, _INSTEAD)
-        return _SHAPED.sub(_INSTEAD, text)
+        return _SHAPED.sub(_INSTEAD, text) if self._shapes else text
 
     def value(self, value: Any) -> Any:
         """A JSON value with every text in it redacted."""

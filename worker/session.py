@@ -33,7 +33,7 @@ from wire.events import (
     WorkerState,
 )
 from wire.files import Wanted
-from wire.job import JobRequest, decode_request
+from wire.job import JobRequest, account_tokens, decode_request
 from worker.comfyui.client import ComfyClient, ComfyUnreachable, PromptRefused
 from worker.comfyui.diagnostics import Diagnostics
 from worker.comfyui.execution import Execution, PromptVanished, Waits
@@ -216,7 +216,9 @@ class Session:
         await self.outbox.put(FilesCollected(sha256=sent, missing=tuple(missing)))
 
     async def _prompt(self, comfy: ComfyClient, request: JobRequest) -> None:
-        services = self._services
+        services, secrets = self._services, account_tokens(request.extra_data).values()
+        comfy.withhold(secrets)
+        services.diagnostics.withhold(secrets)
         store = services.large_outputs.store_for(self._prompt_id, request.fetches)
         self._outputs = OutputStaging(services.folders, store)
         await self._wait_for_comfy(comfy)

@@ -21,14 +21,14 @@ from engine.model.input_file import InputFile
 from engine.model.job import Job
 from engine.prompt.admission import withheld_because
 from engine.prompt.inputs import WorkflowError, find_inputs, staged_prompt
+from engine.prompt.partner_nodes import GONE, partner_nodes
 from engine.prompt.paths import PathFindings, with_places
 from engine.store.cached_inputs import CachedInputs
 from storage.disk import require_room, unavailable
 from storage.private import private_file, private_folder
 from wire.file_inputs import refusals
 from wire.files import Cached, FileRef, Folder, Inline, Source
-from wire.graph import Prompt
-from wire.job import JobRequest
+from wire.job import JobRequest, account_tokens
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class InputFiles:
         Raises WorkflowError when a file is missing or outside ComfyUI's folders or all together are too large,
         ComfyUIUnavailable, DiskUnavailable, Unavailable, StorageRefused.
         """
-        found, paths = await self._find(job.prompt)
+        found, paths = await self._find(job)
         request = JobRequest(
             workflow=job.prompt, prompt_id=job.prompt_id, extra_data=job.extra_data, targets=job.targets
         )
@@ -79,12 +79,16 @@ class InputFiles:
             await asyncio.to_thread(shutil.rmtree, spool, ignore_errors=True)
         return request.model_copy(update={"files": files})
 
-    async def _find(self, prompt: Prompt) -> tuple[tuple[InputFile, ...], PathFindings]:
+    async def _find(self, job: Job) -> tuple[tuple[InputFile, ...], PathFindings]:
+        prompt = job.prompt
         kinds = {node["class_type"] for node in prompt.values()}
         infos = {kind: await self._comfyui.node_info(kind) for kind in kinds}
         paths = await self._paths.find(prompt, infos)
         for node_id, refused in {**refusals(prompt, infos), **paths.node_errors}.items():
             raise WorkflowError(refused["errors"][0]["details"], node_id)
+        if not account_tokens(job.extra_data):
+            for node_id in partner_nodes(prompt, infos, job.outputs_to_execute):
+                raise WorkflowError(GONE.format(kind=prompt[node_id]["class_type"]), node_id)
         return find_inputs(prompt, infos), paths
 
     async def _send(

@@ -18,6 +18,7 @@ from engine.jobs.services import Services
 from engine.jobs.stopper import Stopper
 from engine.model.job import Job, Submission
 from engine.model.states import ENDED, SHOWN_PENDING, SHOWN_RUNNING, WAITING_HERE, JobState
+from engine.prompt.partner_nodes import NO_ACCOUNT, Account
 from engine.runpod.endpoint import Endpoint
 from wire.ids import PromptId, RunPodJobId
 
@@ -47,9 +48,10 @@ class Dispatcher:
 
     # -- called by addons and commands
 
-    def submit(self, submission: Submission) -> Job:
-        """Take a job in; nothing slow happens here."""
+    def submit(self, submission: Submission, account: Account = NO_ACCOUNT) -> Job:
+        """Take a job in; nothing slow happens here. The tokens of *account* stay in memory until the job has ended."""
         job = self._store.add(submission, self._services.now_ms())
+        self._services.accounts.hold(job.prompt_id, account)
         logger.info("%s pending", job.prompt_id)
         self._services.publisher.publish_status()
         self._wake.set()
@@ -89,6 +91,7 @@ class Dispatcher:
         alone = [prompt_id for prompt_id in _only(jobs, WAITING_HERE) if prompt_id not in self._runs]
         if alone:
             self._store.discard(alone, self._services.now_ms())
+            self._services.accounts.forget(alone)
             logger.info("%s cancelled before they were submitted", ", ".join(alone))
         for prompt_id, state in jobs.items():
             if state not in WAITING_HERE:
@@ -184,7 +187,7 @@ class Dispatcher:
             run.submitted.set()
             self._wake.set()
             if problem is None:
-                self._runs.pop(run.prompt_id, None)
+                self._is_over(run.prompt_id)
         if problem is not None:
             await self._go_on_after(run.prompt_id, problem)
 
@@ -194,15 +197,19 @@ class Dispatcher:
         job, bugs = self._store.find(prompt_id), self._bugs[prompt_id]
         if job is None or job.state in ENDED:
             await self._services.files.finish(prompt_id)
-            self._runs.pop(prompt_id, None)
+            self._is_over(prompt_id)
         elif job.state in WAITING_HERE:
             await self._run_of(job, None).run(on.Failed("ProxyError", text))
-            self._runs.pop(prompt_id, None)
+            self._is_over(prompt_id)
         else:
             self._bugs[prompt_id] += 1
             self._store.update(prompt_id, attention=text)
             await self._services.sleep(delay_s(_RESTART_AFTER + bugs, 0.0))
             self._resume(self._store.get(prompt_id))
+
+    def _is_over(self, prompt_id: PromptId) -> None:
+        self._runs.pop(prompt_id, None)
+        self._services.accounts.forget([prompt_id])
 
     async def _recover(self) -> None:
         self._store.runpod_jobs.recover()

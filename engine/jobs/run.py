@@ -334,8 +334,9 @@ class JobRun:
     # -- out
 
     async def _stage(self) -> on.RunEvent:
+        job = self._services.accounts.signed(self._calls.job)
         try:
-            request = await self._services.inputs.stage(self._calls.job, self._calls.endpoint.id)
+            request = await self._services.inputs.stage(job, self._calls.endpoint.id)
         except WorkflowError as error:
             return on.Failed("WorkflowError", error.message, error.node_id or "")
         except (EndpointRejected, StorageRefused, ComfyUIRejected) as error:

@@ -12,6 +12,7 @@ from engine.files.inputs import InputFiles, InputReader
 from engine.files.large_files import LargeFiles
 from engine.files.prompt_paths import PromptPaths
 from engine.files.results import OutputSink, ResultFiles
+from engine.jobs.accounts import Accounts
 from engine.jobs.troubles import Troubles
 from engine.messages.translate import BrowserMessage
 from engine.store.jobs import JobStore
@@ -68,6 +69,7 @@ class Services:
     troubles: Troubles
     letter_place: LetterPlace = no_letters
     unknown_kinds: UnknownKinds = field(default_factory=UnknownKinds)
+    accounts: Accounts = field(default_factory=Accounts)
 
 
 class FilesAtHome(InputReader, OutputSink, Protocol):

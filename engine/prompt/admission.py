@@ -9,6 +9,7 @@ from typing import Any
 from engine.model.input_file import InputFile, Presence
 from engine.model.job import Submission
 from engine.prompt.inputs import find_inputs
+from engine.prompt.partner_nodes import NO_ACCOUNT, Account, account_errors, uses_account
 from engine.prompt.paths import PathFindings
 from engine.prompt.submission import invalid, judged, submission
 from wire.file_inputs import Infos, refusals
@@ -35,6 +36,7 @@ class Questions:
     submission: Submission
     infos: Infos
     files: tuple[InputFile, ...]
+    account: Account = NO_ACCOUNT
 
     def with_paths(self, paths: PathFindings) -> "Questions":
         """With the files that only ComfyUI can look for. Raises SubmissionRefused for a path that may not travel."""
@@ -49,17 +51,26 @@ class Admitted:
 
     submission: Submission
     node_errors: Mapping[str, Any]
+    account: Account = NO_ACCOUNT
+    """what the job gets of the person's Comfy account: nothing, unless a node asks for it"""
 
 
-def admission(body: Mapping[str, Any], infos: Infos, new_id: PromptId, now_ms: int) -> Questions:
-    """The questions about a request body. *infos* holds object_info of each class that the prompt uses.
+def admission(
+    body: Mapping[str, Any], infos: Infos, new_id: PromptId, now_ms: int, *, hand_account: bool = False
+) -> Questions:
+    """The questions about a request body. *infos* holds object_info of each class that the prompt uses, *hand_account*
+    says whether jobs may have the tokens of a Comfy account.
 
     Raises SubmissionRefused when the prompt cannot run whatever the answers are.
     """
     wanted = submission(body, infos, new_id, now_ms)
     if node_errors := refusals(wanted.prompt, infos):
         raise invalid("", node_errors)
-    return Questions(wanted, infos, find_inputs(wanted.prompt, infos))
+    outputs, account = wanted.outputs_to_execute, Account.of(body.get("extra_data"))
+    if node_errors := account_errors(wanted.prompt, infos, outputs, account, allowed=hand_account):
+        raise invalid("", node_errors)
+    is_asked = hand_account and uses_account(wanted.prompt, infos, outputs)
+    return Questions(wanted, infos, find_inputs(wanted.prompt, infos), account if is_asked else NO_ACCOUNT)
 
 
 def admit(questions: Questions, answers: Mapping[InputFile, Presence]) -> Admitted:
@@ -69,7 +80,7 @@ def admit(questions: Questions, answers: Mapping[InputFile, Presence]) -> Admitt
     missing = [file for file in questions.files if file.certain and answers[file] is Presence.MISSING]
     runs, node_errors = judged(questions.submission, questions.infos, _missing(missing))
     there = tuple(file for file in questions.files if answers[file] is Presence.THERE)
-    return Admitted(replace(runs, inputs=there), node_errors)
+    return Admitted(replace(runs, inputs=there), node_errors, questions.account)
 
 
 def withheld_because(file: InputFile, presence: Presence) -> str:

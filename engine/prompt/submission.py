@@ -13,6 +13,7 @@ from engine.prompt.validation import judge
 from wire import plain_json
 from wire.graph import is_class_name
 from wire.ids import ClientId, PromptId, is_prompt_id
+from wire.job import ACCOUNT_KEYS
 from wire.limits import NESTING_MAX
 from wire.node_errors import Error, missing_node_type
 
@@ -20,10 +21,9 @@ VALUES_MAX = 250_000
 """JSON values of a request: a prompt and its workflow with two thousand nodes have fewer"""
 CLASSES_MAX = 1_000
 """node classes of a prompt: ComfyUI is asked about each"""
-SECRETS = ("auth_token_comfy_org", "api_key_comfy_org")
-"""keys of extra_data that are never stored, shown or sent (execution.py, SENSITIVE_EXTRA_DATA_KEYS)"""
 
 _SHOWN = 200
+_USAGE_SOURCE = "comfy_usage_source"
 
 
 @dataclass(eq=False)
@@ -67,6 +67,18 @@ def parse(raw: bytes) -> dict[str, Any]:
         details = f"Lists and objects lie inside each other on more than {NESTING_MAX} levels"
         raise SubmissionRefused("invalid_prompt", "The prompt is nested too deeply", details)
     return body
+
+
+def with_usage_source(body: dict[str, Any], source: str | None) -> dict[str, Any]:
+    """The request, which says where it comes from: in its extra_data, else in the header ``Comfy-Usage-Source``.
+
+    Source: ComfyUI 0.33.0, server.py ``post_prompt``; partner nodes pass it on.
+    """
+    extra_data = body.get("extra_data", {})
+    if not source or not isinstance(extra_data, dict) or _USAGE_SOURCE in extra_data:
+        return body
+    shown = source[:_SHOWN].encode("utf-8", "replace").decode()
+    return {**body, "extra_data": {**extra_data, _USAGE_SOURCE: shown}}
 
 
 def classes(body: Mapping[str, Any]) -> frozenset[str]:
@@ -119,7 +131,7 @@ def submission(
         raise SubmissionRefused("invalid_prompt", "extra_data is not an object")
     client_id = _client_id(body.get("client_id"))
     outputs = _outputs(prompt, infos, targets)
-    kept = {key: value for key, value in extra_data.items() if key not in SECRETS}
+    kept = {key: value for key, value in extra_data.items() if key not in ACCOUNT_KEYS}
     if kept.get("extra_pnginfo", {}) is None:
         del kept["extra_pnginfo"]  # a null one breaks /api/jobs of ComfyUI 0.8.0
     kept["create_time"] = now_ms

@@ -14,7 +14,7 @@ from engine.model.input_file import InputFile, Presence
 from engine.model.states import ACTIVE
 from engine.prompt.admission import admission, admit
 from engine.prompt.replacements import replaced, replacements_of
-from engine.prompt.submission import SubmissionRefused, classes, parse
+from engine.prompt.submission import SubmissionRefused, classes, parse, with_usage_source
 from engine.store.jobs import JobStore
 from engine.views.job import shown_number
 from proxy.addons.fail_closed import fail_closed
@@ -37,13 +37,17 @@ class Submit:
         new_id: Callable[[], PromptId],
         now_ms: Callable[[], int],
         paths: PromptPaths,
+        *,
+        hand_account: bool = False,
     ) -> None:
+        """*hand_account*: jobs may have the tokens of the person's Comfy account (``COMFY_ORG_TOKENS``)."""
         self._comfyui = comfyui
         self._paths = paths
         self._dispatcher = dispatcher
         self._store = store
         self._new_id = new_id
         self._now_ms = now_ms
+        self._hand_account = hand_account
 
     @fail_closed
     async def request(self, flow: http.HTTPFlow) -> None:
@@ -52,7 +56,8 @@ class Submit:
 
     async def _answer(self, request: http.Request) -> http.Response:
         try:
-            return await self._submit(content(request, BODY_MAX[Route.PROMPT]))
+            source = request.headers.get("Comfy-Usage-Source")
+            return await self._submit(content(request, BODY_MAX[Route.PROMPT]), source)
         except BodyUnreadable as error:
             return comfy_error(400, "invalid_body", "The request cannot be read", str(error))
         except SubmissionRefused as refused:
@@ -64,18 +69,19 @@ class Submit:
             details = f"{error}. The proxy asked about the nodes and files of the prompt. Press Run to try again."
             return comfy_error(502, "comfyui_failed", "ComfyUI answered with an error", details)
 
-    async def _submit(self, raw: bytes) -> http.Response:
+    async def _submit(self, raw: bytes, usage_source: str | None) -> http.Response:
         judge = asyncio.to_thread if len(raw) > _LONG else _here
-        body = await judge(parse, raw)
+        body = with_usage_source(await judge(parse, raw), usage_source)
         body, infos = await self._described(body, await judge(classes, body))
-        questions = await judge(admission, body, infos, self._new_id(), self._now_ms())
+        new_id, now_ms = self._new_id(), self._now_ms()
+        questions = await judge(admission, body, infos, new_id, now_ms, hand_account=self._hand_account)
         questions = questions.with_paths(await self._paths.find(questions.submission.prompt, infos))
         admitted = await judge(admit, questions, await self._presences(questions.files))
         prompt_id = admitted.submission.prompt_id
         known = self._store.find(prompt_id)
         if known is not None and known.state in ACTIVE:
             raise SubmissionRefused("invalid_prompt_id", "A prompt with this id is in the queue", prompt_id)
-        job = self._dispatcher.submit(admitted.submission)
+        job = self._dispatcher.submit(admitted.submission, admitted.account)
         answer = {"prompt_id": job.prompt_id, "number": shown_number(job.number)}
         return json_response(200, {**answer, "node_errors": dict(admitted.node_errors)})
 

@@ -19,6 +19,7 @@ from wire.graph import is_link, needed
 _WAIT_S = 30
 Queue = Callable[[Mapping[str, Any]], Awaitable[None]]
 """puts another prompt into the queue, like the one that runs"""
+_FROM_EXTRA_DATA = ("AUTH_TOKEN_COMFY_ORG", "API_KEY_COMFY_ORG", "COMFY_USAGE_SOURCE")
 
 
 class Executor:
@@ -150,12 +151,18 @@ class _Run:
             if name in wanted
         }
 
+    def _hidden(self, node: str) -> dict[str, Any]:
+        """ComfyUI 0.33.0, execution.py ``get_input_data``: the types are names of extra_data."""
+        kinds = self._class(node).hidden
+        return {name: self._extra_data.get(kind.lower()) for name, kind in kinds.items() if kind in _FROM_EXTRA_DATA}
+
     def _context(self, node: str) -> Context:
         return Context(
             folders=self._folders,
             node_id=node,
             prompt=self._prompt.posted,
             extra_pnginfo=self._extra_data.get("extra_pnginfo"),
+            hidden=self._hidden(node),
             progress=lambda value, most, image: self._progress(
                 node, value, most, None if image is None else jpeg(image)
             ),
@@ -184,6 +191,6 @@ class _Run:
             "exception_message": f"{error}\n",
             "exception_type": type(error).__name__,
             "traceback": traceback.format_tb(error.__traceback__),
-            "current_inputs": {name: [str(value)] for name, value in self._inputs(node).items()},
+            "current_inputs": {n: [str(value)] for n, value in (self._inputs(node) | self._hidden(node)).items()},
             "current_outputs": list(self._prompt.posted),
         }

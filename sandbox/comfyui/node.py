@@ -30,6 +30,8 @@ class Context:
     node_id: str
     prompt: Mapping[str, Any]
     extra_pnginfo: Mapping[str, Any] | None
+    hidden: Mapping[str, Any]
+    """what the node asks for by the types of its hidden inputs, as far as the sandbox has it"""
     progress: Callable[[float, float, Image.Image | None], None]
     """value, max, preview; raises Interrupted"""
     deliver: Callable[[float, float, Image.Image], None]
@@ -77,6 +79,8 @@ class NodeClass:
     newer: bool = False
     """described as ComfyUI describes nodes of its newer kind (V3)"""
     deprecated: bool = False
+    api_node: bool = False
+    """calls a paid service with the person's Comfy account"""
 
     def info(self, folders: ComfyFolders) -> dict[str, Any]:
         """As in GET /object_info."""
@@ -102,6 +106,7 @@ class NodeClass:
         if self.newer:
             described |= {"output_tooltips": [None] * len(self.outputs), "output_matchtypes": None}
             described |= {"deprecated": self.deprecated, "experimental": False, "api_node": False}
-        elif self.deprecated:
-            described["deprecated"] = True
+        else:
+            described |= {"deprecated": True} if self.deprecated else {}
+            described |= {"api_node": True} if self.api_node else {}
         return described

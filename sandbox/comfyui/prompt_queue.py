@@ -30,6 +30,8 @@ class Item:
     prompt: dict[str, Any] = field(compare=False)
     extra_data: dict[str, Any] = field(compare=False)
     outputs: list[str] = field(compare=False)
+    account: dict[str, Any] = field(compare=False)
+    """of extra_data what no list shows"""
 
     def tuple(self) -> list[Any]:
         return [self.number, self.prompt_id, self.prompt, self.extra_data, self.outputs]
@@ -51,9 +53,15 @@ class PromptQueue:
         return len(self.pending) + (self.running is not None)
 
     async def put(
-        self, number: float, prompt_id: str, prompt: dict[str, Any], extra_data: dict[str, Any], outputs: list[str]
+        self,
+        number: float,
+        prompt_id: str,
+        prompt: dict[str, Any],
+        extra_data: dict[str, Any],
+        outputs: list[str],
+        account: dict[str, Any],
     ) -> None:
-        heapq.heappush(self.pending, Item(number, next(self._ties), prompt_id, prompt, extra_data, outputs))
+        heapq.heappush(self.pending, Item(number, next(self._ties), prompt_id, prompt, extra_data, outputs, account))
         await self._hub.status(self.remaining)
         self._filled.set()
 
@@ -103,10 +111,11 @@ class PromptQueue:
                 await self._say(one, client)
 
         async def queue(prompt: Mapping[str, Any]) -> None:
-            await self.put(item.number, str(uuid.uuid4()), dict(prompt), item.extra_data, item.outputs)
+            await self.put(item.number, str(uuid.uuid4()), dict(prompt), item.extra_data, item.outputs, item.account)
 
         in_order = _InOrder(self._hub.wants_metadata(client))
-        outcome = await self._executor.run(item.prompt_id, item.prompt, item.extra_data, item.outputs, send, queue)
+        extra_data = item.extra_data | item.account
+        outcome = await self._executor.run(item.prompt_id, item.prompt, extra_data, item.outputs, send, queue)
         status = {
             "status_str": "success" if outcome.success else "error",
             "completed": outcome.success,

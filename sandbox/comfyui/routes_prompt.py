@@ -54,13 +54,17 @@ class PromptRoutes:
             checked = validate(body["prompt"], self._classes, body.get("partial_execution_targets"), self._folders)
         except InvalidPrompt as invalid:
             return _refused(invalid)
-        extra = {key: value for key, value in (body.get("extra_data") or {}).items() if key not in _SECRETS}
+        posted = body.get("extra_data") or {}
+        extra = {key: value for key, value in posted.items() if key not in _SECRETS}
+        account = {key: value for key, value in posted.items() if key in _SECRETS}
         if "client_id" in body:
             extra["client_id"] = body["client_id"]
+        if source := request.headers.get("Comfy-Usage-Source"):
+            extra.setdefault("comfy_usage_source", source)
         extra["create_time"] = time.time_ns() // 1_000_000
         prompt_id = str(body.get("prompt_id") or uuid.uuid4())
         shown = int(number) if number == int(number) and "number" not in body else number
-        await self._queue.put(shown, prompt_id, checked.prompt, extra, checked.outputs)
+        await self._queue.put(shown, prompt_id, checked.prompt, extra, checked.outputs, account)
         return web.json_response({"prompt_id": prompt_id, "number": shown, "node_errors": checked.node_errors})
 
     async def _let_nodes_change(self, body: Mapping[str, Any]) -> None:

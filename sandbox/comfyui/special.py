@@ -125,6 +125,15 @@ def show_text(_: Context, text: str) -> Result:
     return Result((text,), ui={"text": [text]})
 
 
+def partner(context: Context, message: str) -> Result:
+    """As a partner node does, but for the paid call: says where the prompt comes from, and whether there is a token."""
+    if message:
+        raise ValueError(message)
+    hidden = context.hidden
+    signed_in = bool(hidden["auth_token"] or hidden["api_key"])
+    return Result(ui={"text": [hidden["source"] or "", "signed in" if signed_in else "signed out"]})
+
+
 def block(_: Context, image: Images, message: str) -> Result:
     return Result((Blocked(message or None),))
 
@@ -199,6 +208,15 @@ SPECIAL = (
         ("INT",),
         output_node=True,
         on_prompt=lambda inputs: {"number": inputs["number"] + 1},
+    ),
+    _own(
+        "SandboxPartner",
+        partner,
+        {"message": ["STRING", {"default": ""}]},
+        (),
+        output_node=True,
+        hidden={"auth_token": "AUTH_TOKEN_COMFY_ORG", "api_key": "API_KEY_COMFY_ORG", "source": "COMFY_USAGE_SOURCE"},
+        api_node=True,
     ),
     _own("SandboxBlock", block, {"image": ["IMAGE"], "message": ["STRING", {"default": ""}]}),
 )

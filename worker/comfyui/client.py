@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,7 @@ from wire.comfy import Message, ServerMessage, parse_binary, parse_text, render_
 from wire.errors import WireError
 from wire.job import JobRequest
 from wire.limits import MIB
+from worker.redact import Redact
 
 logger = logging.getLogger(__name__)
 
@@ -57,8 +58,8 @@ class ComfyQueue:
 class ComfySocket:
     """ComfyUI's messages for one client id."""
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self._socket = socket
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse, redact: Redact) -> None:
+        self._socket, self._redact = socket, redact
 
     async def receive(self, timeout_s: float) -> ServerMessage | None:
         """The next message; None when there was none in time. Raises ComfyUnreachable when the socket is closed."""
@@ -69,7 +70,9 @@ class ComfySocket:
         if frame.type in _CLOSED:
             raise ComfyUnreachable("ComfyUI closed the websocket")
         try:
-            return parse_text(frame.data) if frame.type is aiohttp.WSMsgType.TEXT else parse_binary(frame.data)
+            if frame.type is aiohttp.WSMsgType.TEXT:
+                return parse_text(self._redact.text(frame.data))
+            return parse_binary(frame.data)
         except WireError as error:
             logger.warning("a message from ComfyUI is skipped: %s", error)
             return None
@@ -78,6 +81,14 @@ class ComfySocket:
 class ComfyClient:
     def __init__(self, url: str, http: aiohttp.ClientSession) -> None:
         self._url, self._http = url, http
+        self._redact = Redact((), shapes=False)
+
+    def withhold(self, secrets: Iterable[str]) -> None:
+        """From now on no text of ComfyUI has one of *secrets*: an error names all that its node was given.
+
+        Source: ComfyUI 0.3.64 to 0.33.0, execution.py ``execute`` (``current_inputs``).
+        """
+        self._redact = Redact(secrets, shapes=False)
 
     async def stats(self, timeout_s: float = _PROBE_S) -> dict[str, Any] | None:
         """ComfyUI's versions and devices; None while it does not answer."""
@@ -194,7 +205,7 @@ class ComfyClient:
         except (aiohttp.ClientError, OSError) as error:  # OSError: TimeoutError and the socket's own
             raise ComfyUnreachable(f"no websocket: {error}") from error
         try:
-            yield ComfySocket(socket)
+            yield ComfySocket(socket, self._redact)
         finally:
             await socket.close()
 
@@ -203,7 +214,7 @@ class ComfyClient:
     ) -> dict[str, Any]:
         try:
             async with self._http.request(method, self._url + path, json=body, timeout=timeout) as response:
-                text = await _text(response)
+                text = self._redact.text(await _text(response))
         except (aiohttp.ClientError, OSError) as error:
             raise ComfyUnreachable(f"{method} {path}: {error or 'timed out'}") from error
         if response.status >= 400:

@@ -27,8 +27,13 @@ class Diagnostics:
     ) -> None:
         self._sdk_version, self._data, self._roots = sdk_version, data, tuple(model_roots)
         self._log_tail, self._redact = log_tail, redact
+        self._withheld = Redact((), shapes=False)
         self.stats: Mapping[str, Any] = {}
         """ComfyUI's last answer to ``/system_stats``"""
+
+    def withhold(self, secrets: Iterable[str]) -> None:
+        """The running job's *secrets*, which a node may have printed, are in no report."""
+        self._withheld = Redact(secrets, shapes=False)
 
     async def report(
         self, error_type: str, node: Mapping[str, Any] | None = None, traceback: Iterable[str] = ()
@@ -44,7 +49,7 @@ class Diagnostics:
             "models": await asyncio.to_thread(model_counts, self._roots),
             "log_tail": self._log_tail(),
         }
-        return dict(self._redact.value(facts))
+        return dict(self._withheld.value(self._redact.value(facts)))
 
 
 def versions(stats: Mapping[str, Any], sdk: str) -> dict[str, Any]:

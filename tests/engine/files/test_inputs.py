@@ -54,3 +54,10 @@ async def test_a_link_out_of_the_input_folder_is_never_read(bed: Bed, tmp_path: 
         with pytest.raises(WorkflowError, match="is a link to a file outside ComfyUI's input folder") as caught:
             await bed.stage(inverted_file(name))
         assert caught.value.node_id == "1"
+
+
+async def test_a_partner_node_without_its_token_costs_nothing_and_says_what_to_do(bed: Bed) -> None:
+    with pytest.raises(WorkflowError, match="press Run again; this job cost nothing") as caught:
+        await bed.stage({"1": {"class_type": "SandboxPartner", "inputs": {"message": ""}}})
+
+    assert caught.value.node_id == "1"

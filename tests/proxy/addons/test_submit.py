@@ -48,9 +48,10 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
         yield Server(url, data)
 
 
-def submit(desk: Desk, session: aiohttp.ClientSession, url: str) -> Submit:
+def submit(desk: Desk, session: aiohttp.ClientSession, url: str, *, hand_account: bool = False) -> Submit:
     comfyui = ComfyUI(url, session)
-    return Submit(comfyui, desk.dispatcher, desk.store, lambda: NEW, lambda: 7, PromptPaths(comfyui))
+    paths = PromptPaths(comfyui)
+    return Submit(comfyui, desk.dispatcher, desk.store, lambda: NEW, lambda: 7, paths, hand_account=hand_account)
 
 
 @pytest.fixture
@@ -272,3 +273,46 @@ async def test_whatever_is_posted_the_answer_is_json_that_a_browser_can_parse(
 
     assert flow.response.status_code in (200, 400)
     assert ("prompt_id" in parsed) == (flow.response.status_code == 200)
+
+
+@pytest.mark.parametrize(
+    ("extra", "header", "kept"),
+    [
+        ({}, "my-script", "my-script"),
+        ({"comfy_usage_source": "comfyui-frontend"}, "my-script", "comfyui-frontend"),
+        ({"comfy_usage_source": ""}, "my-script", ""),
+        ({}, "", None),
+    ],
+)
+async def test_where_a_prompt_comes_from_is_kept_as_comfyui_keeps_it(
+    desk: Desk, addon: Submit, extra: dict[str, str], header: str, kept: str | None
+) -> None:
+    flow = asked("POST", "/prompt", {"prompt": inverted_image(), "extra_data": extra})
+    flow.request.headers["Comfy-Usage-Source"] = header
+    await addon.request(flow)
+
+    assert answer(flow)[0] == 200
+    assert desk.store.get(NEW).extra_data.get("comfy_usage_source") == kept
+
+
+PARTNER = {"1": {"class_type": "SandboxPartner", "inputs": {"message": ""}}}
+SIGNED_IN = {"prompt": PARTNER, "extra_data": {"api_key_comfy_org": "the-key-of-an-account"}}
+
+
+async def test_a_partner_node_is_refused_on_its_node_before_it_costs_anything(desk: Desk, addon: Submit) -> None:
+    status, body = await posted(addon, SIGNED_IN)
+
+    assert status == 400
+    assert "COMFY_ORG_TOKENS=1" in body["node_errors"]["1"]["errors"][0]["details"]
+    assert desk.store.find(NEW) is None
+
+
+async def test_the_token_of_an_account_is_held_for_the_job_and_not_stored(
+    desk: Desk, session: aiohttp.ClientSession, server: Server
+) -> None:
+    status, _ = await posted(submit(desk, session, server.url, hand_account=True), SIGNED_IN)
+    job = desk.store.get(NEW)
+    desk.dispatcher.cancel(NEW)
+
+    assert status == 200
+    assert job.extra_data == {"create_time": 7}

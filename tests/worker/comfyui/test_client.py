@@ -252,3 +252,18 @@ async def test_no_socket_without_comfyui(nobody: ComfyClient) -> None:
     with pytest.raises(ComfyUnreachable, match="no websocket"):
         async with nobody.socket("me"):
             pass
+
+
+async def test_no_text_of_comfyui_has_the_token_that_a_node_was_given(server: Server, comfy: ComfyClient) -> None:
+    """An error of ComfyUI names all inputs of its node, also hidden ones."""
+    inputs = {"current_inputs": {"auth_token": ["the-token-of-an-account"]}}
+    server.answers["/history/p"] = (200, json.dumps({"p": {"status": {"messages": [["execution_error", inputs]]}}}))
+    server.frames = [json.dumps({"type": "execution_error", "data": inputs})]
+    comfy.withhold(["the-token-of-an-account"])
+    async with comfy.socket("me") as socket:
+        message = await socket.receive(5)
+    entry = await comfy.history("p")
+
+    assert isinstance(message, Message)
+    assert message.data == {"current_inputs": {"auth_token": ["[secret]"]}}
+    assert entry == {"status": {"messages": [["execution_error", message.data]]}}

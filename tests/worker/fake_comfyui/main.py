@@ -5,6 +5,7 @@
 - ``Read`` and ``Text`` have a text as output.
 - ``Slow`` runs until it is interrupted; ``Deaf`` is Slow, but forgets the first interrupt.
 - ``Blocking`` looks at no interrupt for *seconds*; ``Sleep`` takes *seconds*.
+- ``Leak`` fails with the token of an account in its inputs and in the log.
 - ``Fail`` fails with *message*; ``Die`` ends the process; ``Vanish`` forgets the prompt.
 - ``Again`` queues the prompt once more, until it ran *times* more; ``Stray`` queues one when its job has ended.
 - ``Wild`` gets another *text* before it is queued.
@@ -54,6 +55,7 @@ class Comfy:
         self.interrupted = asyncio.Event()
         self.client = ""
         self.message = ""
+        self.body: dict[str, Any] = {}
         self.mute = False
         self.monitors: list[asyncio.Task[None]] = []
         self.answers: asyncio.Queue[list[str]] = asyncio.Queue()
@@ -149,8 +151,7 @@ class Comfy:
                 await self.execute(body)
 
     async def execute(self, body: dict[str, Any]) -> None:
-        self.body = body
-        self.running, self.client = body["prompt_id"], body.get("client_id", "")
+        self.running, self.client, self.body = body["prompt_id"], body.get("client_id", ""), body
         self.interrupts, self.mute = 0, False
         self.interrupted.clear()
         outputs: dict[str, Any] = {}
@@ -174,6 +175,7 @@ class Comfy:
                 await self.send("executed", node=node, display_node=node, output=result)
         details = {**begin, "node_id": node, "node_type": content["class_type"], "executed": []}
         if end == "execution_error":
+            details["current_inputs"] = {"token": [self.token(body)]}
             details |= {"exception_message": self.message, "exception_type": "RuntimeError", "traceback": ["at node 1"]}
         await self.send(end, **({k: v for k, v in details.items() if k != "prompt_id"}))
         good = end == "execution_success"
@@ -265,6 +267,15 @@ class Comfy:
 
     async def Fail(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
         self.message = inputs["message"]
+        return "failed"
+
+    def token(self, body: dict[str, Any]) -> str:
+        extra = body["extra_data"]
+        return str(extra.get("auth_token_comfy_org") or extra.get("api_key_comfy_org"))
+
+    async def Leak(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802
+        self.message = f"no credits for {self.token(self.body)}"
+        print(f"Bearer: {self.token(self.body)}", flush=True)
         return "failed"
 
     async def Die(self, node: str, inputs: dict[str, Any]) -> Any:  # noqa: N802

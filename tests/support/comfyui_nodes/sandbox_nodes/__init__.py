@@ -256,6 +256,22 @@ class SandboxBlock:
         return (ExecutionBlocker(message or None),)
 
 
+class SandboxPartner:
+    """Calls nothing: says where the prompt comes from, and whether there is a token of an account."""
+
+    CATEGORY, RETURN_TYPES, FUNCTION, OUTPUT_NODE, API_NODE = "sandbox", (), "run", True, True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        hidden = {"auth_token": "AUTH_TOKEN_COMFY_ORG", "api_key": "API_KEY_COMFY_ORG", "source": "COMFY_USAGE_SOURCE"}
+        return {"required": {"message": ("STRING", {"default": ""})}, "hidden": hidden}
+
+    def run(self, message, auth_token=None, api_key=None, source=None):
+        if message:
+            raise ValueError(message)
+        return {"ui": {"text": [source or "", "signed in" if auth_token or api_key else "signed out"]}}
+
+
 class SandboxFilm:
     CATEGORY, RETURN_TYPES, FUNCTION, OUTPUT_NODE = "sandbox", (), "run", True
 
@@ -341,7 +357,7 @@ class SandboxTriangle:
 _NODES = (
     *(SandboxNoise, SandboxSlow, SandboxFail, SandboxExpand, SandboxText, SandboxTell, SandboxShowText),
     *(SandboxLeave, SandboxFilmWithPicture, SandboxCloud),
-    *(SandboxBlock, SandboxFilm, SandboxReadFile, SandboxTriangle),
+    *(SandboxBlock, SandboxPartner, SandboxFilm, SandboxReadFile, SandboxTriangle),
     *(SandboxQueueAgain, SandboxOnPrompt, SandboxReadPath, SandboxReadFolder),
 )
 
