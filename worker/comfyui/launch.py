@@ -23,7 +23,9 @@ class ComfyLaunch:
         extra = list[str]()
         if self._settings.comfyui_home.is_dir():
             self.folders.create(self._user)
-            models = write_model_paths(self._settings.models_dir, self.folders.user / "model_paths.yaml")
+            models = write_model_paths(
+                self._settings.models_dir, self.folders.user / "model_paths.yaml", self._settings.comfyui_home
+            )
             extra = ["--extra-model-paths-config", str(models)]
         self.process.start([*self._command(), *extra, *shlex.split(self._settings.comfyui_args)])
 

@@ -19,7 +19,8 @@ _S3 = re.compile(r"s3://(?P<bucket>[^/]+)/(?P<key>.+)")
 _TOKENS = {Origin("https", "huggingface.co", 443): "hf", Origin("https", "civitai.com", 443): "civitai"}
 _LONGEST = 230
 """bytes of a name: most disks take 255, and beside a model lie files whose names are longer"""
-_KIND = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
+_FOLDER = r"[A-Za-z0-9][\w.-]{0,99}"
+_KIND = re.compile(f"{_FOLDER}(/{_FOLDER})?")  # ultralytics/bbox
 
 
 @dataclass(frozen=True, slots=True)

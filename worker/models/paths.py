@@ -1,24 +1,30 @@
 """Where ComfyUI finds models outside its checkout, such as the models on a network volume."""
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 KINDS = {
     "audio_encoders": ("audio_encoders",),
+    "background_removal": ("background_removal",),
     "checkpoints": ("checkpoints",),
     "classifiers": ("classifiers",),
     "clip_vision": ("clip_vision",),
     "configs": ("configs",),
     "controlnet": ("controlnet", "t2i_adapter"),
+    "detection": ("detection",),
     "diffusers": ("diffusers",),
     "diffusion_models": ("unet", "diffusion_models"),
     "embeddings": ("embeddings",),
+    "frame_interpolation": ("frame_interpolation",),
+    "geometry_estimation": ("geometry_estimation",),
     "gligen": ("gligen",),
     "hypernetworks": ("hypernetworks",),
     "latent_upscale_models": ("latent_upscale_models",),
     "loras": ("loras",),
     "model_patches": ("model_patches",),
+    "optical_flow": ("optical_flow",),
     "photomaker": ("photomaker",),
     "style_models": ("style_models",),
     "text_encoders": ("text_encoders", "clip"),
@@ -26,33 +32,52 @@ KINDS = {
     "vae": ("vae",),
     "vae_approx": ("vae_approx",),
 }
-"""Every kind of model that ComfyUI knows, with its folders. Source: ComfyUI 0.8.0, folder_paths.py, all but
-custom_nodes; a test computes it from the pinned release."""
+"""Every kind of model that the pinned ComfyUI knows, with its folders. Source: ComfyUI 0.33.0, folder_paths.py, all but
+custom_nodes and datasets, which are not models; a test computes it from that release."""
 
-NEWER_KINDS = {
-    kind: (kind,)
-    for kind in ("background_removal", "detection", "frame_interpolation", "geometry_estimation", "optical_flow")
+NESTED_KINDS = {
+    "ultralytics_bbox": ("ultralytics/bbox",),
+    "ultralytics_segm": ("ultralytics/segm",),
+    "mmdets_bbox": ("mmdets/bbox",),
+    "mmdets_segm": ("mmdets/segm",),
 }
-"""The kinds that ComfyUI 0.33.0 knows besides."""
+"""Kinds whose folder lies in that of another one. Source: Impact Pack and Impact Subpack, which look for them in
+ComfyUI's own models folder and wherever ``extra_model_paths`` says."""
 
-_ALL_KINDS = KINDS | NEWER_KINDS
-_KNOWN_FOLDERS = frozenset(folder for folders in _ALL_KINDS.values() for folder in folders)
 _NOT_MODELS = frozenset({"custom_nodes"})
+_KIND = re.compile(r'^folder_names_and_paths\["(\w+)"\] = \(\[(.*?)\]', re.MULTILINE)
+_FOLDER = re.compile(r'os\.path\.join\(models_dir, "([\w/]+)"\)')
 
 
-def model_paths(models: Path, present: Iterable[str]) -> dict[str, dict[str, str]]:
+def kinds_of(folder_paths: str) -> dict[str, tuple[str, ...]]:
+    """The kinds of a ComfyUI, from the text of its folder_paths.py: a newer one has kinds that are not in KINDS.
+
+    What is written in another way than in 0.3.64 to 0.33.0 is left out.
+    """
+    found = {kind: tuple(_FOLDER.findall(folders)) for kind, folders in _KIND.findall(folder_paths)}
+    return {kind: folders for kind, folders in found.items() if folders}
+
+
+def model_paths(
+    models: Path, present: Iterable[str], newer: Mapping[str, tuple[str, ...]] | None = None
+) -> dict[str, dict[str, str]]:
     """ComfyUI's ``extra_model_paths`` for *models*: every kind, also those whose folder may still come.
 
-    *present* are the folders that are there: one that ComfyUI does not know is the kind of a custom node.
+    *present* are the folders that are there: one that ComfyUI does not know is the kind of a custom node. *newer* are
+    kinds that the running ComfyUI has besides.
     """
-    others = sorted(name for name in present if name not in _KNOWN_FOLDERS | _NOT_MODELS and not name.startswith("."))
-    kinds = {kind: "\n".join(folders) for kind, folders in _ALL_KINDS.items()}
+    known = {**(newer or {}), **KINDS, **NESTED_KINDS}
+    folders = {folder for names in known.values() for folder in names} | _NOT_MODELS
+    others = sorted(name for name in present if name not in folders and not name.startswith("."))
+    kinds = {kind: "\n".join(names) for kind, names in known.items()}
     return {"comfy_runpod": {"base_path": str(models), **kinds, **{name: name for name in others}}}
 
 
-def write_model_paths(models: Path, target: Path) -> Path:
-    """Writes them to *target*, as ComfyUI reads them; JSON is YAML."""
+def write_model_paths(models: Path, target: Path, comfyui: Path) -> Path:
+    """Writes them to *target* for the ComfyUI in the folder *comfyui*, which reads them; JSON is YAML."""
     present = [entry.name for entry in models.iterdir() if entry.is_dir()] if models.is_dir() else []
+    source = comfyui / "folder_paths.py"
+    newer = kinds_of(source.read_text(encoding="utf-8", errors="replace")) if source.is_file() else {}
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(model_paths(models, present), indent=1), encoding="utf-8")
+    target.write_text(json.dumps(model_paths(models, present, newer), indent=1), encoding="utf-8")
     return target

@@ -70,6 +70,7 @@ def test_a_manifest_may_be_empty(text: str) -> None:
         ({"source": "https://x/d/a.bin?download=true", "folder": "loras"}, ("loras", "a.bin")),
         ({"source": "https://x/a.bin", "folder": "loras", "filename": "sd/xl/b.bin"}, ("loras/sd/xl", "b.bin")),
         ({"source": "s3://b/deep/a.bin", "folder": "text_encoders"}, ("text_encoders", "a.bin")),
+        ({"source": "https://x/face.pt", "folder": "ultralytics/bbox"}, ("ultralytics/bbox", "face.pt")),
         ({"source": "civitai://1", "folder": "loras", "filename": "no_extension"}, ("loras", "no_extension")),
     ],
 )
@@ -82,6 +83,8 @@ def test_a_model_goes_into_the_folder_of_its_kind(model: dict[str, str], path: t
     [
         {"source": "https://x/a.bin", "folder": "../loras"},
         {"source": "https://x/a.bin", "folder": ""},
+        {"source": "https://x/a.bin", "folder": "loras/"},
+        {"source": "https://x/a.bin", "folder": "loras/../.."},
         {"source": "https://x/a.bin", "folder": ".hidden"},
         {"source": "https://x/a.bin", "folder": "loras", "filename": "/etc/a.bin"},
         {"source": "https://x/models/3", "folder": "loras"},
