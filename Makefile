@@ -54,8 +54,8 @@ bench: setup ## the benchmarks: one table, and bench/results.json
 pictures: setup ## the pictures of README.md, taken by a browser test, into docs/
 	@PICTURES=docs $(PYTHON_HERE) -m pytest --quiet tests/e2e/test_pictures.py
 
-comfyui: ## the pinned ComfyUI release (docker/comfyui-version) in docker/ComfyUI
-	@scripts/clone-comfyui.sh
+comfyui: ## the pinned ComfyUI release (docker/comfyui-version) in docker/ComfyUI, or that of VERSION=v0.46.0
+	@scripts/clone-comfyui.sh $(VERSION)
 
 build: ## the worker's image. REGISTRY= IMAGE= TAG= NO_CACHE=1 DRY_RUN=1, BUILD_OPTIONS for docker build
 	@scripts/build.sh $(if $(BUILD_OPTIONS),-- $(BUILD_OPTIONS))

@@ -9,6 +9,7 @@ import pytest
 
 from storage.objects import S3Location
 from tests.support.s3 import s3_server, weed
+from tests.support.versions import of_this_run
 
 # a shell that starts the run in the background lets it ignore Ctrl-C, and so would every program that a test starts
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -24,6 +25,12 @@ _FIRST = ("e2e/test_frontends.py", "client/", "worker/", "e2e/", "engine/", "con
 
 def _rank(path: str) -> int:
     return next((place for place, start in enumerate(_FIRST) if path.startswith(start)), len(_FIRST))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Which real ComfyUI the tests ran on, and whether anybody has done that before."""
+    if said := of_this_run():
+        terminalreporter.write_line(said)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -12,7 +12,9 @@ from engine.model.job import Brief
 from engine.model.states import PUBLIC_STATES, JobState
 from engine.settings import Settings
 from proxy.overview import shown_job
+from tests.support.frontends import VERSIONS
 from tests.support.help import written as written_help
+from tests.support.versions import COMFYUIS
 from wire.events import KINDS
 from wire.ids import PromptId
 from worker.settings import WorkerSettings
@@ -109,6 +111,18 @@ def test_every_page_and_picture_is_linked_from_the_readme() -> None:
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:[a-z-]+/)+[\w.-]*)`", README))))
 def test_a_path_in_the_readme_exists(path: str) -> None:
     assert path in MADE_BY_COMMANDS or (PROJECT / path).exists()
+
+
+def test_the_readme_names_the_comfyuis_and_frontends_that_the_suites_ran_on() -> None:
+    pinned = (PROJECT / "docker" / "comfyui-version").read_text(encoding="utf-8").strip()
+
+    assert f"Tested with ComfyUI {listed(COMFYUIS)}, in Chromium with its frontends {listed(VERSIONS)}." in README
+    assert pinned == f"v{COMFYUIS[-1]}"
+
+
+def listed(names: tuple[str, ...]) -> str:
+    """``1, 2 and 3``"""
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def test_the_newcomer_sees_the_two_commands_first() -> None:
