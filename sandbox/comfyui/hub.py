@@ -22,7 +22,14 @@ from wire.comfy import (
 )
 from wire.errors import WireError
 
-FEATURES = {"supports_preview_metadata": True, "max_upload_size": 104857600}
+FEATURES: dict[str, Any] = {
+    "supports_preview_metadata": True,
+    "supports_model_type_tags": True,
+    "max_upload_size": 104857600,
+    "node_replacements": True,
+    "assets": False,
+}
+"""Source: ComfyUI 0.33.0, comfy_api/feature_flags.py"""
 
 
 class Hub:

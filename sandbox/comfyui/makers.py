@@ -89,6 +89,7 @@ MAKERS = (
             "color": ["INT", {"default": 0, "min": 0, "max": 16777215, "step": 1, "display": "color"}],
         },
         ("IMAGE",),
+        display_name="Empty Image",
     ),
     NodeClass(
         "LoadImage",
@@ -100,7 +101,14 @@ MAKERS = (
         validate=_missing_image,
         fingerprint=_image_content,
     ),
-    NodeClass("ImageInvert", invert, {"image": ["IMAGE"]}, ("IMAGE",), display_name="Invert Image"),
+    NodeClass(
+        "ImageInvert",
+        invert,
+        {"image": ["IMAGE"]},
+        ("IMAGE",),
+        display_name="Invert Image Colors",
+        category="image/color",
+    ),
     NodeClass(
         "ImageScale",
         scale,
@@ -132,7 +140,8 @@ MAKERS = (
         },
         ("IMAGE",),
         newer=True,
-        category="image/postprocessing",
+        display_name="Blend Images",
+        category="image/filters",
         module="comfy_extras.nodes_post_processing",
     ),
     NodeClass(
@@ -140,7 +149,8 @@ MAKERS = (
         batch,
         {"image1": ["IMAGE"], "image2": ["IMAGE"]},
         ("IMAGE",),
-        display_name="Batch Images",
+        display_name="Batch Images (DEPRECATED)",
+        category="image/batch",
         deprecated=True,
     ),
 )

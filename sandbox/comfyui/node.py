@@ -79,6 +79,8 @@ class NodeClass:
     newer: bool = False
     """described as ComfyUI describes nodes of its newer kind (V3)"""
     deprecated: bool = False
+    output_names: Sequence[str] = ()
+    """the types, unless given"""
     api_node: bool = False
     """calls a paid service with the person's Comfy account"""
 
@@ -95,17 +97,21 @@ class NodeClass:
             "input_order": {group: list(inputs) for group, inputs in groups.items()},
             "output": list(self.outputs),
             "output_is_list": [False] * len(self.outputs),
-            "output_name": list(self.outputs),
+            "output_name": list(self.output_names or self.outputs),
             "name": self.name,
             "display_name": self.display_name or (None if self.newer else self.name),
             "description": "",
             "python_module": self.module,
             "category": self.category,
             "output_node": self.output_node,
+            "is_input_list": False,
+            "has_intermediate_output": False,
+            "search_aliases": [],
         }
         if self.newer:
             described |= {"output_tooltips": [None] * len(self.outputs), "output_matchtypes": None}
-            described |= {"deprecated": self.deprecated, "experimental": False, "api_node": False}
+            described |= {"deprecated": self.deprecated, "experimental": False, "dev_only": False}
+            described |= {"api_node": self.api_node, "price_badge": None, "essentials_category": None}
         else:
             described |= {"deprecated": True} if self.deprecated else {}
             described |= {"api_node": True} if self.api_node else {}

@@ -84,6 +84,12 @@ class PromptQueue:
         self._executor.interrupt()
         return True
 
+    async def cancel(self, prompt_id: str) -> bool:
+        """Whether the prompt ran or waited (server.py ``_cancel_job_by_id``)."""
+        waited = any(item.prompt_id == prompt_id for item in self.pending)
+        await self.delete([prompt_id])
+        return waited or self.interrupt(prompt_id)
+
     def forget_cache(self) -> None:
         """The next prompt computes every node again."""
         self._executor.forget_cache()

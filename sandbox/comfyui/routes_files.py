@@ -17,7 +17,7 @@ from sandbox.comfyui.folders import ComfyFolders, OutsideFolder
 _ANNOTATIONS = {" [output]": "output", " [input]": "input", " [temp]": "temp"}
 _ANNOTATED_SINCE = (0, 33, 0)
 """the first version that was found to list ``name [folder]``"""
-_UNSAFE = ("text/html", "text/javascript", "application/javascript", "text/css")
+_UNSAFE = ("text/html", "text/javascript", "application/javascript", "text/css", "image/svg+xml")
 
 
 class FileRoutes:
@@ -77,8 +77,7 @@ class FileRoutes:
         if channel in ("rgb", "a"):
             return await asyncio.to_thread(_channel, path, channel)
         content_type = mimetypes.guess_type(path)[0] or "application/octet-stream"
-        safe = "application/octet-stream" if content_type in _UNSAFE else content_type
-        return web.FileResponse(path, headers={"Content-Disposition": f'filename="{path.name}"', "Content-Type": safe})
+        return web.FileResponse(path, headers=_headers(path.name, content_type, request))
 
     def _viewed(self, query: Mapping[str, str]) -> Path | int:
         """The file that the query names, or the status of the refusal."""
@@ -108,6 +107,18 @@ class FileRoutes:
         ending = f" [{kind}]" if self._annotates else ""
         newest_first = sorted(files, key=lambda path: -path.stat().st_mtime)
         return web.json_response([path.name + ending for path in newest_first])
+
+
+def _headers(name: str, content_type: str, request: web.Request) -> dict[str, str]:
+    """What a browser could run as a page is only downloaded, but for an SVG that is loaded as a picture."""
+    headers = {"X-Content-Type-Options": "nosniff"}
+    if content_type not in _UNSAFE and not content_type.endswith(("+xml", "/xml")):
+        return {**headers, "Content-Type": content_type, "Content-Disposition": f'filename="{name}"'}
+    headers |= {"Vary": "Sec-Fetch-Dest", "Cache-Control": "no-store"}
+    if content_type == "image/svg+xml" and request.headers.get("Sec-Fetch-Dest") == "image":
+        return {**headers, "Content-Type": content_type, "Content-Disposition": f'filename="{name}"'}
+    attached = f'attachment; filename="{name}"'
+    return {**headers, "Content-Type": "application/octet-stream", "Content-Disposition": attached}
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from sandbox.comfyui.folders import ComfyFolders
 
 SAMPLE = "/extensions/sandbox/sample.js"
 HOME = Path(__file__).resolve().parent
-VERSION = "0.8.0"
+VERSION = "0.33.0"
 """the ComfyUI that the sandbox imitates, unless it is told another"""
 _WEB = HOME / "web"
 _MODELS = (
@@ -32,11 +32,17 @@ _MODELS = (
     "upscale_models",
     "latent_upscale_models",
     "custom_nodes",
+    "datasets",
     "hypernetworks",
     "photomaker",
     "classifiers",
     "model_patches",
     "audio_encoders",
+    "background_removal",
+    "frame_interpolation",
+    "geometry_estimation",
+    "optical_flow",
+    "detection",
 )
 
 
@@ -53,6 +59,7 @@ class MachineRoutes:
             "/extensions": [SAMPLE],
             "/global_subgraphs": {},
             "/i18n": {},
+            "/node_replacements": {},
             "/workflow_templates": {},
             "/models": list(_MODELS),
             "/experiment/models": [{"name": name, "folders": []} for name in _MODELS],
@@ -94,9 +101,11 @@ class MachineRoutes:
             "ram_free": 0,
             "comfyui_version": self._version,
             "required_frontend_version": "1.35.9",
+            "comfy_package_versions": [],
             "python_version": platform.python_version(),
             "pytorch_version": "none",
             "embedded_python": False,
+            "deploy_environment": "local-git",
             "argv": sys.argv,
         }
         device = {"name": "cpu", "type": "cpu", "index": None, "vram_total": 0, "vram_free": 0}

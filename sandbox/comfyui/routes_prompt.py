@@ -15,7 +15,11 @@ from sandbox.comfyui.jobs import BadQuery, all_jobs, one_job
 from sandbox.comfyui.prompt_queue import PromptQueue
 from sandbox.comfyui.validation import InvalidPrompt, validate
 from wire.comfy import CustomMessage
+from wire.ids import is_prompt_id
 
+_BAD_ID = (
+    "prompt_id must be a UUID string in canonical lowercase hyphenated form; omit it to let the server generate one"
+)
 _SECRETS = ("auth_token_comfy_org", "api_key_comfy_org")
 
 
@@ -41,6 +45,8 @@ class PromptRoutes:
         routes.get("/object_info/{name}")(self.object_info_of)
         routes.get("/api/jobs")(self.jobs)
         routes.get("/api/jobs/{prompt_id}")(self.job)
+        routes.post("/api/jobs/cancel")(self.cancel_jobs)
+        routes.post("/api/jobs/{prompt_id}/cancel")(self.cancel_job)
 
     async def post_prompt(self, request: web.Request) -> web.Response:
         await self._console.say("got prompt")
@@ -63,6 +69,8 @@ class PromptRoutes:
             extra.setdefault("comfy_usage_source", source)
         extra["create_time"] = time.time_ns() // 1_000_000
         prompt_id = str(body.get("prompt_id") or uuid.uuid4())
+        if not is_prompt_id(prompt_id):
+            return _refused(InvalidPrompt("invalid_prompt_id", "prompt_id must be a valid UUID", _BAD_ID))
         shown = int(number) if number == int(number) and "number" not in body else number
         await self._queue.put(shown, prompt_id, checked.prompt, extra, checked.outputs, account)
         return web.json_response({"prompt_id": prompt_id, "number": shown, "node_errors": checked.node_errors})
@@ -156,6 +164,18 @@ class PromptRoutes:
         if found is None:
             return web.json_response({"error": "Job not found"}, status=404)
         return web.json_response(found)
+
+    async def cancel_job(self, request: web.Request) -> web.Response:
+        return web.json_response({"cancelled": await self._queue.cancel(request.match_info["prompt_id"])})
+
+    async def cancel_jobs(self, request: web.Request) -> web.Response:
+        ids = (await request.json()).get("job_ids")
+        if not isinstance(ids, list):
+            return web.json_response({"error": "job_ids must be a list"}, status=400)
+        if odd := [one if isinstance(one, str) else repr(one) for one in ids if not is_prompt_id(one)]:
+            return web.json_response({"error": "job_ids contains invalid id(s)", "invalid_ids": odd}, status=400)
+        cancelled = [await self._queue.cancel(one) for one in ids]
+        return web.json_response({"cancelled": any(cancelled)})
 
 
 def _refused(invalid: InvalidPrompt) -> web.Response:

@@ -37,7 +37,7 @@ def _save_pngs(context: Context, images: Images, prefix: str, folder: str, compr
         path = where.next(".png", batch)
         image.save(path, pnginfo=_metadata(context), compress_level=compress_level)
         saved.append(_item(path, where.subfolder, folder))
-    return Result(ui={"images": saved})
+    return Result((images,), ui={"images": saved})
 
 
 def save_image(context: Context, images: Images, filename_prefix: str) -> Result:
@@ -75,7 +75,8 @@ def save_animated_webp(
         method={"default": 4, "fastest": 0, "slowest": 6}[method],
         exif=exif,
     )
-    return Result(ui={"images": [_item(path, where.subfolder, "output")], "animated": [len(images) != 1]})
+    saved = [_item(path, where.subfolder, "output")]
+    return Result((images,), ui={"images": saved, "animated": [len(images) != 1]})
 
 
 def save_audio(context: Context, audio: dict[str, Any], filename_prefix: str) -> Result:
@@ -97,6 +98,8 @@ SAVERS = (
             "images": ["IMAGE", {"tooltip": "The images to save."}],
             "filename_prefix": ["STRING", {"default": "ComfyUI", "tooltip": "The prefix for the file to save."}],
         },
+        ("IMAGE",),
+        output_names=("images",),
         display_name="Save Image",
         output_node=True,
         hidden=_HIDDEN,
@@ -105,6 +108,8 @@ SAVERS = (
         "PreviewImage",
         preview_image,
         {"images": ["IMAGE"]},
+        ("IMAGE",),
+        output_names=("images",),
         display_name="Preview Image",
         output_node=True,
         hidden=_HIDDEN,
@@ -113,7 +118,7 @@ SAVERS = (
         "SaveImageWebsocket",
         save_image_websocket,
         {"images": ["IMAGE"]},
-        category="api/image",
+        display_name="Save Image (Websocket)",
         module="custom_nodes.websocket_image_save",
         output_node=True,
         fingerprint=lambda _folders, _inputs: time.time(),
@@ -129,8 +134,10 @@ SAVERS = (
             "quality": ["INT", {"default": 80, "min": 0, "max": 100}],
             "method": ["COMBO", {"multiselect": False, "options": ["default", "fastest", "slowest"]}],
         },
+        ("IMAGE",),
+        output_names=("images",),
         newer=True,
-        category="image/animation",
+        display_name="Save Animated WEBP",
         module="comfy_extras.nodes_images",
         output_node=True,
         hidden=_HIDDEN,

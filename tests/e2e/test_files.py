@@ -32,10 +32,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """With a local ComfyUI that lists its files as 0.33.0 does; the other modules have one that does so as 0.8.0."""
+    """With a local ComfyUI that lists its files as 0.8.0 does; the other modules have one that does so as 0.33.0."""
     data = tmp_path_factory.mktemp("local")
     async with (
-        comfyui_process(data=data, args=("--as-version", "0.33.0")) as url,
+        comfyui_process(data=data, args=("--as-version", "0.8.0")) as url,
         running_stack(tmp_path_factory.mktemp("home"), COMFYUI_URL=url) as stack,
     ):
         stack.output = data / "output"

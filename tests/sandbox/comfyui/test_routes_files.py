@@ -16,7 +16,7 @@ from tests.support.served import served
 
 
 @asynccontextmanager
-async def routes_of(tmp_path: Path, version: str = "0.8.0") -> AsyncIterator[aiohttp.ClientSession]:
+async def routes_of(tmp_path: Path, version: str = "0.33.0") -> AsyncIterator[aiohttp.ClientSession]:
     folders = ComfyFolders(*(tmp_path / name for name in ("input", "output", "temp", "user")))
     folders.create()
     app, routes = web.Application(), web.RouteTableDef()
