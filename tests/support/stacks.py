@@ -22,11 +22,11 @@ _COLD_START_S = 150
 
 
 @asynccontextmanager
-async def stack_of(kind: str, folders: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """A running stack; ComfyUI at both ends is the sandbox's or the real one, which gets the sandbox's own nodes."""
+async def stack_of(kind: str, folders: pytest.TempPathFactory, **settings: str) -> AsyncIterator[Stack]:
+    """A running stack with *settings*. Both ends have the sandbox's ComfyUI, or the real one with its nodes."""
     home = folders.mktemp("home")
     if kind == "sandbox":
-        async with running_stack(home, **SAME_ORDER) as sandbox:
+        async with running_stack(home, **SAME_ORDER, **settings) as sandbox:
             yield sandbox
         return
     checkout, python = Path(os.environ["COMFYUI_DIR"]), Path(os.environ["COMFYUI_PYTHON"])
@@ -38,7 +38,7 @@ async def stack_of(kind: str, folders: pytest.TempPathFactory) -> AsyncIterator[
             "COMFYUI_PYTHON": str(python),
             "COMFYUI_ARGS": shlex.join(OWN_NODES),
         }
-        async with running_stack(home, **environment, **SAME_ORDER) as real:
+        async with running_stack(home, **environment, **SAME_ORDER, **settings) as real:
             real.output, real.kind = data / "output", "real"
             await real.history(await real.queue_prompt(inverted_image(prefix="warm-up")), _COLD_START_S)
             yield real
