@@ -120,7 +120,7 @@ async def running_stack(home: Path, **environment: str) -> AsyncIterator[Stack]:
     shown = {"Authorization": f"Bearer {token}"} if token else {}
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60), headers=shown) as session:
         stack = Stack(
-            url=f"http://127.0.0.1:{proxy_port}",
+            url=f"http://127.0.0.1:{environ['PROXY_PORT']}",
             comfyui_url=environ["COMFYUI_URL"],
             endpoint_url=f"http://127.0.0.1:{sandbox_port}/v2",
             output=home / "sandbox" / "output",
