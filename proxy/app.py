@@ -85,15 +85,7 @@ async def _serve(
     home, worker_paths = settings.comfy_runpod_home, settings.worker_paths
     services = job_services(store, comfyui, home, large, questions, boxes.place, worker_paths=worker_paths)
     dispatcher = Dispatcher(endpoints, services, settings.max_in_flight)
-    overview = Overview(
-        version=version(),
-        kind=kind,
-        comfyui=comfyui,
-        endpoints=endpoints,
-        store=store,
-        clock=time.monotonic,
-        now_ms=_now_ms,
-    )
+    overview = _overview(kind, comfyui, endpoints, store)
     addons = [
         *_guards(settings, sockets),
         Reroute(sockets, SECRET_HEADER),
@@ -124,6 +116,18 @@ async def _serve(
             )
     finally:
         await sockets.stop()
+
+
+def _overview(kind: str, comfyui: ComfyUI, endpoints: Sequence[Endpoint], store: JobStore) -> Overview:
+    return Overview(
+        version=version(),
+        kind=kind,
+        comfyui=comfyui,
+        endpoints=endpoints,
+        store=store,
+        clock=time.monotonic,
+        now_ms=_now_ms,
+    )
 
 
 def _letter_boxes(settings: Settings, large: LargeFiles, sockets: Sockets) -> LetterBoxes:

@@ -101,7 +101,7 @@ class Results:
 
     # -- on
 
-    def apply(self, event: WorkerEvent, now_ms: int) -> Iterator[do.Command]:
+    def apply(self, event: WorkerEvent, now_ms: int) -> Iterator[do.Command]:  # noqa: C901  one table
         """Deal with an event whose turn it is."""
         match event:
             case NodeOutput() if event.files or event.missing:

@@ -150,9 +150,7 @@ class MessageTranslator:
                 yield from self.failed(error_type, text, now_ms=now_ms)
             case FileChunk() | FilesCollected() | FilesKept() | FilesMissing() | FilesSaved():
                 return
-            case JobsFound() | Omitted() | Unknown():
-                return
-            case PromptChanged():  # custom nodes tell their scripts in the page themselves
+            case JobsFound() | Omitted() | PromptChanged() | Unknown():  # custom nodes tell their scripts themselves
                 return
             case _:
                 assert_never(event)

@@ -55,7 +55,6 @@ class Comfy:
         self.interrupted = asyncio.Event()
         self.client = ""
         self.message = ""
-        self.body: dict[str, Any] = {}
         self.mute = False
         self.monitors: list[asyncio.Task[None]] = []
         self.answers: asyncio.Queue[list[str]] = asyncio.Queue()
