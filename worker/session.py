@@ -225,7 +225,8 @@ class Session:
         await check_named_files(request.workflow, comfy)
         if request.files:
             await self._write_inputs(request)
-        self._also_saved = AlsoSaved(self._prompt_id, services.folders, request.workflow, request.files)
+        volume = services.input_sources.volume
+        self._also_saved = AlsoSaved(self._prompt_id, services.folders, request.workflow, request.files, volume)
         await self._also_saved.look()
         request = with_whole_paths(request, services.folders)
         self._execution = Execution(

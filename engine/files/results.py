@@ -257,9 +257,9 @@ class ResultFiles:
 
     async def _is_still_there(self, local: ItemKey, sha256: str) -> bool:
         folder, subfolder, filename = local
-        if folder != "output":  # names in temp are never given twice
-            return await self._comfyui.has_file(subfolder, filename, "temp" if folder == "temp" else "input")
-        root = await self._comfyui.output_folder()
+        if folder == "temp":  # its names are never given twice
+            return await self._comfyui.has_file(subfolder, filename, "temp")
+        root = await self._comfyui.output_folder() if folder == "output" else None
         return root is not None and await asyncio.to_thread(holds, root / subfolder / filename, sha256)
 
     async def _write(self, prompt_id: PromptId, write: Callable[[], object]) -> None:

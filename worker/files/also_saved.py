@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import suppress
 from itertools import batched
 from pathlib import Path
@@ -14,7 +14,7 @@ from wire.files import FileRef
 from wire.names import NameRefused
 from wire.outputs import OutputFile
 from worker.files.elsewhere import written_elsewhere
-from worker.files.folder_scan import Scan, ScanTooLong, changed, scan
+from worker.files.folder_scan import Scan, ScanTooLong, Stamp, changed, scan
 from worker.files.output_staging import OutputStaging
 from worker.folders import Folders, inside
 
@@ -37,11 +37,14 @@ class AlsoSaved:
         folders: Folders,
         workflow: dict[str, Any],
         staged: Iterable[FileRef],
+        volume: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """*staged* are the job's own input files, which are not results."""
+        """*staged* are the job's own input files, which are not results. What is on the *volume* is not gone with the
+        worker.
+        """
         self._prompt_id, self._folders, self._workflow, self._clock = prompt_id, folders, workflow, clock
-        self._staged = tuple(staged)
+        self._staged, self._volume = tuple(staged), volume
         self._before: Scan | None = None
         self._since_ns: int | None = None
 
@@ -67,18 +70,20 @@ class AlsoSaved:
             async for event in outputs.outgoing_unannounced(some):
                 sent += len(event.files) if isinstance(event, FilesSaved) else 0
                 yield event
-        elsewhere = await asyncio.to_thread(written_elsewhere, self._workflow, self._folders, since_ns)
+        elsewhere = await asyncio.to_thread(
+            written_elsewhere, self._workflow, self._folders, since_ns, self._volume
+        )  # fmt: skip
         if found or elsewhere:
             logger.info("%s: %d of %d unannounced files were sent", self._prompt_id, sent, len(found))
         if len(found) > sent or elsewhere:
             yield FilesSaved(left_out=len(found) - sent, elsewhere=elsewhere)
 
-    async def _found(self, announced: Collection[Path]) -> list[OutputFile]:
-        """What is new or changed and was not *announced*; empty when there is too much to compare."""
+    async def _found(self, announced: Mapping[Path, Stamp]) -> list[OutputFile]:
+        """What is new or changed and is not as it was *announced*; empty when there is too much to compare."""
         if self._before is None or (after := await self._scanned()) is None:
             return []
-        known = {*announced, *await asyncio.to_thread(self._inputs)}
-        return changed(self._before, after, known, self._folders)
+        inputs = dict.fromkeys(await asyncio.to_thread(self._inputs))
+        return changed(self._before, after, {**announced, **inputs}, self._folders)
 
     async def _scanned(self) -> Scan | None:
         try:

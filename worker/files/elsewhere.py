@@ -3,13 +3,14 @@
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from wire.file_inputs import texts
+from wire.files import Folder
 from wire.names import leads_out
 from worker.folders import Folders
 
@@ -22,16 +23,22 @@ _TEXT_MAX = 1_000
 """characters: a longer text is not a path that somebody typed"""
 _TICK_NS = 20_000_000
 """the time of a file may lag behind the clock by so much: the kernel's own clock goes in ticks"""
+_OWN: tuple[Folder, ...] = ("output", "input", "temp")
 _SYSTEM = ("/proc", "/sys", "/dev")
 """the system's own files, which change all the time"""
 
 
-def written_elsewhere(workflow: Mapping[str, Any], folders: Folders, since_ns: int) -> tuple[str, ...]:
+def written_elsewhere(
+    workflow: Mapping[str, Any], folders: Folders, since_ns: int, volume: Path | None = None
+) -> tuple[str, ...]:
     """The texts of *workflow* that name a file or a folder outside ComfyUI's folders with something that is newer than
-    *since_ns*, nanoseconds since the epoch.
+    *since_ns*, nanoseconds since the epoch; what is on the *volume* stays, and is not among them.
     """
-    found = (text for text in islice(_outside(workflow), TEXTS_MAX) if _was_written(text, folders, since_ns - _TICK_NS))
-    return tuple(islice(found, PLACES_MAX))
+    kept = [folders.root(folder).resolve() for folder in _OWN] + [Path(place) for place in _SYSTEM]
+    if volume is not None:
+        kept.append(volume.resolve())
+    named = islice(_outside(workflow), TEXTS_MAX)
+    return tuple(islice((text for text in named if _was_written(text, folders, kept, since_ns - _TICK_NS)), PLACES_MAX))
 
 
 def _outside(workflow: Mapping[str, Any]) -> Iterator[str]:
@@ -41,18 +48,14 @@ def _outside(workflow: Mapping[str, Any]) -> Iterator[str]:
     return (text for text in dict.fromkeys(named) if len(text) <= _TEXT_MAX and leads_out(text))
 
 
-def _was_written(text: str, folders: Folders, since_ns: int) -> bool:
+def _was_written(text: str, folders: Folders, kept: Sequence[Path], since_ns: int) -> bool:
     """A path that is relative begins at ComfyUI's output folder, for nodes that save, or where ComfyUI runs."""
     with suppress(OSError, ValueError, RuntimeError):
         bases = (folders.root("output"), folders.data)
         paths = dict.fromkeys((base / text).resolve() for base in bases)
-        return any(_is_elsewhere(path, folders) and _has_newer(path, since_ns) for path in paths)
+        elsewhere = (path for path in paths if not any(path.is_relative_to(place) for place in kept))
+        return any(_has_newer(path, since_ns) for path in elsewhere)
     return False
-
-
-def _is_elsewhere(path: Path, folders: Folders) -> bool:
-    ours = (folders.root(folder).resolve() for folder in ("output", "input", "temp"))
-    return not any(path.is_relative_to(place) for place in (*ours, *map(Path, _SYSTEM)))
 
 
 def _has_newer(path: Path, since_ns: int) -> bool:

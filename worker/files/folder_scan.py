@@ -3,7 +3,7 @@ without announcing it: KJNodes' SaveImageKJ, text savers, the frames beside a fi
 """
 
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,10 @@ class Stamp(NamedTuple):
     size: int
     modified_ns: int
     inode: int
+
+    @classmethod
+    def of(cls, facts: os.stat_result) -> "Stamp":
+        return cls(facts.st_size, facts.st_mtime_ns, facts.st_ino)
 
 
 @dataclass(slots=True)
@@ -63,12 +67,19 @@ def scan(folders: Folders, clock: Callable[[], float], entries: int = ENTRIES_MA
     }
 
 
-def changed(before: Scan, after: Scan, known: Collection[Path], folders: Folders) -> list[OutputFile]:
-    """The files that are new or different *after*, in the order of their names, without the paths that are *known*."""
+def changed(before: Scan, after: Scan, known: Mapping[Path, Stamp | None], folders: Folders) -> list[OutputFile]:
+    """The files that are new or different *after*, in the order of their names.
+
+    Files that are *known* by their real path are left out, unless they are not what they were then; None is for always.
+    """
     roots = {folder: folders.root(folder).resolve() for folder in _SCANNED}
-    found = (file for file, stamp in after.items() if before.get(file) != stamp)
-    others = (file for file in found if roots[file.folder] / file.subfolder / file.filename not in known)
-    return sorted(others, key=lambda file: (file.folder != "output", file.key))
+
+    def is_known(file: OutputFile, stamp: Stamp) -> bool:
+        path = roots[file.folder] / file.subfolder / file.filename
+        return path in known and known[path] in (stamp, None)
+
+    found = [file for file, stamp in after.items() if before.get(file) != stamp and not is_known(file, stamp)]
+    return sorted(found, key=lambda file: (file.folder != "output", file.key))
 
 
 def _files(root: str, bounds: _Bounds) -> Iterator[tuple[str, Stamp]]:
@@ -97,7 +108,7 @@ def _stamp(entry: os.DirEntry[str]) -> Stamp | None:
         facts = entry.stat(follow_symlinks=False)
     except OSError:
         return None
-    return Stamp(facts.st_size, facts.st_mtime_ns, facts.st_ino)
+    return Stamp.of(facts)
 
 
 def _split(path: str, root: str) -> tuple[str, str]:

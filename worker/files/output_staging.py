@@ -14,6 +14,7 @@ from wire.files import FileRef, Inline, MissingFile, Streamed, Url, Volume, Want
 from wire.limits import FILE_CHUNK, INLINE_OUTPUT_MAX, PICTURE_MAX, STORED_OUTPUT_MIN
 from wire.names import NameRefused
 from wire.outputs import OutputFile, output_files
+from worker.files.folder_scan import Stamp
 from worker.files.large_outputs import Store
 from worker.folders import Folders, inside
 
@@ -47,8 +48,8 @@ class OutputStaging:
         self._transfers = 0
         self._unannounced = list[FileRef]()
         """all that were sent of the files that nothing names: together they share the room inside events"""
-        self.sent = set[Path]()
-        """the real paths of the files that were sent"""
+        self.sent = dict[Path, Stamp]()
+        """the real paths of the files that were sent, and what they were like"""
 
     async def outgoing(self, event: NodeOutput) -> AsyncIterator[FileChunk | NodeOutput]:
         """The bytes of the large files of *event*, then *event* with its files and with the missing ones."""
@@ -91,6 +92,7 @@ class OutputStaging:
     async def _sent(self, named: OutputFile, refs: list[FileRef]) -> AsyncIterator[FileChunk]:
         """The chunks of the file, if it needs any; then its FileRef is in *refs*. Raises NameRefused and OSError."""
         path = inside(self._folders.root(named.folder), named.subfolder, named.filename)
+        stamp = Stamp.of(path.stat())
         room = _INLINE_TOGETHER - sum(file.size for file in refs if isinstance(file.source, Inline))
         small = await asyncio.to_thread(_small_file, path, min(room, INLINE_OUTPUT_MAX))
         if small is not None:
@@ -100,7 +102,7 @@ class OutputStaging:
         else:
             async for piece in self._streamed(named, path, refs):
                 yield piece
-        self.sent.add(path)
+        self.sent[path] = stamp
 
     async def again(self, wanted: Wanted, transfer: int) -> AsyncIterator[FileChunk]:
         """The rest of an output of an earlier job; raises OutputGone when the worker does not have it any more."""

@@ -62,6 +62,20 @@ async def test_a_file_that_an_output_has_named_is_not_sent_twice(folders: Folder
     assert [file.filename for file in event.files] == ["unnamed.png"]
 
 
+async def test_a_file_that_is_written_again_after_it_was_announced_is_sent_as_it_is_at_the_end(
+    folders: Folders,
+) -> None:
+    also_saved, outputs = await looked(folders), OutputStaging(folders)
+    path = folders.root("output") / "log.txt"
+    path.write_bytes(b"one")
+    item = {"filename": "log.txt", "subfolder": "", "type": "output"}
+    async for _ in outputs.outgoing(NodeOutput(node="1", output={"text": [item]})):
+        path.write_bytes(b"one two")
+    _, (event,) = await sent(also_saved, outputs)
+
+    assert [file.source.content() for file in event.files if isinstance(file.source, Inline)] == [b"one two"]
+
+
 async def test_a_second_question_and_one_without_a_look_before_find_nothing(folders: Folders) -> None:
     also_saved, outputs = await looked(folders), OutputStaging(folders)
     (folders.root("output") / "x.txt").write_bytes(b"x")

@@ -58,6 +58,14 @@ def test_what_was_there_before_and_what_lies_in_comfyuis_folders_is_not_named(fo
     assert written_elsewhere(prompt(*texts), folders, since_ns) == ()
 
 
+def test_what_is_on_the_volume_is_not_gone_with_the_worker(folders: Folders, tmp_path: Path) -> None:
+    since_ns = time.time_ns()
+    place = str(written(tmp_path / "volume" / "mine" / "x.png").parent)
+
+    assert written_elsewhere(prompt(place), folders, since_ns, tmp_path / "volume") == ()
+    assert written_elsewhere(prompt(place), folders, since_ns) == (place,)
+
+
 def test_a_link_to_a_newer_file_is_not_one(folders: Folders, tmp_path: Path) -> None:
     since_ns = time.time_ns()
     target = written(tmp_path / "target" / "x.png")

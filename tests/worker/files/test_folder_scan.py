@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from wire.outputs import OutputFile
-from worker.files.folder_scan import ScanTooLong, changed, scan
+from worker.files.folder_scan import ScanTooLong, Stamp, changed, scan
 from worker.folders import Folders
 
 
@@ -38,7 +38,7 @@ def test_what_is_new_or_different_is_found_and_what_is_as_before_is_not(folders:
     write(folders, "input/new.png")
     write(folders, "temp/new.png")
 
-    assert changed(before, scan(folders, frozen), (), folders) == [
+    assert changed(before, scan(folders, frozen), {}, folders) == [
         OutputFile("output", "deep/er", "changed.txt"),
         OutputFile("output", "loras", "new.safetensors"),
         OutputFile("input", "", "new.png"),
@@ -52,16 +52,20 @@ def test_a_file_that_takes_the_place_of_one_with_its_size_and_time_is_new(folder
     os.utime(new, ns=(old.stat().st_atime_ns, old.stat().st_mtime_ns))
     new.replace(old)
 
-    assert changed(before, scan(folders, frozen), (), folders) == [OutputFile("output", "", "a.txt")]
+    assert changed(before, scan(folders, frozen), {}, folders) == [OutputFile("output", "", "a.txt")]
 
 
-def test_what_was_announced_is_left_out(folders: Folders) -> None:
-    announced = write(folders, "output/sub/announced.png")
+def test_what_was_announced_is_left_out_unless_it_has_changed_since(folders: Folders) -> None:
+    names = ("announced.png", "written-again.png", "an-input.png")
+    paths = [write(folders, f"output/sub/{name}").resolve() for name in names]
     write(folders, "output/sub/beside.png")
+    known = {path: Stamp.of(path.stat()) for path in paths[:2]} | {paths[2]: None}
+    for name in names[1:]:
+        write(folders, f"output/sub/{name}", "longer")
 
-    found = changed({}, scan(folders, frozen), {announced.resolve()}, folders)
+    found = changed({}, scan(folders, frozen), known, folders)
 
-    assert found == [OutputFile("output", "sub", "beside.png")]
+    assert [file.filename for file in found] == ["beside.png", "written-again.png"]
 
 
 @pytest.mark.parametrize(
