@@ -7,7 +7,7 @@ that begin with ``<prefix>_<digits>_``, whatever their extension.
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import PurePath, PurePosixPath
 from typing import Any
 
 from wire.outputs import ItemKey, item_key, local_path, path_keys, side_files
@@ -16,6 +16,9 @@ _COUNTED = re.compile(r"(?P<prefix>.+)_(?P<counter>\d+)_(?P<rest>.*)", re.DOTALL
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:[/\\]")
 _NOWHERE = object()
+_FOLDERS = ("output", "temp", "input")
+_PATH_MAX, _DEPTH_MAX = 4_096, 32
+"""characters and folders of a path that is looked at"""
 _COUNTED_SHORT = re.compile(r"(?P<prefix>.+)_(?P<counter>\d{5})(?P<rest>[.-].*)", re.DOTALL)  # as VideoHelperSuite does
 
 
@@ -112,7 +115,28 @@ def _localised(value: Any, key: str, names: Mapping[ItemKey, ItemKey], root: Pur
     if isinstance(value, dict):
         return _renamed(value, names, root) if "filename" in value else localised(value, names, root)
     known = [names[path] for path in path_keys(key, value) if path in names]
-    return local_path(value, known[0]) if known else value
+    if known:
+        return local_path(value, known[0])
+    at = _stored_at(value, names) if isinstance(value, str) and _ABSOLUTE.match(value) else None
+    return value if at is None else _whole_path(at, root)
+
+
+def _stored_at(path: str, names: Mapping[ItemKey, ItemKey]) -> ItemKey | None:
+    """The local file of an absolute *path* into one of ComfyUI's folders on the worker, as WAS Node Suite's
+    ``Image Save`` puts into ``files``.
+    """
+    *folders, filename = _parts(path) if len(path) <= _PATH_MAX else [path]
+    for at, folder in enumerate(folders[:_DEPTH_MAX]):
+        key = (folder, "/".join(folders[at + 1 :]), filename)
+        if folder in _FOLDERS and key in names:
+            return names[key]
+    return None
+
+
+def _whole_path(local: ItemKey, root: PurePath | None) -> str:
+    """Where a stored file is; within its folder when that is not known."""
+    folder, subfolder, filename = local
+    return str((root if root is not None and folder == "output" else PurePosixPath()) / subfolder / filename)
 
 
 def _renamed(item: dict[str, Any], names: Mapping[ItemKey, ItemKey], root: PurePath | None) -> dict[str, Any]:
@@ -132,17 +156,17 @@ def _is_worker_path(name: str, value: Any, files: Collection[str]) -> bool:
     """Whether it is where one of these files is on the worker, such as VideoHelperSuite's ``fullpath``."""
     if not isinstance(value, str) or not _ABSOLUTE.match(value):
         return False
-    return name == "fullpath" or _last_part(value) in files
+    return name == "fullpath" or _parts(value)[-1] in files
 
 
 def _path_here(path: str, files: Mapping[str, ItemKey], root: PurePath | None) -> Any:
     """Where the file of the worker's *path* is on this machine; what is not known means nothing here, and goes."""
-    folder, subfolder, filename = files.get(_last_part(path), ("", "", ""))
-    return _NOWHERE if root is None or folder != "output" else str(root / subfolder / filename)
+    local = files.get(_parts(path)[-1])
+    return _NOWHERE if root is None or local is None or local[0] != "output" else _whole_path(local, root)
 
 
-def _last_part(path: str) -> str:
-    return re.split(r"[/\\]", path)[-1]
+def _parts(path: str) -> list[str]:
+    return re.split(r"[/\\]", path)
 
 
 def _is_asset_id(name: str, value: Any) -> bool:

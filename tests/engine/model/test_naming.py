@@ -131,6 +131,31 @@ def test_a_file_beside_that_of_an_item_is_renamed_with_it_and_no_path_of_the_wor
     }
 
 
+@pytest.mark.parametrize("root", ["/comfyui/output", "/a/output/b/output", "C:\\ComfyUI\\output"])
+def test_a_path_into_the_workers_folder_becomes_one_into_the_local_folder(root: str) -> None:
+    names: dict[ItemKey, ItemKey] = {
+        ("output", "day", "x_0001.png"): ("output", "day", "x_0001 (1).png"),
+        ("output", "", "y.png"): ("output", "", "y.png"),
+        ("temp", "", "p.png"): ("temp", "", "p (1).png"),
+    }
+    slash = "\\" if "\\" in root else "/"
+    others = [
+        "/models/y.png",
+        "/comfyui/output/other/y.png",
+        "output/y.png",
+        "/" * 9000,
+        f"/{'output/' * 500}y.png",
+        "/",
+    ]
+    output = {"files": [f"{root}{slash}day{slash}x_0001.png", f"{root}{slash}y.png", "/comfyui/temp/p.png", *others]}
+
+    here = localised(output, names, PurePosixPath("/home/me/pictures"))
+    elsewhere = localised(output, names)
+
+    assert here == {"files": ["/home/me/pictures/day/x_0001 (1).png", "/home/me/pictures/y.png", "p (1).png", *others]}
+    assert elsewhere == {"files": ["day/x_0001 (1).png", "y.png", "p (1).png", *others]}
+
+
 def test_the_paths_of_a_3d_preview_are_local_ones() -> None:
     names: dict[ItemKey, ItemKey] = {
         ("temp", "", "preview_splat_a.ply"): ("temp", "", "preview_splat_a (1).ply"),
