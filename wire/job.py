@@ -13,10 +13,11 @@ from wire.batch import Batch, decode_batch
 from wire.errors import WireError
 from wire.files import FileRef, Inline, Streamed, Url, Volume, Wanted
 from wire.letters import box_of
-from wire.limits import PROTOCOL, PROTOCOL_SOURCES, REQUEST_NESTING_MAX
+from wire.limits import PROTOCOL, PROTOCOL_SOURCES, PROTOCOL_TEXTS, REQUEST_NESTING_MAX
 from wire.models import ModelRef, decode_models
 from wire.paths import PATHS_MAX, WorkerPath
 from wire.plain_json import is_deeper
+from wire.texts import TEXTS_MAX, EmbeddedText
 
 ACCOUNT_KEYS = ("auth_token_comfy_org", "api_key_comfy_org")
 """the sign-in of a Comfy account in ``extra_data`` (ComfyUI 0.33.0, execution.py SENSITIVE_EXTRA_DATA_KEYS)"""
@@ -44,6 +45,8 @@ class JobRequest(BaseModel):
     """the job's letter box, in which the page's answers to its nodes arrive (see wire/letters.py)"""
     paths: tuple[WorkerPath, ...] = Field(default=(), max_length=PATHS_MAX)
     """inputs into which the worker writes a whole path; until then they have one from ComfyUI's base folder"""
+    texts: tuple[EmbeddedText, ...] = Field(default=(), max_length=TEXTS_MAX)
+    """long texts of *workflow* and *extra_data*, which have empty ones in their places"""
     collect: tuple[Wanted, ...] = ()
     """outputs of an earlier job to send again; then nothing runs, and *workflow* is empty"""
 
@@ -61,6 +64,8 @@ def encode_request(request: JobRequest) -> dict[str, Any]:
 
 def _needed_protocol(request: JobRequest) -> int:
     plain = all(isinstance(file.source, Inline | Streamed) for file in request.files)
+    if request.texts:
+        return PROTOCOL_TEXTS
     return PROTOCOL if plain and not request.collect else PROTOCOL_SOURCES
 
 
@@ -75,8 +80,8 @@ def decode_request(value: object) -> JobRequest:
         raise WireError("`input.workflow` must be a prompt in ComfyUI's API format")
     if is_deeper(value, REQUEST_NESTING_MAX):
         raise WireError(f"`input` is nested more than {REQUEST_NESTING_MAX} levels deep")
-    if value.get("protocol", PROTOCOL) not in (PROTOCOL, PROTOCOL_SOURCES):
-        raise WireError(f"the request speaks protocol {value['protocol']!r}, this worker {PROTOCOL_SOURCES}")
+    if value.get("protocol", PROTOCOL) not in (PROTOCOL, PROTOCOL_SOURCES, PROTOCOL_TEXTS):
+        raise WireError(f"the request speaks protocol {value['protocol']!r}, this worker {PROTOCOL_TEXTS}")
     models = decode_models(value.get("models"))
     try:
         request = JobRequest.model_validate({**value, "models": models})

@@ -8,6 +8,9 @@ PROTOCOL = 1
 PROTOCOL_SOURCES = 3
 """Announced by a request whose files come from elsewhere (cached, url, volume): an older worker cannot read it."""
 
+PROTOCOL_TEXTS = 4
+"""Announced by a request whose long texts travel beside it: an older worker would run the prompt without them."""
+
 RUN_BODY_MAX = 10 * MIB
 """RunPod, "Send requests": a larger POST /run, or a larger job-done, is answered with 400."""
 

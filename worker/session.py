@@ -174,7 +174,7 @@ class Session:
             await self._collect(request.collect)
             return
         await self._find(request.find)
-        await self._inputs.check(request.files)
+        await self._inputs.check(request.files, request.texts)
         await self._services.required_models.ensure(request.models, self._report_models)
         async with self._services.turns.take(self._report_withdrawal), self._services.watchdog.watching(comfy.answers):
             try:
@@ -222,8 +222,9 @@ class Session:
         store = services.large_outputs.store_for(self._prompt_id, request.fetches)
         self._outputs = OutputStaging(services.folders, store)
         await self._wait_for_comfy(comfy)
+        request = await self._inputs.completed(request)
         await check_named_files(request.workflow, comfy)
-        if request.files:
+        if request.files or request.texts:
             await self._write_inputs(request)
         volume = services.input_sources.volume
         self._also_saved = AlsoSaved(self._prompt_id, services.folders, request.workflow, request.files, volume)
@@ -258,7 +259,7 @@ class Session:
 
     async def _write_inputs(self, request: JobRequest) -> None:
         await self.outbox.put(WorkerState(phase="staging", message=f"Writing {len(request.files)} input files"))
-        if kept := await self._inputs.write(request.files):
+        if kept := await self._inputs.write(request.files, request.texts):
             await self.outbox.put(FilesKept(sha256=kept))
 
     async def _report_models(self, line: str) -> None:

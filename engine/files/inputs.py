@@ -4,7 +4,6 @@ but what goes inside the job.
 
 import asyncio
 import hashlib
-import json
 import logging
 import shutil
 import uuid
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from engine.comfyui import ComfyUIRejected, InputRefused
+from engine.files.embedded_texts import LongText, weight, without_long_texts
 from engine.files.large_files import LargeFiles
 from engine.files.prompt_paths import PathPlaces, PromptPaths
 from engine.files.transport import InputContent, Transport, inline_room, transports
@@ -29,6 +29,7 @@ from storage.private import private_file, private_folder
 from wire.file_inputs import refusals
 from wire.files import Cached, FileRef, Folder, Inline, Source
 from wire.job import JobRequest, account_tokens
+from wire.texts import EmbeddedText, encode_text
 
 logger = logging.getLogger(__name__)
 
@@ -74,10 +75,19 @@ class InputFiles:
             spooled = await self._read_all(_each_once((*found, *paths.files)), spool)
             there = {(content.file.folder, content.file.path) for content in spooled.values()}
             request = _staged(request, found, paths, there)
-            files = await self._send(job, endpoint_id, _room(request, spooled.values()), spooled)
+            request, texts = await asyncio.to_thread(without_long_texts, request)
+            # before the files: a worker reads the texts first, and a content that both have travels with the first
+            contents = {**await asyncio.to_thread(_spooled, texts, spool), **spooled}
+            room = await asyncio.to_thread(_room, request, contents.values())
+            sources = await self._send(job, endpoint_id, room, contents)
         finally:
             await asyncio.to_thread(shutil.rmtree, spool, ignore_errors=True)
-        return request.model_copy(update={"files": files})
+        files = tuple(_reference(content, sources[path]) for path, content in spooled.items())
+        embedded = tuple(
+            EmbeddedText(sha256=content.sha256, size=content.size, source=sources[path], places=text.places)
+            for text, (path, content) in zip(texts, contents.items(), strict=False)  # the texts come first
+        )
+        return request.model_copy(update={"files": files, "texts": embedded})
 
     async def _find(self, job: Job) -> tuple[tuple[InputFile, ...], PathFindings]:
         prompt = job.prompt
@@ -93,19 +103,20 @@ class InputFiles:
 
     async def _send(
         self, job: Job, endpoint_id: str, room: int, spooled: Mapping[Path, InputContent]
-    ) -> tuple[FileRef, ...]:
+    ) -> dict[Path, Source]:
+        """Uploads what does not fit into the job; where each content is."""
         contents = list(spooled.values())
         trusted = job.returns <= _TRUSTED_RETURNS
         kept = self._kept.among(endpoint_id, (content.sha256 for content in contents)) if trusted else frozenset()
         chosen = transports(contents, kept, room, store=self._large.transport)
         sent = sum(content.size for content, way in zip(contents, chosen, strict=True) if way is not Transport.CACHED)
-        files = [
-            _reference(content, await self._source(way, path, content))
+        sources = {
+            path: await self._source(way, path, content)
             for (path, content), way in zip(spooled.items(), chosen, strict=True)
-        ]
+        }
         if contents:
             logger.info("%s: %d input files, %d bytes of them sent", job.prompt_id, len(contents), sent)
-        return tuple(files)
+        return sources
 
     async def _source(self, way: Transport, path: Path, content: InputContent) -> Source:
         match way:
@@ -160,10 +171,23 @@ def _staged(
     return request.model_copy(update={"workflow": prompt, "paths": places})
 
 
+def _spooled(texts: Iterable[LongText], spool: Path) -> dict[Path, InputContent]:
+    contents: dict[Path, InputContent] = {}
+    for number, text in enumerate(texts):
+        content, path = encode_text(text.text), spool / f"text-{number}"
+        try:
+            require_room(spool, len(content))
+            with private_file(path).open("wb") as file:
+                file.write(content)
+        except OSError as error:
+            raise unavailable(path, error) from error
+        contents[path] = InputContent(text.source, hashlib.sha256(content).hexdigest(), len(content))
+    return contents
+
+
 def _room(request: JobRequest, contents: Collection[InputContent]) -> int:
     """How many bytes of files fit into the job."""
-    named = sum(_NAMED + len(content.file.worker_path) for content in contents)
-    return inline_room(named + len(json.dumps([request.workflow, request.extra_data])))
+    return inline_room(weight(request) + sum(_NAMED + len(content.file.worker_path) for content in contents))
 
 
 def _each_once(files: Iterable[InputFile]) -> Iterable[InputFile]:

@@ -75,11 +75,11 @@ def _too_large(contents: Sequence[InputContent], room: int) -> WorkflowError:
     each = "\n".join(f"  {content.file.value}: {content.size:,} bytes" for content in ordered)
     total = sum(content.size for content in contents)
     text = (
-        f"The input files that have to be sent are {total:,} bytes together:\n{each}\n"
+        f"The input files and embedded pictures that have to be sent are {total:,} bytes together:\n{each}\n"
         f"This job takes {room:,} bytes ({room / MIB:.1f} MiB) of them: RunPod accepts no larger one. Three ways out:\n"
         "  - a bucket: set BUCKET_ENDPOINT_URL, BUCKET_NAME, BUCKET_ACCESS_KEY_ID and BUCKET_SECRET_ACCESS_KEY\n"
         "  - the endpoint's network volume: set RUNPOD_VOLUME_ID, RUNPOD_DATACENTER, RUNPOD_S3_ACCESS_KEY and"
         " RUNPOD_S3_SECRET_KEY\n"
-        "  - smaller files"
+        "  - smaller files; a picture that is embedded in the workflow is smaller as a file, loaded by Load Image"
     )
-    return WorkflowError(text, ordered[0].file.node_id)
+    return WorkflowError(text, ordered[0].file.node_id or None)

@@ -92,7 +92,7 @@ def test_images_become_files(image: str) -> None:
         {},
         {"workflow": {}},
         {"workflow": "text"},
-        {"workflow": WORKFLOW, "protocol": 4},
+        {"workflow": WORKFLOW, "protocol": 5},
         {"workflow": WORKFLOW, "files": [{"filename": "a"}]},
         {"workflow": WORKFLOW, "images": {"a": "b"}},
         {"workflow": WORKFLOW, "images": [{"name": "a"}]},

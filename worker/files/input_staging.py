@@ -13,8 +13,10 @@ from storage.atomic import part_beside
 from storage.digest import sha256_of
 from wire.errors import WireError
 from wire.files import Cached, FileRef, Inline, Url, Volume
+from wire.job import JobRequest
 from wire.limits import KEPT_MIN
 from wire.names import NameRefused
+from wire.texts import TEXTS_BYTES_MAX, EmbeddedText, decode_text, with_texts
 from worker.files.input_cache import InputCache, require_content
 from worker.files.input_fetch import InputFetch
 from worker.folders import Folders, confined
@@ -53,12 +55,17 @@ class InputStaging:
         self._written: list[Path] = []
         self._lock, self._closed = threading.Lock(), False
 
-    async def check(self, files: Collection[FileRef]) -> None:
-        """Raises BadInput for a file that can never be written, InputsMissing for named files that are not here."""
+    async def check(self, files: Collection[FileRef], texts: Collection[EmbeddedText] = ()) -> None:
+        """Raises BadInput for a file that can never be written and for too many bytes of texts, InputsMissing for files
+        and texts that were only named and are not here.
+        """
         for file in files:
             self._path(file)
-        named = {file.sha256: file.size for file in files if isinstance(file.source, Cached)}
-        coming = {file.sha256 for file in files if not isinstance(file.source, Cached)}
+        if sum(text.size * len(text.places) for text in texts) > TEXTS_BYTES_MAX:
+            raise BadInput(f"the texts of the prompt have more than {TEXTS_BYTES_MAX:,} bytes together")
+        contents: tuple[FileRef | EmbeddedText, ...] = (*files, *texts)
+        named = {content.sha256: content.size for content in contents if isinstance(content.source, Cached)}
+        coming = {content.sha256 for content in contents if not isinstance(content.source, Cached)}
         missing = await asyncio.to_thread(self._missing, {sha: named[sha] for sha in named if sha not in coming})
         if missing:
             raise InputsMissing(missing)
@@ -66,8 +73,9 @@ class InputStaging:
     def _missing(self, named: dict[str, int]) -> tuple[str, ...]:
         return tuple(sha256 for sha256, size in named.items() if self._cache.find(sha256, size) is None)
 
-    async def write(self, files: Iterable[FileRef]) -> tuple[str, ...]:
-        """Writes every file, or raises BadInput or InputsMissing. Returns the SHA-256 of the files kept for later jobs.
+    async def write(self, files: Iterable[FileRef], texts: Iterable[EmbeddedText] = ()) -> tuple[str, ...]:
+        """Writes every file, or raises BadInput or InputsMissing. Returns the SHA-256 of the files, and of the *texts*
+        that were read before, which are kept for later jobs.
 
         A file that is there already with the same bytes is left alone.
         """
@@ -80,7 +88,23 @@ class InputStaging:
             except OSError as error:
                 raise BadInput(f"input file {file.filename!r} cannot be written: {error.strerror or error}") from error
         await asyncio.to_thread(self._cache.thin_out)
-        return self._cache.kept(file.sha256 for file in files if file.size >= KEPT_MIN)
+        contents: tuple[FileRef | EmbeddedText, ...] = (*files, *texts)
+        return self._cache.kept(content.sha256 for content in contents if content.size >= KEPT_MIN)
+
+    async def completed(self, request: JobRequest) -> JobRequest:
+        """*request* with its long texts in their places. Raises BadInput or InputsMissing."""
+        fields = {"workflow": request.workflow, "extra_data": request.extra_data}
+        try:
+            texts = [(text.places, await self._text(text)) for text in request.texts]
+            return request.model_copy(update=with_texts(fields, texts)) if texts else request
+        except (NameRefused, WireError, SourceFailed) as error:
+            raise BadInput(f"a text of the prompt: {error}") from error
+        except OSError as error:
+            raise BadInput(f"a text of the prompt cannot be read: {error.strerror or error}") from error
+
+    async def _text(self, text: EmbeddedText) -> str:
+        path = await self._find(text)
+        return decode_text(await asyncio.to_thread(path.read_bytes))
 
     async def _write(self, file: FileRef) -> None:
         path = self._path(file)
@@ -96,7 +120,7 @@ class InputStaging:
         except NameRefused as error:
             raise BadInput(f"input file {file.filename!r}: {error}") from error
 
-    async def _find(self, file: FileRef) -> Path:
+    async def _find(self, file: FileRef | EmbeddedText) -> Path:
         """Where the content is, in the cache or on the volume."""
         if (found := await asyncio.to_thread(self._cache.find, file.sha256, file.size)) is not None:
             return found
@@ -114,12 +138,12 @@ class InputStaging:
             case _:
                 raise WireError(f"this worker cannot fetch from {file.source.kind!r}")
 
-    def _keep(self, file: FileRef, content: bytes) -> Path:
+    def _keep(self, file: FileRef | EmbeddedText, content: bytes) -> Path:
         with self._cache.part() as part:
             part.write_bytes(content)
             return self._cache.keep(part, file.sha256, file.size)
 
-    def _on_volume(self, name: str, file: FileRef) -> Path:
+    def _on_volume(self, name: str, file: FileRef | EmbeddedText) -> Path:
         if self._sources.volume is None:
             raise WireError("it is on a network volume, and this endpoint has none: check RUNPOD_VOLUME_ID")
         subfolder, _, filename = name.rpartition("/")
@@ -160,7 +184,7 @@ class InputStaging:
                 part.replace(path)
 
 
-def _content(file: FileRef) -> bytes:
+def _content(file: FileRef | EmbeddedText) -> bytes:
     assert isinstance(file.source, Inline)  # noqa: S101  the caller has looked
     content = file.source.content()
     if len(content) != file.size or hashlib.sha256(content).hexdigest() != file.sha256:

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from tests.support.names import REFUSED
-from wire.files import Cached, FileRef, Inline, Streamed, Url, Volume
+from wire.files import Cached, FileRef, Inline, Source, Streamed, Url, Volume
+from wire.job import JobRequest
 from wire.limits import KEPT_MIN
+from wire.texts import TEXTS_BYTES_MAX, EmbeddedText, encode_text
 from worker.files.input_cache import InputCache
 from worker.files.input_fetch import InputFetch
 from worker.files.input_staging import BadInput, InputsMissing, InputSources, InputStaging
@@ -206,3 +208,50 @@ async def test_a_file_on_the_volume_is_checked_and_used(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="announced"):
         (volume / "some" / "file").write_bytes(BIG[:-1])
         await staging(folders, volume).write([file.model_copy(update={"filename": "b"})])
+
+
+def embedded(text: str, source: Source | None = None) -> EmbeddedText:
+    content = encode_text(text)
+    digest, places = hashlib.sha256(content).hexdigest(), (("workflow", "1", "inputs", "image"),)
+    return EmbeddedText(sha256=digest, size=len(content), source=source or Inline.of(content), places=places)
+
+
+def with_text(text: EmbeddedText) -> JobRequest:
+    return JobRequest(workflow={"1": {"inputs": {"image": "", "seed": 5}}}, texts=(text,))
+
+
+async def test_a_long_text_is_put_back_and_kept_for_the_next_job(tmp_path: Path) -> None:
+    picture = "data:" + "A" * KEPT_MIN
+    folders = Folders(tmp_path / "data")
+    first, second = staging(folders), staging(folders)
+    text = embedded(picture)
+    whole = await first.completed(with_text(text))
+    kept = await first.write((), whole.texts)
+    named = embedded(picture, Cached())
+    await second.check((), (named,))
+
+    assert whole.workflow == {"1": {"inputs": {"image": picture, "seed": 5}}}
+    assert kept == (text.sha256,)
+    assert (await second.completed(with_text(named))).workflow == whole.workflow
+
+
+async def test_a_text_that_was_only_named_and_is_not_here_is_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(InputsMissing):
+        await staging(Folders(tmp_path / "data")).check((), (embedded("A" * KEPT_MIN, Cached()),))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"sha256": "0" * 64}, {"size": 4}, {"places": (("files", 0),)}, {"source": Inline.of(b"\xff")}], ids=str
+)
+async def test_a_text_that_is_not_what_was_announced_is_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+    text = embedded("hello").model_copy(update=changes)
+
+    with pytest.raises(BadInput):
+        await staging(Folders(tmp_path / "data")).completed(with_text(text))
+
+
+async def test_more_bytes_of_texts_than_a_worker_takes_are_refused_before_they_are_fetched(tmp_path: Path) -> None:
+    text = embedded("hello").model_copy(update={"size": TEXTS_BYTES_MAX + 1, "source": Url(url="http://127.0.0.1:1/x")})
+
+    with pytest.raises(BadInput, match="more than"):
+        await staging(Folders(tmp_path / "data")).check((), (text,))
