@@ -49,6 +49,12 @@ def read_folder(context: Context, folder: str) -> Result:
     return read_path(context, str(context.folders.annotated(folder)))
 
 
+def digest_text(_: Context, text: str) -> Result:
+    """Says how long a text is and what its SHA-256 is, as painters keep whole pictures in one."""
+    said = f"{len(text)} {hashlib.sha256(text.encode()).hexdigest()}"
+    return Result((said,), ui={"text": [said]})
+
+
 def _folders(folders: ComfyFolders) -> list[str]:
     return sorted(path.name for path in folders.input.iterdir() if path.is_dir())
 
@@ -89,6 +95,15 @@ FILMS = (
         "SandboxReadPath",
         read_path,
         {"path": ["STRING", {"default": ""}]},
+        ("STRING",),
+        category="sandbox",
+        module="custom_nodes.sandbox",
+        output_node=True,
+    ),
+    NodeClass(
+        "SandboxDigestText",
+        digest_text,
+        {"text": ["STRING", {"default": ""}]},
         ("STRING",),
         category="sandbox",
         module="custom_nodes.sandbox",

@@ -122,6 +122,19 @@ async def test_inputs_that_do_not_fit_into_a_job_are_uploaded_once(bed: Bed) -> 
     assert [sent(bed.stack, job) for job in jobs] == [[len(content)], [0]]
 
 
+async def test_a_prompt_with_embedded_pictures_that_does_not_fit_into_a_job_runs(bed: Bed) -> None:
+    picture = os.urandom(15 * MIB // 4).hex()
+    digest = hashlib.sha256(picture.encode()).hexdigest()
+    extra = {"extra_pnginfo": {"workflow": {"nodes": [{"id": 1, "widgets_values": [picture]}]}}}
+    prompt = {"1": {"class_type": "SandboxDigestText", "inputs": {"text": picture}}}
+    job = await bed.stack.queue_prompt(prompt, extra_data=extra)
+    entry = await bed.stack.history(job)
+
+    assert entry["outputs"]["1"]["text"] == [f"{len(picture)} {digest}"]
+    assert bed.storage.sizes("comfy-runpod/inputs/")[f"comfy-runpod/inputs/{digest}"] == len(picture)
+    assert sent(bed.stack, job) == [len(picture)]
+
+
 async def test_no_key_and_no_signed_address_is_kept_anywhere(bed: Bed) -> None:
     folders = (bed.stack.home, bed.workers)
     names = {path.name for folder in folders for path in folder.rglob("*")}

@@ -315,6 +315,18 @@ class SandboxReadFile:
         return {"ui": {"text": [text]}, "result": (text,)}
 
 
+class SandboxDigestText:
+    CATEGORY, RETURN_TYPES, FUNCTION, OUTPUT_NODE = "sandbox", ("STRING",), "run", True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"text": ("STRING", {"default": ""})}}
+
+    def run(self, text):
+        said = f"{len(text)} {hashlib.sha256(text.encode()).hexdigest()}"
+        return {"ui": {"text": [said]}, "result": (said,)}
+
+
 class SandboxReadPath:
     CATEGORY, RETURN_TYPES, FUNCTION, OUTPUT_NODE = "sandbox", ("STRING",), "run", True
 
@@ -358,7 +370,7 @@ _NODES = (
     *(SandboxNoise, SandboxSlow, SandboxFail, SandboxExpand, SandboxText, SandboxTell, SandboxShowText),
     *(SandboxLeave, SandboxFilmWithPicture, SandboxCloud),
     *(SandboxBlock, SandboxPartner, SandboxFilm, SandboxReadFile, SandboxTriangle),
-    *(SandboxQueueAgain, SandboxOnPrompt, SandboxReadPath, SandboxReadFolder),
+    *(SandboxQueueAgain, SandboxOnPrompt, SandboxDigestText, SandboxReadPath, SandboxReadFolder),
 )
 
 NODE_CLASS_MAPPINGS = {node.__name__: node for node in _NODES}
