@@ -38,7 +38,7 @@ async def test_old_names_of_nodes_can_be_asked_for(today: Server) -> None:
     assert (await today.get("/features"))["node_replacements"] is True
 
 
-async def test_an_id_that_is_no_uuid_is_refused(today: Server) -> None:
+async def test_an_id_that_is_not_a_uuid_is_refused(today: Server) -> None:
     status, body = await today.post("/prompt", {"prompt": SLOW, "prompt_id": "mine"})
 
     assert status == 400
