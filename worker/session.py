@@ -195,6 +195,7 @@ class Session:
 
     async def _leave(self, comfy: ComfyClient) -> None:
         """ComfyUI and its folders are ready for the next job when this returns."""
+        self._services.diagnostics.withhold(())
         prompt_ran = False
         if self._execution is not None:
             await self._execution.withdraw(self._services.turns)

@@ -1,6 +1,7 @@
 """ComfyClient: the calls that the worker makes to its own ComfyUI, and its websocket. Errors say whose fault it is."""
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -88,7 +89,7 @@ class ComfyClient:
 
         Source: ComfyUI 0.3.64 to 0.33.0, execution.py ``execute`` (``current_inputs``).
         """
-        self._redact = Redact(secrets, shapes=False)
+        self._redact = Redact((json.dumps(secret)[1:-1] for secret in secrets), shapes=False)
 
     async def stats(self, timeout_s: float = _PROBE_S) -> dict[str, Any] | None:
         """ComfyUI's versions and devices; None while it does not answer."""

@@ -256,10 +256,11 @@ async def test_no_socket_without_comfyui(nobody: ComfyClient) -> None:
 
 async def test_no_text_of_comfyui_has_the_token_that_a_node_was_given(server: Server, comfy: ComfyClient) -> None:
     """An error of ComfyUI names all inputs of its node, also hidden ones."""
-    inputs = {"current_inputs": {"auth_token": ["the-token-of-an-account"]}}
+    token = 'the-"token"-of-an-account'
+    inputs = {"current_inputs": {"auth_token": [token]}}
     server.answers["/history/p"] = (200, json.dumps({"p": {"status": {"messages": [["execution_error", inputs]]}}}))
     server.frames = [json.dumps({"type": "execution_error", "data": inputs})]
-    comfy.withhold(["the-token-of-an-account"])
+    comfy.withhold([token])
     async with comfy.socket("me") as socket:
         message = await socket.receive(5)
     entry = await comfy.history("p")
