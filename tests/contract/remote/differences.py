@@ -40,6 +40,14 @@ def counted_once(story: list[Told]) -> list[Told]:
     return [told for told, now, last in zip(story, counts, before, strict=True) if now is None or now != last]
 
 
+def told_before_the_start(story: list[Told]) -> list[Told]:
+    """What a custom node says of a prompt that is posted, moved to its start."""
+    said = [told for told in story if told["type"] == "sandbox-feedback"]
+    rest = [told for told in story if told["type"] != "sandbox-feedback"]
+    at = next((at for at, told in enumerate(rest) if told["type"] == "execution_start"), len(rest))
+    return [*rest[:at], *said, *rest[at:]]
+
+
 def every(change: Change) -> Change:
     return lambda items: [change(item) for item in items]
 
@@ -123,6 +131,11 @@ STORY = (
         "The count is told once more when it is quiet, for a page that shows the answer that came last.",
         local=counted_once,
         remote=counted_once,
+    ),
+    Difference(
+        "What custom nodes say of a prompt that is posted comes when the worker posts it, after the count.",
+        local=told_before_the_start,
+        remote=told_before_the_start,
     ),
 )
 ANSWERS: tuple[Difference, ...] = ()
