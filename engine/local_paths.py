@@ -52,6 +52,11 @@ class LocalPaths:
             for name in dict.fromkeys((Path(os.path.normpath(place)), _real(place)))
         ]
 
+    @property
+    def bases(self) -> Sequence[Path]:
+        """The folders that a relative path may start from."""
+        return self._bases
+
     def find(self, texts: Iterable[PathText]) -> list[tuple[PathText, LocalPath]]:
         """What each of *texts* names; equal ones are looked for once."""
         known: dict[object, LocalPath] = {}
@@ -150,23 +155,27 @@ def _named(text: str) -> LocalPath:
 
 def _listed(inside: _Inside) -> LocalPath:
     """A folder with the files in it and in its folders. Hidden ones are left out: ComfyUI does not hand them out."""
-    files, size, looked_at, problem = list[str](), 0, 0, ""
-    real_root = _real(inside.place)
-    for path, facts in _walk(str(inside.place / inside.path)):
-        looked_at += 1
-        if looked_at > _LOOKED_AT_MAX or len(files) >= FOLDER_FILES_MAX or size > FOLDER_BYTES_MAX:
+    files, size, problem = list[str](), 0, ""
+    real_place = _real(inside.place)
+    for looked_at, (path, facts) in enumerate(_walk(str(inside.place / inside.path)), 1):
+        if facts is not None:
+            problem = _not_sendable(path, inside, real_place)
+            files.append(path.relative_to(inside.place).as_posix())
+            size += facts.st_size
+        if len(files) > FOLDER_FILES_MAX or size > FOLDER_BYTES_MAX or looked_at > _LOOKED_AT_MAX:
             problem = _too_many(size)
-            break
-        if facts is None:
-            continue
-        if not _real(path).is_relative_to(real_root):
-            problem = f"{path.name[:200]!r} in it is a link to a file outside ComfyUI's {inside.folder} folder"
-            break
-        files.append(path.relative_to(inside.place).as_posix())
-        size += facts.st_size
-    if problem:
-        return LocalPath(PathKind.FOLDER, inside.folder, inside.path, (), problem)
+        if problem:
+            return LocalPath(PathKind.FOLDER, inside.folder, inside.path, (), problem)
     return LocalPath(PathKind.FOLDER, inside.folder, inside.path, tuple(sorted(files)))
+
+
+def _not_sendable(path: Path, inside: _Inside, real_place: Path) -> str:
+    """Why a file of a folder cannot be sent; empty when it can."""
+    if not _real(path).is_relative_to(real_place):
+        return f"{path.name[:200]!a} in it is a link to a file outside ComfyUI's {inside.folder} folder"
+    if _confined(inside.place, inside.folder, path.relative_to(inside.place).as_posix()) is None:
+        return f"the name of {path.name[:200]!a} in it cannot be sent: rename the file"
+    return ""
 
 
 def _too_many(size: int) -> str:

@@ -13,6 +13,7 @@ from wire.comfy import UnknownFrame, is_own, parse_binary
 from wire.errors import WireError
 from wire.files import FileRef, MissingFile, Sha256, decode_bytes
 from wire.limits import PROMPT_CHANGES
+from wire.packs import PACK_FILES_MAX, PackName
 
 
 def _finite(value: float) -> float:
@@ -227,6 +228,15 @@ class FilesSaved(_Event):
     nothing of it is read or sent"""
 
 
+class PackFilesDiffer(_Event):
+    """Data files of custom node packs, such as wildcards, that the endpoint lacks or has with other bytes."""
+
+    is_kept = False
+
+    kind: Literal["pack_files_differ"] = "pack_files_differ"
+    files: Annotated[tuple[PackName, ...], Field(max_length=PACK_FILES_MAX)]
+
+
 class NodeBlocked(_Event):
     """An ExecutionBlocker's message: ComfyUI's ``execution_error`` without a date, after which the prompt goes on."""
 
@@ -363,6 +373,7 @@ WorkerEvent = (
     | Preview
     | NodeMessage
     | MessagesSkipped
+    | PackFilesDiffer
     | NodeFrame
     | NodeText
     | NodeOutput

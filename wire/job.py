@@ -15,6 +15,7 @@ from wire.files import FileRef, Inline, Streamed, Url, Volume, Wanted
 from wire.letters import box_of
 from wire.limits import PROTOCOL, PROTOCOL_SOURCES, PROTOCOL_TEXTS, REQUEST_NESTING_MAX
 from wire.models import ModelRef, decode_models
+from wire.packs import PACK_FILES_MAX, PackFile
 from wire.paths import PATHS_MAX, WorkerPath
 from wire.plain_json import is_deeper
 from wire.texts import TEXTS_MAX, EmbeddedText
@@ -47,6 +48,8 @@ class JobRequest(BaseModel):
     """inputs into which the worker writes a whole path; until then they have one from ComfyUI's base folder"""
     texts: tuple[EmbeddedText, ...] = Field(default=(), max_length=TEXTS_MAX)
     """long texts of *workflow* and *extra_data*, which have empty ones in their places"""
+    packs: tuple[PackFile, ...] = Field(default=(), max_length=PACK_FILES_MAX)
+    """data files of custom node packs as the sender has them; the worker names the ones that differ there"""
     collect: tuple[Wanted, ...] = ()
     """outputs of an earlier job to send again; then nothing runs, and *workflow* is empty"""
 

@@ -79,7 +79,8 @@ def _texts(value: Any, place: Place) -> Iterator[tuple[str, Place]]:
                 yield from _texts(item, (*place, position))
         case dict():
             for key, item in value.items():
-                yield from _texts(item, (*place, key))
+                if key.isprintable():  # no half of a character, which a Place cannot have
+                    yield from _texts(item, (*place, key))
 
 
 def _put(document: dict[str, Any], place: Place, text: str, copied: set[Place]) -> None:

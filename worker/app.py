@@ -19,6 +19,7 @@ from worker.files.input_fetch import InputFetch
 from worker.files.input_staging import InputSources
 from worker.files.large_outputs import LargeOutputs
 from worker.files.letter_box import LetterBoxes
+from worker.files.pack_files import PackComparison
 from worker.handler import Handler
 from worker.known_jobs import KnownJobs
 from worker.models.downloads import Downloads
@@ -125,6 +126,7 @@ class App:
             cleanup=Cleanup(folders, settings.output_max_age_s, settings.output_max_bytes, time.time),
             diagnostics=Diagnostics(sdk_version, folders.data, model_roots, process.log_tail, self.redact),
             replace_worker=self.shutdown.replace_worker,
+            packs=PackComparison(settings.comfyui_home / "custom_nodes"),
             waits=Waits(),
             monitors=self.monitors,
             letter_boxes=_letter_boxes(settings),

@@ -52,6 +52,7 @@ from worker.files.input_staging import BadInput, InputsMissing, InputSources, In
 from worker.files.large_outputs import LargeOutputs
 from worker.files.letter_box import LetterBoxes
 from worker.files.output_staging import OutputGone, OutputStaging
+from worker.files.pack_files import PackComparison
 from worker.folders import Folders
 from worker.known_jobs import KnownJobs
 from worker.models.downloads import ModelUnavailable
@@ -85,6 +86,7 @@ class WorkerServices:
     diagnostics: Diagnostics
     replace_worker: Callable[[str], None]
     """called with the reason when this worker will not get well again"""
+    packs: PackComparison
     waits: Waits
     monitors: Monitors
     letter_boxes: LetterBoxes
@@ -231,6 +233,8 @@ class Session:
         self._also_saved = AlsoSaved(self._prompt_id, services.folders, request.workflow, request.files, volume)
         await self._also_saved.look()
         request = with_whole_paths(request, services.folders)
+        if request.packs and (differing := await services.packs.differing(request.packs)) is not None:
+            await self.outbox.put(differing)
         self._execution = Execution(
             request,
             self._prompt_id,

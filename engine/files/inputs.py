@@ -19,6 +19,7 @@ from engine.files.prompt_paths import PathPlaces, PromptPaths
 from engine.files.transport import InputContent, Transport, inline_room, transports
 from engine.model.input_file import InputFile
 from engine.model.job import Job
+from engine.pack_files import PackFiles, packs_of
 from engine.prompt.admission import withheld_because
 from engine.prompt.inputs import WorkflowError, find_inputs, staged_prompt
 from engine.prompt.partner_nodes import GONE, partner_nodes
@@ -26,9 +27,11 @@ from engine.prompt.paths import PathFindings, with_places
 from engine.store.cached_inputs import CachedInputs
 from storage.disk import require_room, unavailable
 from storage.private import private_file, private_folder
-from wire.file_inputs import refusals
+from wire.file_inputs import Infos, refusals
 from wire.files import Cached, FileRef, Folder, Inline, Source
+from wire.graph import Prompt
 from wire.job import JobRequest, account_tokens
+from wire.packs import PackFile
 from wire.texts import EmbeddedText, encode_text
 
 logger = logging.getLogger(__name__)
@@ -55,6 +58,7 @@ class InputFiles:
         self, comfyui: InputReader, spool: Path, kept: CachedInputs, large: LargeFiles, paths: PromptPaths
     ) -> None:
         self._comfyui, self._spool, self._kept, self._large, self._paths = comfyui, spool, kept, large, paths
+        self._packs = PackFiles()
 
     async def sweep(self) -> None:
         """Remove what a program that was killed has left; nothing is being staged."""
@@ -66,9 +70,14 @@ class InputFiles:
         Raises WorkflowError when a file is missing or outside ComfyUI's folders or all together are too large,
         ComfyUIUnavailable, DiskUnavailable, Unavailable, StorageRefused.
         """
-        found, paths = await self._find(job)
+        infos = await self._infos(job.prompt)
+        found, paths = await self._find(job, infos)
         request = JobRequest(
-            workflow=job.prompt, prompt_id=job.prompt_id, extra_data=job.extra_data, targets=job.targets
+            workflow=job.prompt,
+            prompt_id=job.prompt_id,
+            extra_data=job.extra_data,
+            targets=job.targets,
+            packs=await self._news(endpoint_id, infos),
         )
         spool = self._spool / uuid.uuid4().hex
         try:
@@ -89,10 +98,18 @@ class InputFiles:
         )
         return request.model_copy(update={"files": files, "texts": embedded})
 
-    async def _find(self, job: Job) -> tuple[tuple[InputFile, ...], PathFindings]:
-        prompt = job.prompt
+    async def _infos(self, prompt: Prompt) -> dict[str, dict[str, Any] | None]:
         kinds = {node["class_type"] for node in prompt.values()}
-        infos = {kind: await self._comfyui.node_info(kind) for kind in kinds}
+        return {kind: await self._comfyui.node_info(kind) for kind in kinds}
+
+    async def _news(self, endpoint_id: str, infos: Infos) -> tuple[PackFile, ...]:
+        if not packs_of(infos):
+            return ()
+        bases = (await self._comfyui.local_paths()).bases
+        return await asyncio.to_thread(self._packs.news_for, endpoint_id, infos, bases)
+
+    async def _find(self, job: Job, infos: Infos) -> tuple[tuple[InputFile, ...], PathFindings]:
+        prompt = job.prompt
         paths = await self._paths.find(prompt, infos)
         for node_id, refused in {**refusals(prompt, infos), **paths.node_errors}.items():
             raise WorkflowError(refused["errors"][0]["details"], node_id)

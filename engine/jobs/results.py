@@ -24,6 +24,7 @@ from wire.events import (
     NodeMessage,
     NodeOutput,
     NodeWaits,
+    PackFilesDiffer,
     Preview,
     PromptChanged,
     Unknown,
@@ -35,6 +36,8 @@ from wire.outputs import ItemKey
 REFETCHES_MAX = 8
 """jobs that may be sent to fetch one output again; each costs about a second of a worker"""
 
+_NAMED_MAX = 10
+"""files of custom nodes that a notice names"""
 _SKIPPED = "{!r} and perhaps others were too large, or too many in a second. Of each kind the newest was shown."
 
 Answer = on.OutputSaved | on.OutputDamaged | on.PictureRead | on.RefetchEnded
@@ -117,6 +120,8 @@ class Results:
             case NodeWaits(answerable=False) if not self.given_up:
                 yield do.Notice("warn", *waits_notice(event))
                 yield from self.tell(event, now_ms)
+            case PackFilesDiffer(files=files):
+                yield do.Notice("warn", "The endpoint has other files of custom nodes", _differ(files))
             case Preview(transfer=int()):
                 saving = self.queue.start_saving(event)
                 yield do.ReadPicture(saving.ticket, self.queue.progress.run, event)
@@ -193,6 +198,12 @@ class Results:
     def is_void(self, ticket: int) -> bool:
         """Whether an answer with *ticket* is about something that is not waited for any more; 0 is about nothing."""
         return ticket != 0 and (self.queue.saving is None or self.queue.saving.ticket != ticket)
+
+
+def _differ(files: tuple[str, ...]) -> str:
+    more = f" and {len(files) - _NAMED_MAX} more" if len(files) > _NAMED_MAX else ""
+    shown = ", ".join(files[:_NAMED_MAX]) + more
+    return f"Wildcards, styles or fonts differ, so a result may differ: {shown}. Copy them into the worker's image."
 
 
 def _as_output(event: NodeOutput | NodeMessage | FilesSaved) -> NodeOutput:

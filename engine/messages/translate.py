@@ -28,6 +28,7 @@ from wire.events import (
     NodeText,
     NodeWaits,
     Omitted,
+    PackFilesDiffer,
     Preview,
     PromptChanged,
     PromptFailed,
@@ -60,7 +61,7 @@ _SAID_MAX = 1_000
 """characters of what a prompt waits for"""
 _STILL = (
     *(WorkerState, FileChunk, FilesKept, FilesSaved, JobsFound, Omitted, Unknown, PromptChanged),
-    *(NodeMessage, NodeFrame, MessagesSkipped, NodeWaits),
+    *(NodeMessage, NodeFrame, MessagesSkipped, NodeWaits, PackFilesDiffer),
 )
 """events after which the person waits for the same as before"""
 
@@ -125,7 +126,7 @@ class MessageTranslator:
                 yield self._preview(event)
             case NodeText():
                 yield TextFrame(node_id=event.node, text=_never_html(event.text), prompt_id=self.prompt_id)
-            case NodeMessage() | NodeFrame() | MessagesSkipped():
+            case NodeMessage() | NodeFrame() | MessagesSkipped() | PackFilesDiffer():
                 yield from _of_a_custom_node(event)
             case NodeOutput():
                 yield from self._output(event)
@@ -261,7 +262,7 @@ class MessageTranslator:
         yield self._message("executing", node=None)  # ComfyUI says the end twice; 1.27 hangs without it
 
 
-def _of_a_custom_node(event: NodeMessage | NodeFrame | MessagesSkipped) -> Iterator[BrowserMessage]:
+def _of_a_custom_node(event: NodeMessage | NodeFrame | MessagesSkipped | PackFilesDiffer) -> Iterator[BrowserMessage]:
     match event:
         case NodeMessage():
             yield CustomMessage(event.type, event.data)

@@ -99,6 +99,15 @@ def test_a_link_out_of_a_folder_keeps_it_from_being_sent(base: Path, tmp_path: P
     assert found(base, "input/other").files == ("other/x.png",)
 
 
+@pytest.mark.parametrize("name", [b"a\nb.png", b"\xff.png", b"C:x.png"])
+def test_a_file_whose_name_cannot_be_sent_keeps_its_folder_from_being_sent(base: Path, name: bytes) -> None:
+    (base / "input" / "clips" / os.fsdecode(name)).write_bytes(b"x")
+    local = found(base, "input/clips")
+
+    assert local.files == ()
+    assert "rename the file" in local.problem
+
+
 def test_links_in_a_circle_end(base: Path) -> None:
     (base / "input" / "clips" / "up").symlink_to(base / "input")
     (base / "input" / "clips" / "itself").symlink_to("itself")

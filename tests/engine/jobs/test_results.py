@@ -24,7 +24,7 @@ from tests.support.playbook import (
 )
 from wire.changes import Change
 from wire.comfy import CustomMessage
-from wire.events import FilesSaved, MessagesSkipped, NodeMessage, NodeWaits, PromptChanged
+from wire.events import FilesSaved, MessagesSkipped, NodeMessage, NodeWaits, PackFilesDiffer, PromptChanged
 
 
 def test_a_result_that_cannot_be_stored_now_is_stored_later_and_needs_a_look_when_it_lasts() -> None:
@@ -119,6 +119,14 @@ def test_the_files_of_a_message_are_stored_before_the_page_hears_of_them() -> No
     assert before == []
     assert command.event.files == (reference(A),)
     assert heard(play) == [CustomMessage("kinds-images", [items("local.png"), "a word"]), CustomMessage("later", None)]
+
+
+def test_files_of_custom_nodes_that_differ_are_named_but_not_all_of_many() -> None:
+    files = tuple(f"pack/wildcards/{number}.txt" for number in range(12))
+    play = running() >> received(PackFilesDiffer(files=files), first=1)
+
+    assert "pack/wildcards/0.txt" in play.last(do.Notice).detail
+    assert "and 2 more" in play.last(do.Notice).detail
 
 
 def test_messages_that_were_left_out_are_said() -> None:
