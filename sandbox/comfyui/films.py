@@ -38,7 +38,7 @@ def read_file(context: Context, file: str) -> Result:
 
 
 def read_path(_: Context, path: str) -> Result:
-    """Says what is at a path, as ComfyUI's process finds it; nothing is no error, as for many nodes."""
+    """Says what is at a path, as ComfyUI's process finds it. As in many nodes, a path without a file is accepted."""
     place = Path(path)
     files = sorted(place.rglob("*")) if place.is_dir() else [place]
     lines = [f"{file.name} {file.read_text()}" for file in files if file.is_file()]

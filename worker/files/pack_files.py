@@ -21,7 +21,7 @@ class PackComparison:
         self._custom_nodes = custom_nodes
 
     async def differing(self, files: Collection[PackFile]) -> PackFilesDiffer | None:
-        """The names of *files* that are not here or have other bytes; None when there are none, or nobody can tell."""
+        """The names of the *files* that are missing here or have other bytes; None when all are equal or unreadable."""
         try:
             names = await asyncio.to_thread(lambda: tuple(file.path for file in files if self._differs(file)))
         except OSError as error:
