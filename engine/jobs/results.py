@@ -104,7 +104,7 @@ class Results:
 
     # -- on
 
-    def apply(self, event: WorkerEvent, now_ms: int) -> Iterator[do.Command]:  # noqa: C901  one table
+    def apply(self, event: WorkerEvent, now_ms: int) -> Iterator[do.Command]:  # noqa: C901, PLR0912  one table
         """Deal with an event whose turn it is."""
         match event:
             case NodeOutput() if event.files or event.missing:
