@@ -10,6 +10,7 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from sandbox.comfyui.asking import Asking
 from sandbox.comfyui.console import Console
 from sandbox.comfyui.executor import Executor
 from sandbox.comfyui.films import FILMS
@@ -34,7 +35,8 @@ class ComfyServer:
     def __init__(
         self, folders: ComfyFolders, frontend: Path, max_upload: int, version: str, hosts: Collection[str] = ()
     ) -> None:
-        classes = {node.name: node for node in (*MAKERS, *SAVERS, *SPECIAL, *FILMS)}
+        asking = Asking()
+        classes = {node.name: node for node in (*MAKERS, *SAVERS, *SPECIAL, *FILMS, asking.node)}
         features = {**FEATURES, "max_upload_size": max_upload}
         self._hub = Hub(features)
         console = Console(self._hub)
@@ -47,6 +49,7 @@ class ComfyServer:
         FileRoutes(folders, version).add_to(routes)
         UserRoutes(folders.user).add_to(routes)
         MachineRoutes(folders, features, console, version).add_to(routes)
+        asking.add_to(routes)
         routes.get("/ws")(self._hub.handle)
         self._add(routes)
         self.app.cleanup_ctx.append(self._working)

@@ -325,3 +325,19 @@ async def test_stopping_does_not_wait_for_pages_one_after_the_other(bed: Bed) ->
 
     async with asyncio.timeout(15):
         await bed.sockets.stop()
+
+
+async def test_it_is_known_in_which_browser_a_page_is_open(bed: Bed) -> None:
+    secret = {SECRET_HEADER: bed.sockets.secret}
+    url = f"http://127.0.0.1:{bed.sockets.port}/ws?clientId={SID}"
+    before = bed.sockets.browsers_of(SID)
+    async with bed.session.ws_connect(url, headers={**secret, "User-Agent": "Firefox"}) as socket:
+        await heard(socket)
+        assert bed.sockets.browsers_of(SID) == {"Firefox"}
+        assert bed.sockets.browsers_of(ClientId("another")) == frozenset()
+
+    async def left() -> bool:
+        return bed.sockets.browsers_of(SID) == before
+
+    assert before == frozenset()
+    await until(left)

@@ -16,6 +16,7 @@ import comfy.model_management
 import comfy.utils
 import folder_paths
 import torch
+from aiohttp import web
 from comfy_api.latest import Types
 from comfy_execution.graph import ExecutionBlocker
 from comfy_execution.graph_utils import GraphBuilder
@@ -181,6 +182,39 @@ class SandboxCloud:
         for file in (model, background):
             (Path(folder_paths.get_temp_directory()) / file).write_text(file, encoding="utf-8")
         return {"ui": {"result": [model, None, f"temp/{background}"]}}
+
+
+ANSWERS = {}
+
+
+@PromptServer.instance.routes.post("/sandbox/answer")
+async def answer(request):
+    body = await request.json()
+    ANSWERS[str(body["node"])] = str(body["answer"])
+    return web.json_response({})
+
+
+class SandboxAsk:
+    """Waits for a person, as image choosers do."""
+
+    CATEGORY, RETURN_TYPES, FUNCTION, OUTPUT_NODE = "sandbox", ("STRING",), "run", True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        required = {"question": ("STRING", {"default": ""})}
+        return {"required": required, "hidden": {"unique_id": "UNIQUE_ID"}}
+
+    @classmethod
+    def IS_CHANGED(cls, **_):
+        return time.monotonic_ns()
+
+    def run(self, question, unique_id):
+        ANSWERS.pop(unique_id, None)
+        PromptServer.instance.send_sync("sandbox-ask", {"node": unique_id, "question": question})
+        while unique_id not in ANSWERS:
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            time.sleep(_TICK_S)
+        return {"ui": {"text": [ANSWERS[unique_id]]}, "result": (ANSWERS[unique_id],)}
 
 
 class SandboxShowText:
@@ -367,7 +401,7 @@ class SandboxTriangle:
 
 
 _NODES = (
-    *(SandboxNoise, SandboxSlow, SandboxFail, SandboxExpand, SandboxText, SandboxTell, SandboxShowText),
+    *(SandboxNoise, SandboxSlow, SandboxFail, SandboxExpand, SandboxText, SandboxTell, SandboxAsk, SandboxShowText),
     *(SandboxLeave, SandboxFilmWithPicture, SandboxCloud),
     *(SandboxBlock, SandboxPartner, SandboxFilm, SandboxReadFile, SandboxTriangle),
     *(SandboxQueueAgain, SandboxOnPrompt, SandboxDigestText, SandboxReadPath, SandboxReadFolder),
