@@ -75,9 +75,12 @@ async def test_a_box_that_somebody_else_has_filled_reaches_no_route_of_comfyuis_
     async def all_were_read() -> bool:
         return bool(got) and not box.contents
 
-    async with served(app) as url, aiohttp.ClientSession() as http:
-        async with LetterCarrier(box, ComfyClient(url, http), "run", pace_s=0.001).carrying():
-            await until(all_were_read)
+    async with (
+        served(app) as url,
+        aiohttp.ClientSession() as http,
+        LetterCarrier(box, ComfyClient(url, http), "run", pace_s=0.001).carrying(),
+    ):
+        await until(all_were_read)
 
     assert got == ["/chooser/answer"]
 

@@ -282,12 +282,25 @@ class Execution:
             await self._deliver(event)
 
     async def _report_waiting(self) -> None:
-        """The page shows a question of the node; whether its answer arrives here is for the session to say."""
+        """Whether the page's answer arrives here is for the session to say."""
+        try:
+            waits = self._node_waits()
+        except Exception:  # whatever it is, the prompt goes on
+            logger.exception("%s: nobody knows whether its node waits", self.prompt_id)
+            return
+        if waits is not None:
+            await self._deliver(waits)
+
+    def _node_waits(self) -> NodeWaits | None:
         node = self._prompt.node
-        if node is not None and self._waiting.is_due(self._clock()):
-            content = self._node(node)
-            title = (content.get("_meta") or {}).get("title") or content.get("class_type", "")
-            await self._deliver(NodeWaits(node=node[:200], title=str(title)[:200], answerable=False))
+        if node is None or not self._waiting.is_due(self._clock()):
+            return None
+        match self._node(node):
+            case {"_meta": {"title": str(title)}} if title:
+                shown = title
+            case content:
+                shown = str(content.get("class_type", ""))
+        return NodeWaits(node=node[:200], title=shown[:200], answerable=False)
 
     def _signs(self) -> Signs:
         log, pid = self._process.log_tail(), self._process.pid

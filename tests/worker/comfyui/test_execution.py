@@ -134,15 +134,18 @@ async def test_what_comfyui_loads_is_said_once_while_it_is_silent(prompt: Make) 
     assert [event.message for event in one.events if isinstance(event, WorkerState)] == ["Loading SDXL"]
 
 
-async def test_a_node_that_asks_and_then_does_nothing_is_said_to_wait(prompt: Make) -> None:
-    one = prompt({"5": {**node("Ask"), "_meta": {"title": "Choose one"}}})
+@pytest.mark.parametrize(
+    ("meta", "title"), [({"title": "Choose one"}, "Choose one"), ({"title": 5}, "Ask"), ([], "Ask"), (None, "Ask")]
+)
+async def test_a_node_that_asks_and_then_does_nothing_is_said_to_wait(prompt: Make, meta: Any, title: str) -> None:
+    one = prompt({"5": {**node("Ask"), "_meta": meta}})
     task = asyncio.create_task(one.execution.run())
     await one.until(lambda: "node_waits" in one.kinds())
     await one.comfy.deliver("/chooser/answer", "text/plain", b"the first")
     await asyncio.wait_for(task, 5)
 
     (waits,) = [event for event in one.events if isinstance(event, NodeWaits)]
-    assert (waits.node, waits.title) == ("5", "Choose one")
+    assert (waits.node, waits.title) == ("5", title)
     assert one.kinds().index("node_message") < one.kinds().index("node_waits")
     assert isinstance(one.events[-1], PromptFinished)
 
