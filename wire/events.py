@@ -3,10 +3,9 @@
 They are sent in the order in which ComfyUI told them; see wire.batch.
 """
 
-import math
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from wire.changes import Change
 from wire.comfy import UnknownFrame, is_own, parse_binary
@@ -14,14 +13,7 @@ from wire.errors import WireError
 from wire.files import FileRef, MissingFile, Sha256, decode_bytes
 from wire.limits import PROMPT_CHANGES
 from wire.packs import PACK_FILES_MAX, PackName
-
-
-def _finite(value: float) -> float:
-    return value if math.isfinite(value) else 0.0
-
-
-Finite = Annotated[float, BeforeValidator(lambda value: 0.0 if value is None else value), AfterValidator(_finite)]
-"""A number of ComfyUI's; NaN and infinities, which JSON does not have, count as 0."""
+from wire.progress import Finite, NodeProgress
 
 
 class _Event(BaseModel):
@@ -29,20 +21,6 @@ class _Event(BaseModel):
 
     is_kept: ClassVar[bool] = True
     """whether whoever shows the run again, as after a restart, needs it"""
-
-
-class NodeProgress(BaseModel):
-    """One entry of ComfyUI's ``progress_state`` (comfy_execution/progress.py); fields that we do not know are kept."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    value: Finite
-    max: Finite
-    state: str
-    node_id: str
-    display_node_id: str | None = None
-    parent_node_id: str | None = None
-    real_node_id: str | None = None
 
 
 class HistoryEntry(BaseModel):

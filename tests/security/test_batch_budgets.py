@@ -19,7 +19,6 @@ from tests.support.runpod import Answer, RunPod, pictures, serving
 from wire.batch import encode_batch, encode_event
 from wire.events import (
     HistoryEntry,
-    NodeProgress,
     NodesProgressed,
     NodeText,
     PromptFinished,
@@ -27,6 +26,7 @@ from wire.events import (
     WorkerEvent,
     WorkerFailed,
 )
+from wire.progress import NodeProgress
 
 JSON = {"Content-Type": "application/json"}
 

@@ -24,7 +24,6 @@ from wire.events import (
     NodeFrame,
     NodeMessage,
     NodeOutput,
-    NodeProgress,
     NodesCached,
     NodesProgressed,
     NodeStarted,
@@ -46,6 +45,7 @@ from wire.events import (
     WorkerState,
 )
 from wire.files import Cached, FileRef, Inline, MissingFile, Streamed, Url, Volume, encode_bytes
+from wire.progress import NodeProgress
 
 HISTORY = HistoryEntry(
     outputs={"3": {"images": [{"filename": "a.png", "subfolder": "", "type": "output"}], "animated": [False]}},

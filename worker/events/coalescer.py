@@ -16,7 +16,6 @@ from wire.events import (
     NodeFrame,
     NodeMessage,
     NodeOutput,
-    NodeProgress,
     NodesProgressed,
     NodeText,
     Preview,
@@ -26,6 +25,7 @@ from wire.events import (
 from wire.files import Inline
 from wire.limits import BATCH_TARGET, EVENT_VALUES_MAX
 from wire.plain_json import portable
+from wire.progress import NodeProgress
 from worker.events.truncate import encode_json, is_small, truncate
 
 PREVIEW_INTERVAL_S = 0.3

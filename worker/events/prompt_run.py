@@ -13,7 +13,6 @@ from wire.events import (
     NodeFrame,
     NodeMessage,
     NodeOutput,
-    NodeProgress,
     NodesCached,
     NodesProgressed,
     NodeStarted,
@@ -29,6 +28,7 @@ from wire.events import (
 from wire.files import encode_bytes
 from wire.graph import needed
 from wire.limits import PREVIEW_MAX
+from wire.progress import NodeProgress
 from worker.events.truncate import truncate
 
 PromptEnding = PromptFinished | PromptFailed | PromptInterrupted

@@ -10,7 +10,6 @@ from wire.events import (
     HistoryEntry,
     NodeBlocked,
     NodeOutput,
-    NodeProgress,
     NodesCached,
     NodesProgressed,
     NodeStarted,
@@ -27,6 +26,7 @@ from wire.events import (
 )
 from wire.files import encode_bytes
 from wire.ids import PromptId
+from wire.progress import NodeProgress
 
 P = PromptId("11111111-1111-4111-8111-111111111111")
 HISTORY = HistoryEntry(outputs={}, status={})

@@ -13,7 +13,6 @@ from wire.events import (
     FilesSaved,
     HistoryEntry,
     NodeOutput,
-    NodeProgress,
     NodesProgressed,
     NodeStarted,
     Preview,
@@ -25,6 +24,7 @@ from wire.events import (
 )
 from wire.files import Cached, FileRef, Inline
 from wire.limits import BATCH_TARGET, FILE_CHUNK
+from wire.progress import NodeProgress
 from worker.events.coalescer import PREVIEW_INTERVAL_S, Coalescer, replaceable
 from worker.events.truncate import encode_json
 
