@@ -11,10 +11,8 @@ import uuid
 
 import comfy.model_management
 import comfy.utils
-import folder_paths
 import torch
 from aiohttp import web
-from comfy_api.latest import Types
 from comfy_execution.graph import ExecutionBlocker
 from comfy_execution.graph_utils import GraphBuilder
 from nodes import PreviewImage, SaveImage
