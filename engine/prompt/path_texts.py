@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
-from wire.file_inputs import Infos, input_spec, split_annotation
+from wire.file_inputs import Infos, input_spec
 from wire.graph import Prompt, unwrapped
 
 OPTIONS_MAX = 50
@@ -63,16 +63,50 @@ class PathText(NamedTuple):
     saves: bool = False
     """whether the node is one that saves something"""
     wants_file: bool = False
+    is_default: bool = False
+    """whether the node has this text without a person's doing"""
     options: tuple[str, ...] = ()
+
+
+class _Input(NamedTuple):
+    """What an input takes, by its definition; one that is not defined takes any text."""
+
+    is_text: bool
+    choices: tuple[str, ...]
+    marks: list[Any] | None
+    """``vhs_path_extensions``"""
+    default: Any
+    writes: bool
+    saves: bool
+
+    @classmethod
+    def of(cls, name: str, info: Mapping[str, Any]) -> "_Input":
+        spec = input_spec(info, name)
+        is_defined = isinstance(spec, list | tuple) and bool(spec)
+        is_choice = is_defined and (isinstance(spec[0], list) or spec[0] == "COMBO")
+        marks = _options(spec).get("vhs_path_extensions")
+        return cls(
+            is_text=not is_defined or spec[0] == "STRING",
+            choices=_choices(spec) if is_choice else (),
+            marks=marks if isinstance(marks, list) else None,
+            default=_options(spec).get("default"),
+            writes=_WRITES.search(name) is not None,
+            saves=bool(info.get("output_node")),
+        )
 
 
 def path_texts(prompt: Prompt, infos: Infos) -> Iterator[PathText]:
     """The candidates, in the prompt's order."""
+    known: dict[tuple[str, str], _Input] = {}
     for node_id, node in prompt.items():
-        info = infos.get(node["class_type"]) or {}
+        kind = node["class_type"]
         for name, value in node.get("inputs", {}).items():
             text = None if isinstance(value, list) else unwrapped(value)
-            if isinstance(text, str) and (found := _path_text(node_id, name, text, info)) is not None:
+            if not isinstance(text, str) or len(text) > _LONGEST:
+                continue
+            if (kind, name) not in known:
+                known[kind, name] = _Input.of(name, infos.get(kind) or {})
+            if (found := _path_text(node_id, name, text, known[kind, name])) is not None:
                 yield found
 
 
@@ -96,25 +130,21 @@ def is_on_volume(path: str) -> bool:
     return _ON_VOLUME.match(path) is not None and ".." not in path.split("/")
 
 
-def _path_text(node_id: str, name: str, text: str, info: Mapping[str, Any]) -> PathText | None:
-    spec = input_spec(info, name)
+def _path_text(node_id: str, name: str, text: str, taken: _Input) -> PathText | None:
     path = text.strip().removeprefix('"').removesuffix('"').strip()
     if not path or len(path.encode(errors="replace")) > _LONGEST or _BREAKS.search(path):
         return None
-    kind, options = _kind(spec), _options(spec)
-    if kind == "COMBO":
-        choices = _choices(spec)
-        is_one = text in choices or split_annotation(text)[0] in choices
-        return PathText(node_id, name, text, text, PathUse.CHOICE, options=choices) if is_one else None
-    if kind not in ("STRING", None) or _is_address(path):
+    if taken.choices:
+        return PathText(node_id, name, text, text, PathUse.CHOICE, options=taken.choices)
+    if not taken.is_text or _is_address(path):
         return None
-    writes = _WRITES.search(name) is not None
-    marks = options.get("vhs_path_extensions")
-    if isinstance(marks, list):
-        return PathText(node_id, name, text, path, PathUse.MARKED, writes, wants_file=bool(marks))
-    if not _looks_like_one(path) or (text == options.get("default") and not is_of_a_machine(path)):
+    if taken.marks is not None:
+        wants_file = bool(taken.marks)
+        return PathText(node_id, name, text, path, PathUse.MARKED, taken.writes, wants_file=wants_file)
+    if not _looks_like_one(path):
         return None
-    return PathText(node_id, name, text, path, PathUse.TEXT, writes, bool(info.get("output_node")))
+    is_default = text == taken.default
+    return PathText(node_id, name, text, path, PathUse.TEXT, taken.writes, taken.saves, is_default=is_default)
 
 
 def _looks_like_one(path: str) -> bool:
@@ -125,22 +155,14 @@ def _is_address(path: str) -> bool:
     return "://" in path and not path.lower().startswith("file://")
 
 
-def _kind(spec: Any) -> str | None:
-    """None for an input that the definition does not mention."""
-    if not isinstance(spec, list | tuple) or not spec:
-        return None
-    return "COMBO" if isinstance(spec[0], list) else str(spec[0])
+def _choices(spec: Any) -> tuple[str, ...]:
+    """The first of what a node offers; empty when they cannot all be folders."""
+    offered = spec[0] if isinstance(spec[0], list) else _options(spec).get("options")
+    if not isinstance(offered, list) or any(key.endswith("_upload") for key in _options(spec)):
+        return ()
+    first = offered[:OPTIONS_MAX]
+    return tuple(first) if all(isinstance(item, str) and item and not _BREAKS.search(item) for item in first) else ()
 
 
 def _options(spec: Any) -> Mapping[str, Any]:
     return spec[1] if isinstance(spec, list | tuple) and len(spec) > 1 and isinstance(spec[1], dict) else {}
-
-
-def _choices(spec: Any) -> tuple[str, ...]:
-    """Empty when they cannot all be folders."""
-    offered = spec[0] if isinstance(spec[0], list) else _options(spec).get("options")
-    if not isinstance(offered, list) or any(key.endswith("_upload") for key in _options(spec)):
-        return ()
-    if not all(isinstance(item, str) and item and not _BREAKS.search(item) for item in offered):
-        return ()
-    return tuple(offered)

@@ -101,7 +101,9 @@ def _makes(text: PathText, local: LocalPath) -> bool:
     if text.writes:
         return True
     is_root = not local.path and text.use is PathUse.TEXT
-    return local.folder != "input" and local.kind is not PathKind.FILE and (text.saves or is_root)
+    if local.folder == "input":
+        return is_root and text.is_default
+    return local.kind is not PathKind.FILE and (text.saves or is_root)
 
 
 def _files(text: PathText, local: LocalPath) -> tuple[InputFile, ...]:
@@ -128,7 +130,8 @@ def _refusal(text: PathText, local: LocalPath, *, worker_paths: bool) -> str:
         return f"{shown}: {local.problem}" if local.problem and is_read else ""
     if text.use is PathUse.CHOICE or worker_paths or is_on_volume(text.path):
         return ""
-    if local.kind in (PathKind.FILE, PathKind.FOLDER) or is_of_a_machine(text.path):
+    exists = local.kind in (PathKind.FILE, PathKind.FOLDER) and not text.is_default
+    if exists or is_of_a_machine(text.path):
         return (
             f"{shown} is a path on your machine, and the node would look for it on the worker, which does not have it."
             " Put it into ComfyUI's input folder, and write its path there; or copy it to the endpoint's network"

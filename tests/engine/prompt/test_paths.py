@@ -92,6 +92,14 @@ def test_a_path_of_the_volume_and_other_texts_pass(path: str) -> None:
     assert findings(text(path), NOTHING) == PathFindings()
 
 
+def test_a_default_is_sent_but_neither_refused_nor_taken_for_a_whole_input_folder() -> None:
+    default = text("./input/")._replace(is_default=True)
+
+    assert findings(default, OUTSIDE) == PathFindings()
+    assert findings(default, LocalPath(PathKind.FOLDER, "input", "", ("a.png",))) == PathFindings()
+    assert len(findings(default, FILE).files) == 1
+
+
 def test_a_folder_that_is_too_large_is_refused_with_the_reason() -> None:
     errors = findings(text(), LocalPath(PathKind.FOLDER, "input", "many", (), "it is too large")).node_errors
 
