@@ -99,7 +99,7 @@ class Frontend:
             "[data-testid=queue-button] .p-splitbutton-dropdown, [data-testid=queue-mode-menu-trigger]"
         ).click()
         await (
-            self.page.locator("[role=menuitem] button, [role=menuitemradio]", has_text=label)
+            self.page.locator("[role=menuitem] button, button[role=menuitem], [role=menuitemradio]", has_text=label)
             .filter(has_not_text=f"{label} (")
             .click()
         )
