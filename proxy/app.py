@@ -41,10 +41,10 @@ from proxy.addons.submit import Submit
 from proxy.addons.token import Token
 from proxy.addons.upstream import Upstream
 from proxy.addons.viewed_files import ViewedFiles
+from proxy.asking_jobs import AskingJobs
 from proxy.descriptors import descriptors
 from proxy.job_actions import JobActions
 from proxy.overview import Overview
-from proxy.questions import Questions
 from proxy.temp_files import TempFiles
 from proxy.websocket.sockets import SECRET_HEADER, Sockets
 from wire.ids import PromptId
@@ -81,16 +81,16 @@ async def _serve(
     sockets = Sockets(settings.comfyui_url, session, store.count_active, comfyui.forget, temp_files.look)
     large = large_files(settings, session)
     boxes = _letter_boxes(settings, large, sockets)
-    questions = Questions(sockets, boxes.close)
+    asking = AskingJobs(sockets, boxes.close)
     home, worker_paths = settings.comfy_runpod_home, settings.worker_paths
-    services = job_services(store, comfyui, home, large, questions, boxes.place, worker_paths=worker_paths)
+    services = job_services(store, comfyui, home, large, asking, boxes.place, worker_paths=worker_paths)
     dispatcher = Dispatcher(endpoints, services, settings.max_in_flight)
     overview = _overview(kind, comfyui, endpoints, store)
     addons = [
         *_guards(settings, sockets),
         Reroute(sockets, SECRET_HEADER),
         Streaming(),
-        Letters(questions, boxes, lambda prompt_id: store.journal.progress(prompt_id).run),
+        Letters(asking, boxes, lambda prompt_id: store.journal.progress(prompt_id).run),
         ViewedFiles(),
         Panel(overview.status, overview.jobs, JobActions(dispatcher, store, _new_id, _now_ms).act),
         Submit(*(comfyui, dispatcher, store, _new_id, _now_ms, services.paths), hand_account=settings.comfy_org_tokens),

@@ -18,7 +18,7 @@ from worker.files.input_cache import InputCache
 from worker.files.input_fetch import InputFetch
 from worker.files.input_staging import InputSources
 from worker.files.large_outputs import LargeOutputs
-from worker.files.letter_box import LetterBoxes
+from worker.files.letter_box import LetterSources
 from worker.files.pack_files import PackComparison
 from worker.handler import Handler
 from worker.known_jobs import KnownJobs
@@ -59,8 +59,8 @@ def _large_outputs(settings: WorkerSettings) -> LargeOutputs:
     return LargeOutputs(settings.volume, bucket, settings.output_max_age_s)
 
 
-def _letter_boxes(settings: WorkerSettings) -> LetterBoxes:
-    return LetterBoxes(
+def _letter_sources(settings: WorkerSettings) -> LetterSources:
+    return LetterSources(
         settings.volume,
         settings.bucket_endpoint_url,
         allow_private=settings.downloads_allow_private,
@@ -129,7 +129,7 @@ class App:
             packs=PackComparison(settings.comfyui_home / "custom_nodes"),
             waits=Waits(),
             monitors=self.monitors,
-            letter_boxes=_letter_boxes(settings),
+            letter_sources=_letter_sources(settings),
         )
 
     def open_session(self, job_input: object, job_id: str = "") -> Session:

@@ -50,7 +50,7 @@ from worker.files.cleanup import Cleanup
 from worker.files.input_paths import with_whole_paths
 from worker.files.input_staging import BadInput, InputsMissing, InputSources, InputStaging
 from worker.files.large_outputs import LargeOutputs
-from worker.files.letter_box import LetterBoxes
+from worker.files.letter_box import LetterSources
 from worker.files.output_staging import OutputGone, OutputStaging
 from worker.files.pack_files import PackComparison
 from worker.folders import Folders
@@ -89,7 +89,7 @@ class WorkerServices:
     packs: PackComparison
     waits: Waits
     monitors: Monitors
-    letter_boxes: LetterBoxes
+    letter_sources: LetterSources
 
 
 class Session:
@@ -254,7 +254,7 @@ class Session:
 
     @asynccontextmanager
     async def _carrying_letters(self, comfy: ComfyClient, request: JobRequest) -> AsyncIterator[None]:
-        async with self._services.letter_boxes.opened(request.letters) as box:
+        async with self._services.letter_sources.opened(request.letters) as box:
             self._has_letter_box = box is not None
             if box is None:
                 yield

@@ -12,8 +12,8 @@ from mitmproxy import http
 
 from proxy.addons.responses import json_response
 from proxy.addons.routes import Route, path_for_log, route
+from proxy.asking_jobs import AskingJobs
 from proxy.letter_texts import texts_of_letter
-from proxy.questions import Questions
 from wire.ids import PromptId
 from wire.letters import LETTER_MAX, Letter, may_travel
 from wire.limits import MIB
@@ -37,8 +37,8 @@ class Letters:
     one.
     """
 
-    def __init__(self, questions: Questions, post: Post, run_of: Callable[[PromptId], str]) -> None:
-        self._questions, self._post, self._run_of = questions, post, run_of
+    def __init__(self, asking: AskingJobs, post: Post, run_of: Callable[[PromptId], str]) -> None:
+        self._asking, self._post, self._run_of = asking, post, run_of
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """A body that is small enough is read whole, and then passed on."""
@@ -63,7 +63,7 @@ class Letters:
         return (
             request.method == "POST"
             and self._post.usable
-            and self._questions.any_running
+            and self._asking.any_running
             and flow.response is None
             and flow.error is None
             and bool(flow.live)
@@ -77,7 +77,7 @@ class Letters:
         request = flow.request
         body, content_type = request.raw_content, request.headers.get("Content-Type", "")
         texts = texts_of_letter(request.path, content_type, body or b"")
-        prompt_id = self._questions.addressee(request.headers.get("User-Agent", ""), texts)
+        prompt_id = self._asking.addressee(request.headers.get("User-Agent", ""), texts)
         if prompt_id is None or not (run := self._run_of(prompt_id)):
             return
         if body is None:  # it was passed on as it came
@@ -89,9 +89,9 @@ class Letters:
         logger.info("%s: a letter to %s", prompt_id, path_for_log(request.path))
 
     def _say_too_large(self, prompt_id: PromptId, size: int) -> None:
-        if self._questions.has_asked(prompt_id):
+        if self._asking.has_asked(prompt_id):
             detail = _TOO_LARGE.format(size / MIB, LETTER_MAX / MIB)
-            self._questions.notice("warn", "An answer is too large for RunPod", detail)
+            self._asking.notice("warn", "An answer is too large for RunPod", detail)
 
 
 def _size(request: http.Request) -> int:

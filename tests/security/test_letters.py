@@ -11,10 +11,10 @@ from aiohttp import web
 from proxy.addons.guard import Guard
 from proxy.addons.letters import Letters
 from proxy.addons.streaming import Streaming
-from proxy.questions import Questions
+from proxy.asking_jobs import AskingJobs
 from tests.proxy.addons.conftest import running_front, running_upstream
 from tests.proxy.addons.test_letters import JOB, Box
-from tests.proxy.test_questions import FIREFOX, PAGE, Pages
+from tests.proxy.test_asking_jobs import FIREFOX, PAGE, Pages
 from tests.support.flows import Sink
 from tests.support.served import served
 from tests.support.until import until
@@ -115,7 +115,7 @@ def test_a_letter_to_a_route_of_comfyuis_own_is_not_a_letter(path: str) -> None:
 )
 async def test_a_page_of_another_site_answers_no_node(headers: dict[str, str]) -> None:
     box, pages = Box(), Pages()
-    questions = Questions(pages, lambda _: None)
+    questions = AskingJobs(pages, lambda _: None)
     asked: tuple[Any, ...] = (
         Message("execution_start", {"prompt_id": JOB}),
         Message("executing", {"node": "5", "prompt_id": JOB}),

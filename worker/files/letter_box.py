@@ -33,7 +33,7 @@ class LetterBox(Protocol):
         ...
 
 
-class LetterBoxes:
+class LetterSources:
     """*volume* is None without one. Only *own_bucket*, an address, may be on a private one, unless *allow_private*.
 
     A box on the volume that nobody has removed goes after *max_age_s*; a bucket has rules of its own for that.

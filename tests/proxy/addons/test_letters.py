@@ -9,9 +9,9 @@ from mitmproxy import http
 
 from proxy.addons.letters import Letters
 from proxy.addons.streaming import Streaming
-from proxy.questions import Questions
+from proxy.asking_jobs import AskingJobs
 from tests.proxy.addons.conftest import Upstream, running_front
-from tests.proxy.test_questions import FIREFOX, PAGE, Pages
+from tests.proxy.test_asking_jobs import FIREFOX, PAGE, Pages
 from tests.support.flows import answer, answered, asked
 from wire.comfy import CustomMessage, Message
 from wire.ids import PromptId
@@ -38,7 +38,7 @@ class Box:
 class Bed:
     def __init__(self) -> None:
         self.box, self.pages = Box(), Pages()
-        self.questions = Questions(self.pages, lambda _: None)
+        self.questions = AskingJobs(self.pages, lambda _: None)
         self.run = "run-one"
         self.addon = Letters(self.questions, self.box, lambda _: self.run)
 

@@ -13,14 +13,14 @@ from aiohttp import web
 from tests.support.served import served
 from wire.files import Url, Volume
 from wire.letters import BOX_MAX, box_key
-from worker.files.letter_box import BoxUnreadable, LetterBoxes
+from worker.files.letter_box import BoxUnreadable, LetterSources
 
 NAME = "0f" * 32
 PLACE = Volume(path=box_key(NAME))
 
 
-def boxes(volume: Path | None = None, bucket: str | None = None, **more: bool) -> LetterBoxes:
-    return LetterBoxes(volume, bucket, allow_private=more.get("allow_private", False), max_age_s=60)
+def boxes(volume: Path | None = None, bucket: str | None = None, **more: bool) -> LetterSources:
+    return LetterSources(volume, bucket, allow_private=more.get("allow_private", False), max_age_s=60)
 
 
 async def test_a_box_on_the_volume_has_news_once(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from engine.messages.translate import BrowserMessage
-from proxy.questions import Questions
+from proxy.asking_jobs import AskingJobs
 from wire.comfy import CustomMessage, Message
 from wire.ids import ClientId, PromptId
 
@@ -40,7 +40,7 @@ class Talk:
     def __init__(self) -> None:
         self.pages = Pages()
         self.ended: list[PromptId] = []
-        self.questions = Questions(self.pages, self.ended.append)
+        self.questions = AskingJobs(self.pages, self.ended.append)
 
     def says(self, job: PromptId, *messages: BrowserMessage, page: ClientId | None = PAGE) -> None:
         self.questions.publish(job, page, iter(messages))

@@ -1,4 +1,4 @@
-"""Questions: which job that runs at RunPod has asked what, and so whom a POST of a page may answer.
+"""AskingJobs: which job at RunPod has asked what. So it is known which job a POST of a page may answer.
 
 A POST does not say which page sends it. What is known is the browser, what the letter names, and who has asked:
 
@@ -42,7 +42,7 @@ class _Running:
     """what its question names"""
 
 
-class Questions:
+class AskingJobs:
     """A Publisher that listens to what goes to *pages*. *on_end* is called when a job has ended."""
 
     def __init__(self, pages: Pages, on_end: Callable[[PromptId], None]) -> None:
