@@ -34,27 +34,28 @@ def written_elsewhere(
     """The texts of *workflow* that name a file or a folder outside ComfyUI's folders with something that is newer than
     *since_ns*, nanoseconds since the epoch; what is on the *volume* stays, and is not among them.
     """
-    kept = [folders.root(folder).resolve() for folder in _OWN] + [Path(place) for place in _SYSTEM]
+    own = (*map(folders.root, _OWN), folders.user)
+    kept = [*(folder.resolve() for folder in own), *map(Path, _SYSTEM)]
     if volume is not None:
         kept.append(volume.resolve())
-    named = islice(_outside(workflow), TEXTS_MAX)
+    named = islice(_short_texts(workflow), TEXTS_MAX)
     return tuple(islice((text for text in named if _was_written(text, folders, kept, since_ns - _TICK_NS)), PLACES_MAX))
 
 
-def _outside(workflow: Mapping[str, Any]) -> Iterator[str]:
-    """Each text that would lead out of ComfyUI's folders if it named a file, once."""
+def _short_texts(workflow: Mapping[str, Any]) -> Iterator[str]:
+    """Each text that is short enough for a path, once; the ones that lead out of ComfyUI's folders come first."""
     nodes = (node for node in workflow.values() if isinstance(node, dict) and isinstance(node.get("inputs"), dict))
     named = (text for node in nodes for value in node["inputs"].values() for text in texts(value))
-    return (text for text in dict.fromkeys(named) if len(text) <= _TEXT_MAX and leads_out(text))
+    short = [text for text in dict.fromkeys(named) if text and len(text) <= _TEXT_MAX]
+    yield from sorted(short, key=leads_out, reverse=True)
 
 
 def _was_written(text: str, folders: Folders, kept: Sequence[Path], since_ns: int) -> bool:
-    """A path that is relative begins at ComfyUI's output folder, for nodes that save, or where ComfyUI runs."""
+    """A path that is relative begins where ComfyUI runs or, for nodes that save, at its output folder."""
     with suppress(OSError, ValueError, RuntimeError):
-        bases = (folders.root("output"), folders.data)
-        paths = dict.fromkeys((base / text).resolve() for base in bases)
+        paths = dict.fromkeys((base / text).resolve() for base in (folders.root("output"), folders.data))
         elsewhere = (path for path in paths if not any(path.is_relative_to(place) for place in kept))
-        return any(_has_newer(path, since_ns) for path in elsewhere)
+        return any(_has_newer(path, since_ns) for path in elsewhere if leads_out(text) or path.is_dir())
     return False
 
 

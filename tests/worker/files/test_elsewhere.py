@@ -48,6 +48,14 @@ def test_a_path_that_leads_out_of_the_output_folder_is_found(folders: Folders) -
     assert written_elsewhere(prompt("../../out", "../nowhere", "sub"), folders, since_ns) == ("../../out",)
 
 
+def test_a_folder_beside_comfyuis_own_is_found(folders: Folders) -> None:
+    since_ns = time.time_ns()
+    written(folders.data / "texts" / "note.txt")
+    written(folders.data / "a cat.txt")
+
+    assert written_elsewhere(prompt("a cat", "texts", "note", "output", ""), folders, since_ns) == ("texts",)
+
+
 def test_what_was_there_before_and_what_lies_in_comfyuis_folders_is_not_named(folders: Folders, tmp_path: Path) -> None:
     since_ns = time.time_ns()
     written(tmp_path / "old" / "x.png", age_ns=LONG_AGO_NS)
