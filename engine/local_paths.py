@@ -58,49 +58,61 @@ class LocalPaths:
         return self._bases
 
     def find(self, texts: Iterable[PathText]) -> list[tuple[PathText, LocalPath]]:
-        """What each of *texts* names; equal ones are looked for once."""
-        known: dict[object, LocalPath] = {}
+        """What *texts* name, but for choices between other things than folders. Equal texts are looked for once."""
+        known: dict[tuple[str, bool], LocalPath] = {}
+        folders: dict[tuple[str, ...], bool] = {}
         found = list[tuple[PathText, LocalPath]]()
         for text in texts:
-            key = (text.path, text.options)
+            is_choice = text.use is PathUse.CHOICE
+            if is_choice and text.options not in folders:
+                folders[text.options] = self._are_folders(text.options)
+            if is_choice and not folders[text.options]:
+                continue
+            key = (text.path, is_choice)
             if key not in known:
-                known[key] = self._choice(text) if text.use is PathUse.CHOICE else self._find(text.path)
+                known[key] = self._choice(text.path) if is_choice else self._find(text.path)
             found.append((text, known[key]))
         return found
 
-    def _choice(self, text: PathText) -> LocalPath:
-        """A folder, if all that the node offers are folders."""
-        path, folder = split_annotation(text.path)
-        for root in self._places[folder] if self._bases else ():
-            is_folder = _kind(root / path) is PathKind.FOLDER and all(
-                map(self._is_in_input, text.options[:OPTIONS_MAX])
-            )
-            if is_folder and (inside := _confined(root, folder, path)) is not None:
+    def _choice(self, text: str) -> LocalPath:
+        path, folder = split_annotation(text)
+        for place in self._places[folder]:
+            inside = _confined(place, folder, path)
+            if inside is not None and _kind(str(place / path)) is PathKind.FOLDER:
                 return _listed(inside)
         return NOTHING
 
-    def _is_in_input(self, name: str) -> bool:
-        return any(_kind(root / name) is PathKind.FOLDER for root in self._places["input"])
+    def _are_folders(self, options: tuple[str, ...]) -> bool:
+        """Whether all that a node offers are folders of the input folder."""
+        places = self._places["input"] if self._bases else ()
+        return bool(places) and all(
+            any(_kind(f"{place}/{name}") is PathKind.FOLDER for place in places) for name in options[:OPTIONS_MAX]
+        )
 
     def _find(self, text: str) -> LocalPath:
+        is_whole = text.startswith(("/", "~", "file:")) or os.path.isabs(text)  # noqa: PTH117
         for path in self._candidates(text):
             kind = _kind(path) if self._bases else PathKind.UNSEEN
-            if kind is PathKind.NOTHING and not text.startswith(("/", "~", "file:")):
+            if kind is PathKind.NOTHING and not is_whole:
                 continue
-            if (inside := self._inside(path)) is not None:
+            if (inside := self._inside(Path(path))) is not None:
                 return _listed(inside) if kind is PathKind.FOLDER else LocalPath(kind, inside.folder, inside.path)
             if kind in (PathKind.FILE, PathKind.FOLDER):
                 return LocalPath(kind)
         return NOTHING if self._bases else _named(text)
 
-    def _candidates(self, text: str) -> Iterator[Path]:
-        """Where the path may lead. A relative one starts from the folder of ComfyUI's process, or the one above."""
-        path = _at_home(Path(text.removeprefix("file://")))
-        if path.is_absolute():
+    def _candidates(self, text: str) -> Iterator[str]:
+        """Where the path may lead. A relative one starts from the folder of ComfyUI's process, or the one above.
+
+        Texts and not Paths: there may be thousands, and a Path takes ten times as long.
+        """
+        path = os.path.expanduser(text.removeprefix("file://"))  # noqa: PTH111
+        if os.path.isabs(path):  # noqa: PTH117
             yield path
-        else:
-            yield from (base / path for base in self._bases)
-            yield from (base.parent / path for base in self._bases if path.parts[:1] == (base.name,))
+            return
+        yield from (f"{base}/{path}" for base in self._bases)
+        first = path.removeprefix("./").partition("/")[0]
+        yield from (f"{base.parent}/{path}" for base in self._bases if base.name == first)
 
     def _inside(self, path: Path) -> _Inside | None:
         """Where in ComfyUI's folders *path* is, by its name alone: what a link leads to is checked when it is sent."""
@@ -111,17 +123,10 @@ class LocalPaths:
         return None
 
 
-def _at_home(path: Path) -> Path:
-    try:
-        return path.expanduser()
-    except RuntimeError:  # nobody of this name
-        return path
-
-
-def _kind(path: Path) -> PathKind:
+def _kind(path: str) -> PathKind:
     """A link counts as what it leads to; what may not be looked at counts as nothing."""
     try:
-        mode = path.stat().st_mode
+        mode = os.stat(path).st_mode  # noqa: PTH116  see _candidates
     except (OSError, ValueError):  # ValueError: a NUL byte
         return PathKind.NOTHING
     return PathKind.FOLDER if stat.S_ISDIR(mode) else PathKind.FILE

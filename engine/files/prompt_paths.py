@@ -1,10 +1,11 @@
 """PromptPaths: looks up what the texts of a prompt name on this machine."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Protocol
 
 from engine.local_paths import LocalPaths
-from engine.prompt.path_texts import path_texts
+from engine.prompt.path_texts import PathText, path_texts
 from engine.prompt.paths import PathFindings, path_findings
 from wire.file_inputs import Infos
 from wire.graph import Prompt
@@ -24,9 +25,10 @@ class PromptPaths:
 
     async def find(self, prompt: Prompt, infos: Infos) -> PathFindings:
         """What becomes of the paths in *prompt*. Raises ComfyUIUnavailable, ComfyUIRejected."""
-        texts = tuple(path_texts(prompt, infos))
+        texts = await asyncio.to_thread(lambda: tuple(path_texts(prompt, infos)))
         if not texts:
             return PathFindings()
-        local = await self._places.local_paths()
-        found = await asyncio.to_thread(lambda: local.find(texts))
-        return path_findings(prompt, found, worker_paths=self._worker_paths)
+        return await asyncio.to_thread(self._found, prompt, texts, await self._places.local_paths())
+
+    def _found(self, prompt: Prompt, texts: Iterable[PathText], local: LocalPaths) -> PathFindings:
+        return path_findings(prompt, local.find(texts), worker_paths=self._worker_paths)

@@ -132,17 +132,18 @@ def is_on_volume(path: str) -> bool:
 
 def _path_text(node_id: str, name: str, text: str, taken: _Input) -> PathText | None:
     path = text.strip().removeprefix('"').removesuffix('"').strip()
+    is_plain = taken.is_text and taken.marks is None
+    if not (taken.is_text or taken.choices) or (is_plain and not _looks_like_one(path)):
+        return None
     if not path or len(path.encode(errors="replace")) > _LONGEST or _BREAKS.search(path):
         return None
     if taken.choices:
         return PathText(node_id, name, text, text, PathUse.CHOICE, options=taken.choices)
-    if not taken.is_text or _is_address(path):
+    if _is_address(path):
         return None
     if taken.marks is not None:
         wants_file = bool(taken.marks)
         return PathText(node_id, name, text, path, PathUse.MARKED, taken.writes, wants_file=wants_file)
-    if not _looks_like_one(path):
-        return None
     is_default = text == taken.default
     return PathText(node_id, name, text, path, PathUse.TEXT, taken.writes, taken.saves, is_default=is_default)
 

@@ -124,16 +124,16 @@ def _files(text: PathText, local: LocalPath) -> tuple[InputFile, ...]:
 
 def _refusal(text: PathText, local: LocalPath, *, worker_paths: bool) -> str:
     """Why the text is refused, as a sentence; empty when it is not."""
-    shown = repr(text.path[:_SHOWN])
     if local.folder is not None:
         is_read = not text.wants_file and not _makes(text, local)
-        return f"{shown}: {local.problem}" if local.problem and is_read else ""
+        return f"{text.path[:_SHOWN]!r}: {local.problem}" if local.problem and is_read else ""
     if text.use is PathUse.CHOICE or worker_paths or is_on_volume(text.path):
         return ""
     exists = local.kind in (PathKind.FILE, PathKind.FOLDER) and not text.is_default
     if exists or is_of_a_machine(text.path):
         return (
-            f"{shown} is a path on your machine, and the node would look for it on the worker, which does not have it."
+            f"{text.path[:_SHOWN]!r} is a path on your machine, and the node would look for it on the worker, which does"
+            " not have it."
             " Put it into ComfyUI's input folder, and write its path there; or copy it to the endpoint's network"
             " volume, and write its path on the worker (/runpod-volume/...). WORKER_PATHS=1 allows such texts."
         )
