@@ -132,10 +132,9 @@ def _refusal(text: PathText, local: LocalPath, *, worker_paths: bool) -> str:
     exists = local.kind in (PathKind.FILE, PathKind.FOLDER) and not text.is_default
     if exists or is_of_a_machine(text.path):
         return (
-            f"{text.path[:_SHOWN]!r} is a path on your machine, and the node would look for it on the worker, which does"
-            " not have it."
-            " Put it into ComfyUI's input folder, and write its path there; or copy it to the endpoint's network"
-            " volume, and write its path on the worker (/runpod-volume/...). WORKER_PATHS=1 allows such texts."
+            f"{text.path[:_SHOWN]!r} is a path on your machine. The node would look for it on the worker, which does"
+            " not have it. Put it into ComfyUI's input folder, and write its path there; or copy it to the endpoint's"
+            " network volume, and write its path on the worker (/runpod-volume/...). WORKER_PATHS=1 allows such texts."
         )
     return ""
 
