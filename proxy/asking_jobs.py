@@ -12,7 +12,7 @@ A POST does not say which page sends it. What is known is the browser, what the 
 import itertools
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from engine.messages.translate import BrowserMessage
@@ -21,6 +21,10 @@ from wire.comfy import CustomMessage, Message
 from wire.ids import ClientId, PromptId
 
 logger = logging.getLogger(__name__)
+
+_NODE = ""
+"""no message has such a type: what the running node is called"""
+_KINDS_MAX = 20
 
 
 class Pages(Protocol):
@@ -38,8 +42,12 @@ class _Running:
     order: int
     """when it began, or when its running node asked"""
     asked: bool = False
-    texts: frozenset[str] = frozenset()
-    """what its question names"""
+    named: dict[str, frozenset[str]] = field(default_factory=dict)
+    """what its question names, by the type of the message: the newest of a type counts"""
+
+    def matches(self, texts: frozenset[str]) -> int:
+        """How much of *texts* its question names."""
+        return len(texts & frozenset[str]().union(*self.named.values()))
 
 
 class AskingJobs:
@@ -80,7 +88,7 @@ class AskingJobs:
         """The job that a letter with *texts* in it is for; *browser* is the User-Agent of the page that sends it."""
         meant = {prompt_id: job for prompt_id, job in self._running.items() if self._may_be(browser, job)}
         asking = {prompt_id: job for prompt_id, job in meant.items() if job.asked} or meant
-        return max(asking, key=lambda found: (len(asking[found].texts & texts), asking[found].order), default=None)
+        return max(asking, key=lambda found: (asking[found].matches(texts), asking[found].order), default=None)
 
     def _may_be(self, browser: str, job: _Running) -> bool:
         browsers = frozenset[str]() if job.client_id is None else self._pages.browsers_of(job.client_id)
@@ -95,13 +103,13 @@ class AskingJobs:
                 self._on_end(prompt_id)
             case Message(type="executing", data=data) if prompt_id in self._running:
                 job = self._running[prompt_id]
-                job.asked, job.texts = False, texts_of([data.get("node"), data.get("display_node")])
-            case CustomMessage(data=data) if prompt_id in self._running:
-                self._asks(self._running[prompt_id], texts_of(data))
+                job.asked, job.named = False, {_NODE: texts_of([data.get("node"), data.get("display_node")])}
+            case CustomMessage(type=kind, data=data) if prompt_id in self._running:
+                self._asks(self._running[prompt_id], kind, texts_of(data))
 
-    def _asks(self, job: _Running, texts: frozenset[str]) -> None:
+    def _asks(self, job: _Running, kind: str, texts: frozenset[str]) -> None:
         """While a node asks it may say more, such as the seconds that are left: that is not another question."""
         if not job.asked:
             job.asked, job.order = True, next(self._order)
-        if len(job.texts) < 2_000:
-            job.texts |= texts
+        if kind in job.named or len(job.named) < _KINDS_MAX:
+            job.named[kind] = texts

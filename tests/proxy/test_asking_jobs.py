@@ -129,6 +129,16 @@ def test_of_two_that_cannot_be_told_apart_the_one_that_asked_last_is_meant(talk:
     assert talk.addressee("5") == B
 
 
+def test_the_seconds_that_a_node_counts_down_are_no_names(talk: Talk) -> None:
+    for job in (A, B):
+        talk.starts(job)
+        talk.asks(job, graph_id="graph")
+    for left in range(30):
+        talk.asks(A, graph_id="graph", tick=str(100 - left))
+
+    assert talk.addressee("graph", "99") == B
+
+
 def test_a_page_of_another_browser_answers_nothing_here(talk: Talk) -> None:
     talk.starts(A)
     talk.asks(A, id="5")

@@ -8,6 +8,7 @@ import pytest
 from tests.contract.comfyui.conftest import Server
 from tests.contract.comfyui.test_execution import run, without_repeats
 from tests.support.page import opened_page
+from tests.support.until import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -196,3 +197,25 @@ async def test_a_prompt_of_nobody_is_half_heard_by_everybody(server: Server) -> 
 
     assert kinds == {"progress_state", "progress"}
     assert [(frame.node_id, frame.prompt_id) for frame in page.previews] == [(None, None)] * 2
+
+
+async def test_a_node_waits_until_its_route_is_answered(server: Server) -> None:
+    prompt = {"7": {"class_type": "SandboxAsk", "inputs": {"question": "which?"}}}
+    async with opened_page(server.session, server.url) as page:
+        body = {"prompt": prompt, "client_id": page.sid}
+        async with server.session.post(f"{server.url}/prompt", json=body) as queued:
+            prompt_id = (await queued.json())["prompt_id"]
+
+        async def asked() -> list[Any]:
+            return [message["data"] for message in page.messages if message["type"] == "sandbox-ask"]
+
+        (question,) = await until(asked)
+        answer = {"node": "7", "answer": "the second"}
+        async with server.session.post(f"{server.url}/api/sandbox/answer", json=answer) as answered:
+            status = answered.status
+        await page.heard_end(prompt_id)
+    entry = await server.history(prompt_id)
+
+    assert question == {"node": "7", "question": "which?"}
+    assert status == 200
+    assert entry["outputs"] == {"7": {"text": ["the second"]}}
