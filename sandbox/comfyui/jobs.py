@@ -61,7 +61,7 @@ def one_job(queue: PromptQueue, prompt_id: str) -> dict[str, Any] | None:
     _, _, prompt, extra_data, _ = entry["prompt"]
     return {
         **_finished(prompt_id, entry),
-        "outputs": entry["outputs"],
+        "outputs": {node: _without_nothing(output) for node, output in entry["outputs"].items()},
         "execution_status": entry["status"],
         "workflow": {"prompt": prompt, "extra_data": extra_data},
     }
@@ -141,6 +141,14 @@ def _first_text(outputs: Mapping[str, Any]) -> dict[str, Any] | None:
             cut = {"truncated": True} if len(text) > _TEXT_SHOWN_MAX else {}
             return {"content": text[:_TEXT_SHOWN_MAX], **cut, "nodeId": node, "mediaType": "text"}
     return None
+
+
+def _without_nothing(output: Mapping[str, Any]) -> dict[str, Any]:
+    """As ComfyUI 0.33.0 shows it (comfy_execution/jobs.py, ``normalize_outputs``): without the items that are None."""
+    return {
+        key: [item for item in value if item is not None] if isinstance(value, list) else value
+        for key, value in output.items()
+    }
 
 
 def _previewable(item: Mapping[str, Any]) -> bool:
