@@ -193,7 +193,7 @@ async def test_a_job_that_came_back_is_submitted_once_more_after_a_crash_and_no_
     """The crash came right after the worker had said that it lacks files."""
     content = noise(200)
     await upload(stack, "crash.png", content)
-    before = await jobs_at_endpoint(stack)
+    before = await stack.jobs_at_endpoint()
     await stack.kill()
     prompt_id = PromptId(str(uuid.uuid4()))
     with JobStore(stack.home / "jobs.sqlite") as store:
@@ -208,7 +208,7 @@ async def test_a_job_that_came_back_is_submitted_once_more_after_a_crash_and_no_
 
     assert entry["status"]["status_str"] == "success"
     assert sent(stack, prompt_id) == [len(content)]
-    assert await jobs_at_endpoint(stack) == before + 1
+    assert await stack.jobs_at_endpoint() == before + 1
 
 
 async def listens(stack: Stack) -> bool:
@@ -216,10 +216,3 @@ async def listens(stack: Stack) -> bool:
         return bool(await stack.get("/runpod/api/status"))
     except (aiohttp.ClientError, OSError):
         return False
-
-
-async def jobs_at_endpoint(stack: Stack) -> int:
-    url = f"{stack.endpoint_url}/sandbox/health"
-    async with stack.session.get(url, headers={"Authorization": f"Bearer {stack.endpoint_key}"}) as response:
-        jobs: dict[str, int] = (await response.json())["jobs"]
-    return jobs["completed"]

@@ -190,7 +190,7 @@ def scaled(method: str = "lanczos", **more: object) -> Prompt:
 async def test_a_prompt_that_cannot_run_is_refused_as_comfyui_refuses_it_and_costs_nothing(
     stack: Stack, prompt: Prompt
 ) -> None:
-    before = await jobs_at_endpoint(stack)
+    before = await stack.jobs_at_endpoint()
     status, ours = await stack.post("/api/prompt", {"prompt": prompt})
     async with stack.session.post(stack.comfyui_url + "/prompt", json={"prompt": prompt}) as response:
         theirs = await response.json()
@@ -198,7 +198,7 @@ async def test_a_prompt_that_cannot_run_is_refused_as_comfyui_refuses_it_and_cos
     assert (status, response.status) == (400, 400)
     assert ours["error"] == theirs["error"]
     assert without_traces(ours["node_errors"]) == without_traces(theirs["node_errors"])
-    assert await jobs_at_endpoint(stack) == before
+    assert await stack.jobs_at_endpoint() == before
 
 
 def without_traces(node_errors: dict[str, Any]) -> dict[str, Any]:
@@ -254,13 +254,13 @@ async def test_a_chosen_prompt_id_is_kept(stack: Stack) -> None:
     ],
 )
 async def test_rubbish_is_refused_and_costs_nothing(stack: Stack, body: bytes, kind: str) -> None:
-    before = await jobs_at_endpoint(stack)
+    before = await stack.jobs_at_endpoint()
     async with stack.session.post(stack.url + "/api/prompt", data=body) as response:
         answer = await response.json()
 
     assert response.status == 400
     assert answer["error"]["type"] == kind
-    assert await jobs_at_endpoint(stack) == before
+    assert await stack.jobs_at_endpoint() == before
 
 
 @pytest.mark.parametrize("path", ["/prompt", "/api/prompt", "/%70rompt", "/api/prompt?x=1"])
@@ -303,12 +303,6 @@ async def test_the_answer_comes_at_once_while_jobs_run(stack: Stack) -> None:
     await asyncio.gather(*(stack.history(prompt_id) for prompt_id in ids))
 
     assert running["queue_running"] + running["queue_pending"]
-
-
-async def jobs_at_endpoint(stack: Stack) -> int:
-    """How many jobs the endpoint has seen; an earlier one may just be changing its state."""
-    jobs = (await stack.get("/runpod/api/status"))["endpoint"]["jobs"]
-    return sum(jobs[state] for state in ("completed", "failed", "inProgress", "inQueue"))
 
 
 async def test_a_secret_is_neither_stored_nor_shown_nor_sent(stack: Stack) -> None:

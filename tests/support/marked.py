@@ -72,6 +72,7 @@ DECORATION: Sequence[dict[str, Any]] = (
     {"kind": "node_text", "node": NODE, "text": "t"},
     {"kind": "node_message", "type": "m", "data": {"node": NODE, "text": "t"}, "files": []},
     {"kind": "messages_skipped", "type": "m"},
+    {"kind": "node_waits", "node": NODE, "title": "t", "answerable": False, "seconds": 1.5},
     {"kind": "pack_files_differ", "files": ["pack/wildcards/a.txt"]},
     {"kind": "node_frame", "data": "AAAAAQAAAAF4"},
     {"kind": "node_output", "node": TEXT_NODE, "display_node": TEXT_NODE, "output": _OUTPUT, "files": [],

