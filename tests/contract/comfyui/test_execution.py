@@ -91,9 +91,10 @@ async def test_a_prompt_after_free_computes_everything_again(server: Server) -> 
         await run(server, page, prompt)
 
         await server.post("/free", {"free_memory": True})
-        _, story = await run(server, page, prompt)
+        stories = [(await run(server, page, prompt))[1] for _ in range(2)]
 
-    assert story[:2] == ["execution_start", "cached []"]
+    # ComfyUI looks at the wish before the next prompt, or after it when that came at once (main.py, prompt_worker)
+    assert ["execution_start", "cached []"] in [story[:2] for story in stories]
 
 
 async def test_the_history_entry(server: Server) -> None:
