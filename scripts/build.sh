@@ -18,6 +18,7 @@ main() {
     need_docker
     [ -e docker/ComfyUI/main.py ] || run scripts/clone-comfyui.sh
     warn_if_dirty
+    say_which_comfyui
     run env DOCKER_BUILDKIT=1 docker build --platform linux/amd64 --file docker/Dockerfile --tag "$reference" \
         --build-arg "VERSION=$(version)" --build-arg "COMMIT=$(revision)" ${no_cache:+--no-cache} \
         ${more[@]+"${more[@]}"} .
@@ -25,6 +26,16 @@ main() {
     echo "built  $reference"
     echo "digest $(digest)"
     echo "size   $(docker image inspect --format '{{.Size}}' "$reference" | awk '{ printf "%.2f GB", $1 / 1e9 }')"
+}
+
+# A folder of one's own stays as it is, whatever release it has.
+say_which_comfyui() {
+    local here tested
+    [ -e docker/ComfyUI/.git ] || return 0
+    here=$(git -C docker/ComfyUI describe --tags --exact-match 2>/dev/null) || here="not at a release"
+    tested=$(cat docker/comfyui-version)
+    [ "$here" = "$tested" ] ||
+        echo "${0##*/}: docker/ComfyUI is $here; the newest that was tested is $tested, which \`make comfyui\` fetches" >&2
 }
 
 version() {

@@ -71,6 +71,19 @@ def test_nothing_in_the_file_of_settings_is_run(project: Path) -> None:
     assert not (project / "owned").exists()
 
 
+def test_a_comfyui_of_another_release_is_built_and_named(project: Path) -> None:
+    checkout = project / "docker" / "ComfyUI"
+    (project / "docker" / "comfyui-version").write_text("v2.0\n")
+    git = ("git", "-c", "user.name=t", "-c", "user.email=t@example.com")
+    for command in (("init", "-q"), ("add", "."), ("commit", "-qm", "All"), ("tag", "v1.0")):
+        subprocess.run([*git, *command], cwd=checkout, check=True)
+
+    assert "is v1.0; the newest that was tested is v2.0" in run(project, "build.sh", "--dry-run").stderr
+    subprocess.run([*git, "tag", "-d", "v1.0"], cwd=checkout, check=True, capture_output=True)
+    subprocess.run([*git, "tag", "v2.0"], cwd=checkout, check=True)
+    assert "the newest that was tested" not in run(project, "build.sh", "--dry-run").stderr
+
+
 def test_a_tree_with_changes_is_warned_about(project: Path) -> None:
     (project / "new.txt").write_text("new")
 
