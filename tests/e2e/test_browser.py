@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from tests.support.browser import chromium
-from tests.support.frontend import Frontend
+from tests.support.frontend import PATIENCE_S, Frontend
 from tests.support.prompts import inverted_image
 from tests.support.stack import Stack
 from tests.support.until import until
@@ -49,7 +49,7 @@ async def test_the_picture_dropped_on_the_page_restores_the_graph(stack: Stack, 
     async def restored() -> bool:
         return sorted(await frontend.node_types()) == ["EmptyImage", "ImageInvert", "SaveImage"]
 
-    await until(restored, 20)
+    await until(restored, PATIENCE_S)
     workflow = json.loads(Image.open(stack.output / "dropped_00001_.png").info["workflow"])
 
     assert {node["type"] for node in workflow["nodes"]} == {"EmptyImage", "ImageInvert", "SaveImage"}
@@ -65,7 +65,7 @@ async def test_a_refused_prompt_is_told_on_the_page(stack: Stack, frontend: Fron
     await frontend.set_widget("2", "upscale_method", "bogus")
     before = await stack.get("/runpod/api/jobs")
     await frontend.run()
-    await frontend.page.get_by_text("bogus").first.wait_for(timeout=20_000)
+    await frontend.page.get_by_text("bogus").first.wait_for()
     await frontend.screenshot(f"error-{stack.kind}")
 
     assert await stack.get("/runpod/api/jobs") == before

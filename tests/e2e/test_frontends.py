@@ -362,7 +362,7 @@ async def test_a_cold_start_is_not_silent(site: Site, tmp_path: Path) -> None:
         waiting = await frontend.shows(
             lambda moment: moment.count == 1 and (moment.waiting or site.version == "1.27.10")
         )
-        await frontend.page.get_by_role("status").filter(has_text="Waiting for a machine").wait_for(timeout=10_000)
+        await frontend.page.get_by_role("status").filter(has_text="Waiting for a machine").wait_for()
         await frontend.open_jobs()
         await frontend.screenshot(f"{site.version}-cold")
         started = await frontend.moments(lambda moment: moment.live)

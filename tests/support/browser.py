@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from playwright.async_api import Browser, BrowserContext, async_playwright
 
-from tests.support.frontend import Frontend
+from tests.support.frontend import PATIENCE_S, Frontend
 
 _FLAGS = (
     "--no-sandbox",
@@ -42,6 +42,7 @@ async def running_browser(*flags: str) -> AsyncIterator[Browser]:
 async def opened_context(browser: Browser) -> AsyncIterator[BrowserContext]:
     """A person's browser: its pages share what they store, and nothing is left of it afterwards."""
     context = await browser.new_context(viewport={"width": 1400, "height": 900})
+    context.set_default_timeout(PATIENCE_S * 1000)
     try:
         yield context
     finally:

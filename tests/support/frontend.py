@@ -14,8 +14,9 @@ from tests.support.shown import Shown, shown
 from tests.support.until import until
 
 ARTIFACTS = Path(__file__).resolve().parents[1] / "artifacts"
-LOAD_MS = 90_000
-_SOON_MS = 20_000
+PATIENCE_S = 90.0
+"""on a machine that other tests use as well; whoever waits goes on as soon as it is there"""
+_PATIENCE_MS = PATIENCE_S * 1000
 
 
 @dataclass
@@ -28,8 +29,8 @@ class Frontend:
     async def ready(self) -> None:
         """Until the first graph is there: what is done before would be overwritten."""
         first_graph = "() => window.app?.graph?.nodes.length > 0 && window.app.extensionManager && window.name"
-        await self.page.wait_for_function(first_graph, timeout=LOAD_MS)
-        await self.page.locator("[data-testid=queue-button]").wait_for(timeout=LOAD_MS)
+        await self.page.wait_for_function(first_graph, timeout=_PATIENCE_MS)
+        await self.page.locator("[data-testid=queue-button]").wait_for(timeout=_PATIENCE_MS)
 
     async def reload(self) -> None:
         await self.page.reload()
@@ -49,7 +50,7 @@ class Frontend:
         async def holds() -> bool:
             return sorted(await self.node_types()) == sorted(types)
 
-        await until(holds, 20)
+        await until(holds, PATIENCE_S)
 
     async def clear(self) -> None:
         await self.page.evaluate("() => window.app.graph.clear()")
@@ -91,7 +92,7 @@ class Frontend:
         await field.select_text()
         await field.press_sequentially(str(count))
         await field.press("Enter")
-        await self.shows(lambda moment: moment.batch == count, 5)
+        await self.shows(lambda moment: moment.batch == count)
 
     async def choose_mode(self, label: str) -> None:
         """How Run behaves, by its name in the menu beside Run."""
@@ -120,7 +121,7 @@ class Frontend:
     async def shown(self) -> Shown:
         return await shown(self.page)
 
-    async def shows(self, wanted: Callable[[Shown], object], timeout_s: float = 30) -> Shown:
+    async def shows(self, wanted: Callable[[Shown], object], timeout_s: float = PATIENCE_S) -> Shown:
         """The first moment that is *wanted*."""
         last: list[Shown] = []
 
@@ -132,7 +133,7 @@ class Frontend:
         assert moment is not None
         return moment
 
-    async def moments(self, until_: Callable[[Shown], object], timeout_s: float = 30) -> list[Shown]:
+    async def moments(self, until_: Callable[[Shown], object], timeout_s: float = PATIENCE_S) -> list[Shown]:
         """Every moment that was seen up to the one wanted, that one included."""
         seen: list[Shown] = []
 
@@ -162,10 +163,10 @@ class Frontend:
         found: list[bool] = await self.page.evaluate("() => window.recorded")
         return found
 
-    async def idle(self, timeout_s: float = 30) -> Shown:
+    async def idle(self, timeout_s: float = PATIENCE_S) -> Shown:
         return await self.shows(lambda moment: moment.idle, timeout_s)
 
-    async def image_on_node(self, node_id: str, named: str = "", timeout_s: float = 60) -> str:
+    async def image_on_node(self, node_id: str, named: str = "", timeout_s: float = PATIENCE_S) -> str:
         """Where the picture on the node comes from, as soon as it is there (with this name) and has been loaded."""
         script = """([id, named]) => {
             const node = window.app.graph.nodes.find((node) => String(node.id) === id);
@@ -215,7 +216,7 @@ class Frontend:
         named = self.page.get_by_text(filename)
         return named.or_(self.page.locator(".task-item", has=self.in_queue(filename))).first
 
-    async def lists_job(self, filename: str, timeout_s: float = 30) -> None:
+    async def lists_job(self, filename: str, timeout_s: float = PATIENCE_S) -> None:
         """Until the list of jobs has the one that made this picture."""
         script = """() => {
             const queue = document.getElementById("vue-app").__vue_app__.config.globalProperties.$pinia._s.get("queue");
@@ -233,20 +234,20 @@ class Frontend:
 
     async def queue_shows(self, filename: str) -> None:
         """The picture is in the queue panel."""
-        await self.in_queue(filename).wait_for(timeout=_SOON_MS)
+        await self.in_queue(filename).wait_for(timeout=_PATIENCE_MS)
 
     def in_queue(self, filename: str) -> Locator:
         return self.page.locator(f"img[src*='{filename}']").first
 
     async def text(self, text: str) -> None:
         """Until the page says this."""
-        await self.page.get_by_text(text).first.wait_for(timeout=_SOON_MS)
+        await self.page.get_by_text(text).first.wait_for(timeout=_PATIENCE_MS)
 
     async def show_error_details(self) -> None:
         """1.58 tells an error in one line, with its message one click away."""
         details = self.page.get_by_role("button", name="View details")
         dialog = self.page.get_by_role("dialog")
-        await details.or_(dialog).first.wait_for(timeout=_SOON_MS)
+        await details.or_(dialog).first.wait_for(timeout=_PATIENCE_MS)
         if await details.count():
             await details.click()
 
