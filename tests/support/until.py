@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 
 async def until[T](
-    condition: Callable[[], Awaitable[T]], timeout_s: float = 30.0, about: Callable[[], str] = lambda: ""
+    condition: Callable[[], Awaitable[T]], timeout_s: float = 60.0, about: Callable[[], str] = lambda: ""
 ) -> T:
     """The first true result of *condition*, asked every 50 ms; fails after *timeout_s* with what *about* says."""
     deadline = time.monotonic() + timeout_s
