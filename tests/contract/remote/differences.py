@@ -60,10 +60,20 @@ def cancelled(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def without_news(job: dict[str, Any]) -> dict[str, Any]:
-    """What 0.8.0 does not say of a job."""
+    """What 0.8.0 says of a job, too; it shows items that are nothing."""
     preview = job.get("preview_output", {})
     news = ("previewable_outputs_count", *(("preview_output",) if "content" in preview else ()))
-    return {key: value for key, value in job.items() if key not in news}
+    known = {key: value for key, value in job.items() if key not in news}
+    return known | {"outputs": without_nothing(job["outputs"])} if "outputs" in job else known
+
+
+def without_nothing(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: without_nothing(item) for key, item in value.items()}
+        case list():
+            return [without_nothing(item) for item in value if item is not None]
+    return value
 
 
 def without_news_of_jobs(seen: dict[str, Any]) -> dict[str, Any]:
@@ -196,7 +206,7 @@ OLDER_REFUSALS = (
     ),
 )
 OLDER_JOBS = (Difference(_NEWS, remote=every(without_news)),)
-OLDER_QUEUE = (Difference(_NEWS, remote=every(without_news_of_jobs)),)
+OLDER_QUEUE = (Difference(_NEWS, every(without_news_of_jobs), every(without_news_of_jobs)),)
 
 
 def counts_previews(jobs: list[dict[str, Any]]) -> bool:
