@@ -6,11 +6,10 @@ from typing import assert_never
 
 from engine.jobs import commands as do
 from engine.jobs import events as on
-from engine.jobs.also_saved import notices
 from engine.jobs.events import Wait
+from engine.jobs.notices import notices_of
 from engine.jobs.result_queue import ResultQueue, Saving
 from engine.jobs.setbacks import Setbacks
-from engine.messages.node_waits import waits_notice
 from engine.messages.translate import MessageTranslator
 from engine.model.job import LostFile
 from engine.model.sequence import Intake, Progress
@@ -20,11 +19,8 @@ from wire.events import (
     FilesKept,
     FilesSaved,
     JobsFound,
-    MessagesSkipped,
     NodeMessage,
     NodeOutput,
-    NodeWaits,
-    PackFilesDiffer,
     Preview,
     PromptChanged,
     Unknown,
@@ -35,10 +31,6 @@ from wire.outputs import ItemKey
 
 REFETCHES_MAX = 8
 """jobs that may be sent to fetch one output again; each costs about a second of a worker"""
-
-_NAMED_MAX = 10
-"""files of custom nodes that a notice names"""
-_SKIPPED = "{!r} and perhaps others were too large, or too many in a second. Of each kind the newest was shown."
 
 Answer = on.OutputSaved | on.OutputDamaged | on.PictureRead | on.RefetchEnded
 
@@ -104,24 +96,15 @@ class Results:
 
     # -- on
 
-    def apply(self, event: WorkerEvent, now_ms: int) -> Iterator[do.Command]:  # noqa: C901, PLR0912  one table
-        """Deal with an event whose turn it is."""
+    def apply(self, event: WorkerEvent, now_ms: int) -> Iterator[do.Command]:
+        """Deal with an event whose turn it is. Who has cancelled the job needs no advice about it."""
+        if not self.given_up:
+            yield from notices_of(event)
         match event:
             case NodeOutput() if event.files or event.missing:
                 yield from self._save(self.queue.start_saving(event))
-            case NodeMessage() if event.files:
+            case NodeMessage() | FilesSaved() if event.files:
                 yield from self._save(self.queue.start_saving(event))
-            case FilesSaved():
-                yield from notices(event)
-                if event.files:
-                    yield from self._save(self.queue.start_saving(event))
-            case MessagesSkipped(type=kind):
-                yield do.Notice("info", "Messages of a custom node were left out", _SKIPPED.format(kind))
-            case NodeWaits(answerable=False) if not self.given_up:
-                yield do.Notice("warn", *waits_notice(event))
-                yield from self.tell(event, now_ms)
-            case PackFilesDiffer(files=files):
-                yield do.Notice("warn", "The endpoint has other files of custom nodes", _differ(files))
             case Preview(transfer=int()):
                 saving = self.queue.start_saving(event)
                 yield do.ReadPicture(saving.ticket, self.queue.progress.run, event)
@@ -200,19 +183,15 @@ class Results:
         return ticket != 0 and (self.queue.saving is None or self.queue.saving.ticket != ticket)
 
 
-def _differ(files: tuple[str, ...]) -> str:
-    more = f" and {len(files) - _NAMED_MAX} more" if len(files) > _NAMED_MAX else ""
-    shown = ", ".join(files[:_NAMED_MAX]) + more
-    return f"Wildcards, styles or fonts differ, so a result may differ: {shown}. Copy them into the worker's image."
-
-
 def _as_output(event: NodeOutput | NodeMessage | FilesSaved) -> NodeOutput:
     """Files that a message names, or nobody, are stored as those of an output are."""
-    if isinstance(event, NodeOutput):
-        return event
-    return NodeOutput(
-        node="", output={"data": event.data} if isinstance(event, NodeMessage) else None, files=event.files
-    )
+    match event:
+        case NodeOutput():
+            return event
+        case NodeMessage(data=data, files=files):
+            return NodeOutput(node="", output={"data": data}, files=files)
+        case FilesSaved(files=files):
+            return NodeOutput(node="", files=files)
 
 
 def _told(event: WorkerEvent, saved: NodeOutput) -> WorkerEvent:
