@@ -333,8 +333,10 @@ class ResultFiles:
         """For a ComfyUI on another machine, and for temp and input, by ComfyUI's upload, which never overwrites. It
         makes *subfolder*, and follows links out of its folder.
         """
-        names = RemoteNames(lambda name: self._comfyui.has_file(subfolder, name, folder))
-        chosen = await names.choose(result.name for result in results)
+        chosen = [result.name for result in results]
+        if folder != "input":  # there a node often names a file that the person has: upload leaves an equal one alone
+            names = RemoteNames(lambda name: self._comfyui.has_file(subfolder, name, folder))
+            chosen = await names.choose(chosen)
         pairs = zip(results, chosen, strict=True)
         return [await self._upload(folder, subfolder, wanted, result) for result, wanted in pairs]
 

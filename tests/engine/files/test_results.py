@@ -120,6 +120,24 @@ async def test_a_file_that_comes_later_keeps_the_number_of_its_film(bed: Bed) ->
     ]
 
 
+async def test_an_input_that_a_node_shows_again_stays_the_only_one(bed: Bed) -> None:
+    (bed.data / "input").mkdir(exist_ok=True)
+    mine = {"mine_00007_.png": b"mine", "other_00001_.png": b"mine, too"}
+    for name, content in mine.items():
+        (bed.data / "input" / name).write_bytes(content)
+    shown = [
+        reference("mine_00007_.png", b"mine", folder="input"),
+        reference("other_00001_.png", b"new", folder="input"),
+    ]
+    saved = await bed.files.save(bed.job("p-input"), RUN, output(*shown))
+
+    assert names(saved.event) == ["mine_00007_.png", "other_00001_ (1).png"]
+    assert {path.name: path.read_bytes() for path in (bed.data / "input").glob("*_0000*")} == {
+        **mine,
+        "other_00001_ (1).png": b"new",
+    }
+
+
 async def test_what_is_sent_again_completes_a_file(bed: Bed) -> None:
     job, file = bed.job("again"), reference("again_00001_.bin", b"0123456789", transfer=7)
     await bed.files.add_chunk(job, RUN, FileChunk(transfer=7, offset=0, data=encode_bytes(b"0123")))
