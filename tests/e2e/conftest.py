@@ -10,6 +10,7 @@ from tests.support.browser import opened_context, opened_tab, running_browser
 from tests.support.frontend import Frontend
 from tests.support.stack import Stack
 from tests.support.stacks import KINDS, stack_of
+from tests.support.storage_bed import StorageBed, storage_bed
 
 FAILED = pytest.StashKey[bool]()
 """set on a test whose body has failed, for fixtures that then keep a picture of the page"""
@@ -19,6 +20,13 @@ FAILED = pytest.StashKey[bool]()
 async def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """One stack for the tests of a module; ComfyUI at both ends is the sandbox's or the real one."""
     async with stack_of(request.param, tmp_path_factory) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["bucket", "volume"])
+async def bed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[StorageBed]:
+    """One stack for the tests of a module, with a storage that both ends reach."""
+    async with storage_bed(request.param, tmp_path_factory) as running:
         yield running
 
 

