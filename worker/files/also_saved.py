@@ -70,9 +70,7 @@ class AlsoSaved:
             async for event in outputs.outgoing_unannounced(some):
                 sent += len(event.files) if isinstance(event, FilesSaved) else 0
                 yield event
-        elsewhere = await asyncio.to_thread(
-            written_elsewhere, self._workflow, self._folders, since_ns, self._volume
-        )  # fmt: skip
+        elsewhere = await asyncio.to_thread(written_elsewhere, self._workflow, self._folders, since_ns, self._volume)
         if found or elsewhere:
             logger.info("%s: %d of %d unannounced files were sent", self._prompt_id, sent, len(found))
         if len(found) > sent or elsewhere:
