@@ -11,9 +11,11 @@ from wire.changes import Change
 from wire.comfy import UnknownFrame, is_own, parse_binary
 from wire.errors import WireError
 from wire.files import FileRef, MissingFile, Sha256, decode_bytes
-from wire.limits import PROMPT_CHANGES
+from wire.limits import CATALOG_PACKED_MAX, CATALOG_PIECE, PROMPT_CHANGES
 from wire.packs import PACK_FILES_MAX, PackName
 from wire.progress import Finite, NodeProgress
+
+CATALOG_PIECES_MAX = CATALOG_PACKED_MAX // CATALOG_PIECE + 1
 
 
 class _Event(BaseModel):
@@ -215,6 +217,28 @@ class PackFilesDiffer(_Event):
     files: Annotated[tuple[PackName, ...], Field(max_length=PACK_FILES_MAX)]
 
 
+class CatalogTold(_Event):
+    """The SHA-256 of this worker's catalog. If the sender of the job has another one, the catalog follows in pieces."""
+
+    is_kept = False
+
+    kind: Literal["catalog_told"] = "catalog_told"
+    sha256: Sha256
+
+
+class CatalogPiece(_Event):
+    """A piece of the compressed catalog; the pieces come in order, *count* of them."""
+
+    is_kept = False
+
+    kind: Literal["catalog_piece"] = "catalog_piece"
+    sha256: Sha256
+    number: int = Field(ge=0, lt=CATALOG_PIECES_MAX)
+    count: int = Field(ge=1, le=CATALOG_PIECES_MAX)
+    data: str = Field(repr=False)
+    """base64"""
+
+
 class NodeBlocked(_Event):
     """An ExecutionBlocker's message: ComfyUI's ``execution_error`` without a date, after which the prompt goes on."""
 
@@ -352,6 +376,8 @@ WorkerEvent = (
     | NodeMessage
     | MessagesSkipped
     | PackFilesDiffer
+    | CatalogTold
+    | CatalogPiece
     | NodeFrame
     | NodeText
     | NodeOutput

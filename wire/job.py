@@ -50,6 +50,9 @@ class JobRequest(BaseModel):
     """long texts of *workflow* and *extra_data*, which have empty ones in their places"""
     packs: tuple[PackFile, ...] = Field(default=(), max_length=PACK_FILES_MAX)
     """data files of custom node packs as the sender has them; the worker names the ones that differ there"""
+    catalog: str | None = Field(default=None, max_length=64)
+    """the SHA-256 of the catalog that the sender has of this endpoint, empty if it has none; then the worker tells of
+    its own (CatalogTold). Without a *workflow* and without *collect* it does nothing else"""
     collect: tuple[Wanted, ...] = ()
     """outputs of an earlier job to send again; then nothing runs, and *workflow* is empty"""
 
@@ -79,7 +82,9 @@ def decode_request(value: object) -> JobRequest:
     """
     if not isinstance(value, dict):
         raise WireError("`input` must be an object")
-    if not isinstance(value.get("workflow"), dict) or not (value["workflow"] or value.get("collect")):
+    if not isinstance(value.get("workflow"), dict) or not (
+        value["workflow"] or value.get("collect") or value.get("catalog") is not None
+    ):
         raise WireError("`input.workflow` must be a prompt in ComfyUI's API format")
     if is_deeper(value, REQUEST_NESTING_MAX):
         raise WireError(f"`input` is nested more than {REQUEST_NESTING_MAX} levels deep")

@@ -74,5 +74,14 @@ PROMPT_CHANGES = 2_000
 PROMPT_CHANGES_MAX = 256 * 1024
 """Bytes of JSON of such changes; with more none is shown."""
 
+CATALOG_MAX = 64 * MIB
+"""Bytes of JSON of what an endpoint has: ComfyUI 0.33.0 has 3 MiB of node definitions, and fifty packs double that."""
+
+CATALOG_PACKED_MAX = 8 * MIB
+"""The same, compressed."""
+
+CATALOG_PIECE = 480 * 1024
+"""Raw bytes of one piece of it: 640 KiB as base64."""
+
 STREAM_WAIT_MIN_MS, STREAM_WAIT_MAX_MS = 1_000, 300_000
 """Accepted range of ``/stream/{id}?wait=``."""

@@ -11,6 +11,8 @@ from engine.model.job import Entry
 from wire.comfy import CustomMessage, Message, PreviewFrame, TextFrame, UnknownFrame
 from wire.errors import WireError
 from wire.events import (
+    CatalogPiece,
+    CatalogTold,
     FileChunk,
     FilesCollected,
     FilesKept,
@@ -59,9 +61,23 @@ NODES_MAX = 5_000
 """nodes whose progress is shown, all of them in each message: no prompt has as many"""
 _SAID_MAX = 1_000
 """characters of what a prompt waits for"""
+_Silent = (
+    FileChunk
+    | FilesCollected
+    | FilesKept
+    | FilesMissing
+    | FilesSaved
+    | JobsFound
+    | Omitted
+    | CatalogTold
+    | CatalogPiece
+    | PromptChanged  # custom nodes tell their scripts themselves
+    | Unknown
+)
+"""events that the page is not told about"""
 _STILL = (
-    *(WorkerState, FileChunk, FilesKept, FilesSaved, JobsFound, Omitted, Unknown, PromptChanged),
-    *(NodeMessage, NodeFrame, MessagesSkipped, NodeWaits, PackFilesDiffer),
+    *(WorkerState, FileChunk, FilesKept, FilesSaved, JobsFound, Omitted, Unknown, PromptChanged, CatalogTold),
+    *(CatalogPiece, NodeMessage, NodeFrame, MessagesSkipped, NodeWaits, PackFilesDiffer),
 )
 """events after which the person waits for the same as before"""
 
@@ -109,6 +125,8 @@ class MessageTranslator:
     def _translated(  # noqa: C901, PLR0912  one exhaustive table
         self, event: WorkerEvent, now_ms: int
     ) -> Iterator[BrowserMessage]:
+        if isinstance(event, _Silent):
+            return
         match event:
             case PromptStarted():
                 yield self._started({"prompt_id": self.prompt_id, "timestamp": event.timestamp})
@@ -149,10 +167,6 @@ class MessageTranslator:
             case WorkerFailed():
                 error_type, text = explain_worker(event)
                 yield from self.failed(error_type, text, now_ms=now_ms)
-            case FileChunk() | FilesCollected() | FilesKept() | FilesMissing() | FilesSaved():
-                return
-            case JobsFound() | Omitted() | PromptChanged() | Unknown():  # custom nodes tell their scripts themselves
-                return
             case _:
                 assert_never(event)
 

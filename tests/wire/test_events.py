@@ -12,6 +12,8 @@ from wire.batch import Batch, NumberedEvent, decode_batch, encode_batch, encode_
 from wire.changes import Change
 from wire.errors import WireError
 from wire.events import (
+    CatalogPiece,
+    CatalogTold,
     FileChunk,
     FilesCollected,
     FilesKept,
@@ -86,6 +88,8 @@ EVERY: list[WorkerEvent] = [
     NodeMessage(type="a word", data="just a text"),
     MessagesSkipped(type="kinds-images"),
     PackFilesDiffer(files=("pack/wildcards/a.txt",)),
+    CatalogTold(sha256="a" * 64),
+    CatalogPiece(sha256="a" * 64, number=0, count=2, data="AAAA"),
     NodeFrame(data="AAAACWFiYw=="),
     NodeText(node="1", text="héllo 🙂"),
     NodeOutput(node="3", display_node="3", output={"text": ["x"], "none": [None]}, files=FILES),
