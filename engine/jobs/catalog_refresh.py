@@ -120,7 +120,10 @@ class CatalogRefresh:
 
     async def run(self) -> None:
         """Until cancelled. A job of before a restart is stopped: nobody follows it any more."""
-        self._services.store.runpod_jobs.stop_refetch(JOB)
+        try:
+            self._services.store.runpod_jobs.stop_refetch(JOB)
+        except Unavailable as error:
+            logger.warning("an earlier job that asked the endpoint is not stopped: %s", error)
         self._stop_unwanted()
         while True:
             await self._wanted.wait()
