@@ -56,6 +56,8 @@ class CatalogApi:
             "only_here": [],
             "model_inputs": {} if current is None else current.catalog.model_inputs,
             "missing_there": {},
+            "asking": self._refresh.is_asking,
+            "problem": self._refresh.problem,
         }
         if current is None:
             return shown

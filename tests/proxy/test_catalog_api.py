@@ -91,6 +91,7 @@ async def test_what_is_known_is_told_and_compared_with_the_local_comfyui(tmp_pat
         one.catalogs.received("ep", CATALOG, SHA)
         after = await one.asked("GET", "catalog")
 
+    assert (before["asking"], before["problem"]) == (False, "")
     assert before["endpoints"] == [{"id": "ep", "known": False}, {"id": "ep2", "known": False}]
     assert after["endpoints"][0] == {
         **{"id": "ep", "known": True, "sha256": SHA, "source": "worker", "confirmed_at": 5.0, "age_s": 60},
