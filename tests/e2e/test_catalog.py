@@ -54,6 +54,7 @@ async def test_asking_tells_its_price_first_and_then_sends_one_job(stack: Stack)
     status, asked = await stack.post("/runpod/api/catalog/refresh", {})
     told = await until(lambda: _asked(stack), timeout_s=150)
 
+    assert told is not None
     assert (dry["started"], dry["cost_usd"], unspent) == (False, 0.0, before)
     assert "which is an estimate" in dry["text"]
     assert (status, asked["started"]) == (200, True)
