@@ -120,8 +120,8 @@ class ModelSending:
         path = await asyncio.to_thread(file_of, name, listed[name], folders.get(kind, ()))
         if path is None:
             raise CannotSend(
-                f"{name} is not on this machine as your ComfyUI lists it: it runs on another machine or in a container, "
-                "or the file is just being written."
+                f"{name} is not on this machine as your ComfyUI lists it: it runs on another machine or in a "
+                "container, or the file is just being written."
             )
         if kind not in KINDS and kind not in NESTED_KINDS and path.parents[name.count("/")].name != kind:
             raise CannotSend(f"Where {kind} models belong on the volume is not known. {self._by_hand()}")
