@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from storage.packs import packs_in
 from wire.catalog import Pack
-from worker.catalog.packs import packs_in
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 PROJECT = '[project]\nname = "x"\nversion = "1.2.3"\n'
