@@ -30,9 +30,12 @@ _LOADERS = {
 _MODEL_FILES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".pt2", ".bin", ".gguf", ".onnx", ".pkl")
 
 
-def merged_nodes(local: Infos, known: Catalog) -> dict[str, Any]:
-    """/object_info for the page: this machine's classes first, in its order, then the ones that only *known* has."""
-    names = dict.fromkeys([*local, *known.nodes])
+def merged_nodes(local: Infos, known: Catalog, *, stand_in: bool = False) -> dict[str, Any]:
+    """/object_info for the page: this machine's classes first, in its order, then the ones that only *known* has.
+
+    Of a ComfyUI that only stands in for the person's own, nothing but its files is shown once the endpoint is known.
+    """
+    names = known.nodes if stand_in and known.nodes else dict.fromkeys([*local, *known.nodes])
     merged = ((name, merged_class(name, local.get(name), known, local)) for name in names)
     return {name: info for name, info in merged if info is not None}
 
@@ -56,6 +59,11 @@ def merged_class(
             there = _with_models(spec, known.models.get(kinds.get(input_name, ""), {}))
             info["input"][group][input_name] = _with_files(name, input_name, there, local, loaders)
     return _described(info, ONLY_THERE) if local is None else _as_trusted(info, local, known.nodes[name])
+
+
+def loaders_of(local: Infos) -> dict[str, Any]:
+    """The classes of *local* that :func:`merged_class` needs as *loaders*."""
+    return {name: local[name] for name, _ in _LOADERS.values() if name in local}
 
 
 def _only_here(name: str, local: Mapping[str, Any] | None, known: Catalog) -> dict[str, Any] | None:
