@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 
+from engine.catalog.catalogs import Catalogs
 from engine.comfyui import ComfyUI
 from engine.files.large_files import LargeFiles
 from engine.files.letter_boxes import LetterBoxes
@@ -32,6 +33,7 @@ from proxy.addons.in_turn import InTurn
 from proxy.addons.jobs import Jobs
 from proxy.addons.letters import Letters
 from proxy.addons.master import run_front
+from proxy.addons.node_lists import NodeLists
 from proxy.addons.panel import Panel
 from proxy.addons.queue import Queue
 from proxy.addons.refusing import Sink
@@ -55,8 +57,11 @@ _DESCRIPTORS_EACH = 3
 """for a connection of a page: most have one to ComfyUI beside it, and a websocket has three"""
 
 
-async def serve(settings: Settings, *, sandbox_endpoint_url: str | None) -> None:
-    """Run the proxy until SIGTERM or SIGINT. Raises CannotListen when its port is taken."""
+async def serve(settings: Settings, *, sandbox_endpoint_url: str | None, stand_in: bool = False) -> None:
+    """Run the proxy until SIGTERM or SIGINT. Raises CannotListen when its port is taken.
+
+    With *stand_in* the ComfyUI at COMFYUI_URL is the sandbox, in front of a real endpoint.
+    """
     stop = asyncio.Event()
     _stop_on_signals(stop)
     if sandbox_endpoint_url is None:
@@ -65,7 +70,7 @@ async def serve(settings: Settings, *, sandbox_endpoint_url: str | None) -> None
         kind, chosen = "sandbox", sandbox_endpoints(sandbox_endpoint_url, settings)
     async with chosen as endpoints, aiohttp.ClientSession() as session:
         with JobStore(settings.comfy_runpod_home / "jobs.sqlite") as store:
-            await _serve(settings, kind, endpoints, store, session, stop)
+            await _serve(settings, kind, endpoints, store, session, stop, stand_in)
 
 
 async def _serve(
@@ -75,6 +80,7 @@ async def _serve(
     store: JobStore,
     session: aiohttp.ClientSession,
     stop: asyncio.Event,
+    stand_in: bool,
 ) -> None:
     comfyui = ComfyUI(settings.comfyui_url, session, elsewhere=settings.comfyui_remote)
     temp_files = TempFiles(comfyui, store)
@@ -85,7 +91,8 @@ async def _serve(
     home, worker_paths = settings.comfy_runpod_home, settings.worker_paths
     services = job_services(store, comfyui, home, large, asking, boxes.place, worker_paths=worker_paths)
     dispatcher = Dispatcher(endpoints, services, settings.max_in_flight)
-    overview = _overview(kind, comfyui, endpoints, store)
+    catalogs = Catalogs([endpoint.id for endpoint in endpoints], _now_ms)
+    overview = _overview(kind, comfyui, endpoints, store, stand_in=stand_in)
     addons = [
         *_guards(settings, sockets),
         Reroute(sockets, SECRET_HEADER),
@@ -94,7 +101,7 @@ async def _serve(
         ViewedFiles(),
         Panel(overview.status, overview.jobs, JobActions(dispatcher, store, _new_id, _now_ms).act),
         Submit(*(comfyui, dispatcher, store, _new_id, _now_ms, services.paths), hand_account=settings.comfy_org_tokens),
-        *_lists(dispatcher, store),
+        *_lists(dispatcher, store, catalogs, stand_in=stand_in),
         Features(),
         Upstream(settings.comfyui_url),
     ]
@@ -118,7 +125,9 @@ async def _serve(
         await sockets.stop()
 
 
-def _overview(kind: str, comfyui: ComfyUI, endpoints: Sequence[Endpoint], store: JobStore) -> Overview:
+def _overview(
+    kind: str, comfyui: ComfyUI, endpoints: Sequence[Endpoint], store: JobStore, *, stand_in: bool
+) -> Overview:
     return Overview(
         version=version(),
         kind=kind,
@@ -127,6 +136,7 @@ def _overview(kind: str, comfyui: ComfyUI, endpoints: Sequence[Endpoint], store:
         store=store,
         clock=time.monotonic,
         now_ms=_now_ms,
+        stand_in=stand_in,
     )
 
 
@@ -139,9 +149,10 @@ def _letter_boxes(settings: Settings, large: LargeFiles, sockets: Sockets) -> Le
     )
 
 
-def _lists(dispatcher: Dispatcher, store: JobStore) -> list[object]:
-    """The addons that merge jobs into ComfyUI's lists."""
-    return [InTurn(), Queue(dispatcher, store), History(store), Jobs(dispatcher, store)]
+def _lists(dispatcher: Dispatcher, store: JobStore, catalogs: Catalogs, *, stand_in: bool) -> list[object]:
+    """The addons that merge jobs, and what the endpoint has, into ComfyUI's lists."""
+    jobs: list[object] = [InTurn(), Queue(dispatcher, store), History(store), Jobs(dispatcher, store)]
+    return [*jobs, NodeLists(catalogs, stand_in=stand_in)]
 
 
 def _guards(settings: Settings, sink: Sink) -> list[object]:

@@ -16,7 +16,10 @@ from wire.outputs import ItemKey
 
 
 class Overview:
-    """Answers both routes; *kind* is ``runpod`` or ``sandbox``, *clock* counts seconds, *now_ms* since 1970."""
+    """Answers both routes; *kind* is ``runpod`` or ``sandbox``, *clock* counts seconds, *now_ms* since 1970.
+
+    *stand_in*: the local ComfyUI is the sandbox, before a real endpoint.
+    """
 
     def __init__(
         self,
@@ -28,6 +31,7 @@ class Overview:
         store: JobStore,
         clock: Callable[[], float],
         now_ms: Callable[[], int],
+        stand_in: bool = False,
     ) -> None:
         self._version = version
         self._kind = kind
@@ -36,15 +40,17 @@ class Overview:
         self._store = store
         self._clock = clock
         self._now_ms = now_ms
+        self._stand_in = stand_in
         self._started = clock()
 
     async def status(self) -> dict[str, Any]:
         """Body of GET /runpod/api/status."""
-        comfyui, endpoint = await asyncio.gather(self._comfyui.version(), self._endpoint())
+        version, endpoint = await asyncio.gather(self._comfyui.version(), self._endpoint())
+        comfyui = {"url": self._comfyui.url, "reachable": version is not None, "version": version}
         return {
             "version": self._version,
             "uptime_s": round(self._clock() - self._started, 1),
-            "comfyui": {"url": self._comfyui.url, "reachable": comfyui is not None, "version": comfyui},
+            "comfyui": {**comfyui, "stand_in": self._stand_in},
             "endpoint": endpoint,
             "jobs": self._counts(),
         }
