@@ -9,6 +9,7 @@ import time
 import tomllib
 import uuid
 from collections.abc import AsyncIterator, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -46,7 +47,7 @@ from proxy.addons.viewed_files import ViewedFiles
 from proxy.asking_jobs import AskingJobs
 from proxy.descriptors import descriptors
 from proxy.job_actions import JobActions
-from proxy.overview import Overview
+from proxy.overview import Overview, first_steps
 from proxy.temp_files import TempFiles
 from proxy.websocket.sockets import SECRET_HEADER, Sockets
 from wire.ids import PromptId
@@ -92,7 +93,7 @@ async def _serve(
     services = job_services(store, comfyui, home, large, asking, boxes.place, worker_paths=worker_paths)
     dispatcher = Dispatcher(endpoints, services, settings.max_in_flight)
     catalogs = Catalogs([endpoint.id for endpoint in endpoints], _now_ms)
-    overview = _overview(kind, comfyui, endpoints, store, stand_in=stand_in)
+    overview = _overview(kind, comfyui, endpoints, store, catalogs, stand_in)
     addons = [
         *_guards(settings, sockets),
         Reroute(sockets, SECRET_HEADER),
@@ -126,7 +127,12 @@ async def _serve(
 
 
 def _overview(
-    kind: str, comfyui: ComfyUI, endpoints: Sequence[Endpoint], store: JobStore, *, stand_in: bool
+    kind: str,
+    comfyui: ComfyUI,
+    endpoints: Sequence[Endpoint],
+    store: JobStore,
+    catalogs: Catalogs,
+    stand_in: bool,
 ) -> Overview:
     return Overview(
         version=version(),
@@ -136,7 +142,7 @@ def _overview(
         store=store,
         clock=time.monotonic,
         now_ms=_now_ms,
-        stand_in=stand_in,
+        hint=partial(first_steps, catalogs, stand_in=stand_in),
     )
 
 

@@ -184,7 +184,7 @@ async def test_a_stand_in_has_no_say() -> None:
 
 
 async def test_a_catalog_that_cannot_be_merged_leaves_comfyuis_answer(caplog: pytest.LogCaptureFixture) -> None:
-    broken = THERE.model_construct(nodes={"New": None}, models={}, model_inputs={})
+    broken = THERE.model_copy(update={"nodes": {"New": None}})
     flow = await merged(NodeLists(catalogs(broken)), "/object_info?x=secret", HERE)
 
     assert answer(flow) == (200, HERE)
