@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 
 from engine.comfyui_folders import ComfyUIFolders, NamedFolders, ServedFile, Whereabouts, named_folders
+from engine.comfyui_models import model_folders, model_sizes
 from engine.errors import CannotStart
 from engine.local_paths import LocalPaths
 from engine.model.input_file import Presence
@@ -81,6 +82,10 @@ class ComfyUI:
         with contextlib.suppress(ComfyUIUnavailable, ComfyUIRejected):
             return str(_system(await self._json("/system_stats", dict, timeout)).get("comfyui_version") or "unknown")
         return None
+
+    async def frontend(self) -> str:
+        """The version of its page that it wants; empty where it does not tell. Raises as node_infos."""
+        return str(_system(await self._json("/system_stats", dict)).get("required_frontend_version") or "")
 
     async def node_info(self, class_type: str) -> dict[str, Any] | None:
         """``/object_info`` of one class, kept until :meth:`forget`; None for a class that it does not know."""
@@ -203,6 +208,18 @@ class ComfyUI:
         with contextlib.suppress(ComfyUIRejected):
             system = _system(await self._json("/system_stats", dict))
         return named_folders(paths, system.get("argv"))
+
+    async def node_infos(self) -> dict[str, Any]:
+        """``/object_info`` of all classes, some MiB; not kept. Raises ComfyUIUnavailable, ComfyUIRejected."""
+        return await self._json("/object_info", dict)
+
+    async def model_folders(self) -> dict[str, tuple[Path, ...]]:
+        """Where it looks for models, by kind. Source: ComfyUI 0.3.64, app/model_manager.py. Raises as node_infos."""
+        return model_folders(await self._json("/experiment/models", list))
+
+    async def models(self, kind: str) -> dict[str, int | None]:
+        """The models of a kind that it lists, with their bytes where it tells them. Raises as node_infos."""
+        return model_sizes(await self._json(f"/experiment/models/{quote(kind, safe='', errors='replace')}", list))
 
     async def listed(self, folder: Folder) -> int:
         """How many files ComfyUI lists in the folder; -1 when it does not list them."""

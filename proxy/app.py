@@ -46,6 +46,7 @@ from proxy.addons.upstream import Upstream
 from proxy.addons.viewed_files import ViewedFiles
 from proxy.asking_jobs import AskingJobs
 from proxy.descriptors import descriptors
+from proxy.endpoint_catalogs import EndpointCatalogs
 from proxy.job_actions import JobActions
 from proxy.overview import Overview, first_steps
 from proxy.temp_files import TempFiles
@@ -90,19 +91,22 @@ async def _serve(
     boxes = _letter_boxes(settings, large, sockets)
     asking = AskingJobs(sockets, boxes.close)
     home, worker_paths = settings.comfy_runpod_home, settings.worker_paths
-    services = job_services(store, comfyui, home, large, asking, boxes.place, worker_paths=worker_paths)
+    known = EndpointCatalogs(settings, kind, comfyui, endpoints, store, sockets)
+    services = job_services(
+        *(store, comfyui, home, large, asking, boxes.place), worker_paths=worker_paths, catalogs=known.intake
+    )
     dispatcher = Dispatcher(endpoints, services, settings.max_in_flight)
-    catalogs = Catalogs([endpoint.id for endpoint in endpoints], _now_ms)
-    overview = _overview(kind, comfyui, endpoints, store, catalogs, stand_in)
+    answers = known.with_jobs(services, dispatcher)
+    overview = _overview(kind, comfyui, endpoints, store, known.catalogs, stand_in)
     addons = [
         *_guards(settings, sockets),
         Reroute(sockets, SECRET_HEADER),
         Streaming(),
         Letters(asking, boxes, lambda prompt_id: store.journal.progress(prompt_id).run),
         ViewedFiles(),
-        Panel(overview.status, overview.jobs, JobActions(dispatcher, store, _new_id, _now_ms).act),
+        Panel(overview.status, overview.jobs, JobActions(dispatcher, store, _new_id, _now_ms).act, answers),
         Submit(*(comfyui, dispatcher, store, _new_id, _now_ms, services.paths), hand_account=settings.comfy_org_tokens),
-        *_lists(dispatcher, store, catalogs, stand_in=stand_in),
+        *_lists(dispatcher, store, known.catalogs, stand_in=stand_in),
         Features(),
         Upstream(settings.comfyui_url),
     ]
@@ -112,18 +116,23 @@ async def _serve(
             _running(dispatcher.run(), stop),
             _running(temp_files.run(services.files.sweep), stop),
             _running(boxes.run(frozenset(store.states())), stop),
+            _running(known.run(), stop),
         ):
-            await run_front(
-                host=settings.proxy_host,
-                port=settings.proxy_port,
-                upstream=settings.comfyui_url,
-                addons=addons,
-                ready=lambda: logger.info("listening on %s:%d", settings.proxy_host, settings.proxy_port),
-                stop=stop,
-                connections_max=descriptors() // _DESCRIPTORS_EACH,
-            )
+            await _listen(settings, addons, stop)
     finally:
         await sockets.stop()
+
+
+async def _listen(settings: Settings, addons: Sequence[object], stop: asyncio.Event) -> None:
+    await run_front(
+        host=settings.proxy_host,
+        port=settings.proxy_port,
+        upstream=settings.comfyui_url,
+        addons=addons,
+        ready=lambda: logger.info("listening on %s:%d", settings.proxy_host, settings.proxy_port),
+        stop=stop,
+        connections_max=descriptors() // _DESCRIPTORS_EACH,
+    )
 
 
 def _overview(

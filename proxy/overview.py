@@ -23,7 +23,8 @@ _NOTHING_KNOWN = (
 
 def first_steps(catalogs: Catalogs, *, stand_in: bool) -> str:
     """The hint for a page without a ComfyUI of the person's own: its lists can only come from the endpoint."""
-    return _NOTHING_KNOWN if stand_in and catalogs.current() is None else ""
+    known = catalogs.current()
+    return _NOTHING_KNOWN if stand_in and (known is None or not known.catalog.nodes) else ""
 
 
 class Overview:
