@@ -14,7 +14,7 @@ from proxy.addons.streaming import Streaming
 from sandbox.comfyui.folders import ComfyFolders
 from sandbox.comfyui.models import model_folders
 from sandbox.comfyui.server import ComfyServer
-from tests.proxy.addons.conftest import running_front
+from tests.proxy.addons.conftest import Upstream, running_front
 from tests.support.models import make_models
 from tests.support.served import served
 from wire.catalog import Catalog
@@ -76,3 +76,13 @@ async def test_a_kind_that_nobody_has_stays_unknown(site: Site) -> None:
     assert await site.status("/models/nobodys") == 404
     assert await site.status("/view_metadata/checkpoints?filename=far.safetensors") == 404
     assert await site.status("/experiment/models/preview/checkpoints/0/far.ckpt") == 404
+
+
+async def test_a_list_of_many_packs_is_merged_as_well(upstream: Upstream, session: aiohttp.ClientSession) -> None:
+    catalogs = Catalogs(["far"], lambda: 0)
+    catalogs.received("far", Catalog(models={"checkpoints": {"far.ckpt": 7}}), "sha")
+    upstream.answers["/models/checkpoints"] = ["x" * 1_000_000] * 20
+    async with running_front(upstream.url, [Streaming(), NodeLists(catalogs)]) as url:
+        page = Site(url, catalogs, session)
+
+        assert await page.get("/models/checkpoints") == ["far.ckpt"]
