@@ -212,6 +212,19 @@ class ComfyUI:
             return -1
         return sum(not str(name).startswith(".") for name in names)  # 0.3.64 lists hidden files, newer ones do not
 
+    async def models(self, kind: str) -> dict[str, int | None]:
+        """Its models of a kind, with their bytes as far as it says them; empty for a kind that it does not know.
+
+        Source: ComfyUI 0.3.64 to 0.33.0, app/model_manager.py (``/experiment/models``) and server.py (``/models``).
+        """
+        for path in (f"/experiment/models/{quote(kind, safe='')}", f"/models/{quote(kind, safe='')}"):
+            try:
+                return dict(filter(None, map(_model, await self._json(path, list))))
+            except ComfyUIRejected as refusal:
+                if refusal.status not in _NO_SUCH_FILE:
+                    raise
+        return {}
+
     async def _json[T](self, path: str, kind: type[T], timeout: aiohttp.ClientTimeout = _CALL) -> T:
         async with self._request("GET", path, timeout=timeout) as response:
             body = await _read_json(response)
@@ -280,6 +293,14 @@ async def _accepts(url: str) -> bool:
 def _system(stats: dict[str, Any]) -> dict[str, Any]:
     system = stats.get("system")
     return system if isinstance(system, dict) else {}
+
+
+def _model(listed: Any) -> tuple[str, int | None] | None:
+    match listed:
+        case str(name) | {"name": str(name)}:
+            size = listed.get("size") if isinstance(listed, dict) else None
+            return name, size if isinstance(size, int) and size >= 0 else None
+    return None
 
 
 def _joined(subfolder: str, filename: str) -> str:

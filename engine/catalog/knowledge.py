@@ -1,0 +1,16 @@
+"""Knowledge: what is known of the endpoints, for whoever admits, stages or shows prompts."""
+
+from dataclasses import dataclass
+
+from engine.catalog.approved_models import ApprovedModels
+from engine.catalog.catalogs import Catalogs
+from engine.catalog.definitions import Definitions
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """One of each for the whole program."""
+
+    catalogs: Catalogs
+    definitions: Definitions
+    approved: ApprovedModels
