@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 
 from engine.comfyui_folders import ComfyUIFolders, NamedFolders, ServedFile, Whereabouts, named_folders
+from engine.comfyui_models import model_folders, model_sizes
 from engine.errors import CannotStart
 from engine.local_paths import LocalPaths
 from engine.model.input_file import Presence
@@ -81,6 +82,10 @@ class ComfyUI:
         with contextlib.suppress(ComfyUIUnavailable, ComfyUIRejected):
             return str(_system(await self._json("/system_stats", dict, timeout)).get("comfyui_version") or "unknown")
         return None
+
+    async def frontend(self) -> str:
+        """The version of its page that it wants; empty where it does not tell. Raises as node_infos."""
+        return str(_system(await self._json("/system_stats", dict)).get("required_frontend_version") or "")
 
     async def node_info(self, class_type: str) -> dict[str, Any] | None:
         """``/object_info`` of one class, kept until :meth:`forget`; None for a class that it does not know."""
@@ -204,6 +209,18 @@ class ComfyUI:
             system = _system(await self._json("/system_stats", dict))
         return named_folders(paths, system.get("argv"))
 
+    async def node_infos(self) -> dict[str, Any]:
+        """``/object_info`` of all classes, some MiB; not kept. Raises ComfyUIUnavailable, ComfyUIRejected."""
+        return await self._json("/object_info", dict)
+
+    async def model_folders(self) -> dict[str, tuple[Path, ...]]:
+        """Where it looks for models, by kind. Source: ComfyUI 0.3.64, app/model_manager.py. Raises as node_infos."""
+        return model_folders(await self._json("/experiment/models", list))
+
+    async def models(self, kind: str) -> dict[str, int | None]:
+        """The models of a kind that it lists, with their bytes where it tells them. Raises as node_infos."""
+        return model_sizes(await self._json(f"/experiment/models/{quote(kind, safe='', errors='replace')}", list))
+
     async def listed(self, folder: Folder) -> int:
         """How many files ComfyUI lists in the folder; -1 when it does not list them."""
         try:
@@ -211,19 +228,6 @@ class ComfyUI:
         except ComfyUIRejected:
             return -1
         return sum(not str(name).startswith(".") for name in names)  # 0.3.64 lists hidden files, newer ones do not
-
-    async def models(self, kind: str) -> dict[str, int | None]:
-        """Its models of a kind, with their bytes as far as it says them; empty for a kind that it does not know.
-
-        Source: ComfyUI 0.3.64 to 0.33.0, app/model_manager.py (``/experiment/models``) and server.py (``/models``).
-        """
-        for path in (f"/experiment/models/{quote(kind, safe='')}", f"/models/{quote(kind, safe='')}"):
-            try:
-                return dict(filter(None, map(_model, await self._json(path, list))))
-            except ComfyUIRejected as refusal:
-                if refusal.status not in _NO_SUCH_FILE:
-                    raise
-        return {}
 
     async def _json[T](self, path: str, kind: type[T], timeout: aiohttp.ClientTimeout = _CALL) -> T:
         async with self._request("GET", path, timeout=timeout) as response:
@@ -293,14 +297,6 @@ async def _accepts(url: str) -> bool:
 def _system(stats: dict[str, Any]) -> dict[str, Any]:
     system = stats.get("system")
     return system if isinstance(system, dict) else {}
-
-
-def _model(listed: Any) -> tuple[str, int | None] | None:
-    match listed:
-        case str(name) | {"name": str(name)}:
-            size = listed.get("size") if isinstance(listed, dict) else None
-            return name, size if isinstance(size, int) and size >= 0 else None
-    return None
 
 
 def _joined(subfolder: str, filename: str) -> str:

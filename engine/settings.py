@@ -248,6 +248,13 @@ class Settings(BaseSettings):
         0,
         description="after how many seconds of a worker's time RunPod stops a job; 0: the endpoint's execution timeout",
     )
+    runpod_price_per_hour: float = Field(
+        0,
+        ge=0,
+        le=1000,
+        allow_inf_nan=False,
+        description="price of the endpoint's GPU in dollars an hour, for estimates; 0: not known",
+    )
     comfy_org_tokens: bool = Field(
         False,
         description="`1` hands the token of your Comfy account to jobs with partner (API) nodes, which are refused "
@@ -257,13 +264,6 @@ class Settings(BaseSettings):
         None,
         description="more hosts from which workers may fetch the models that a workflow names, besides huggingface.co "
         "and civitai.com",
-    )
-    runpod_price_per_hour: float = Field(
-        0,
-        ge=0,
-        le=1000,
-        allow_inf_nan=False,
-        description="price of an hour of the endpoint's GPU in dollars; 0: unknown",
     )
     sandbox_port: Port = Field(8190, description="port of the sandbox endpoint")
     sandbox_workers: int = Field(1, ge=1, le=64, description="number of workers of the sandbox endpoint")

@@ -13,11 +13,6 @@ from typing import Any
 
 import aiohttp
 
-from engine.catalog.approved_models import ApprovedModels
-from engine.catalog.catalogs import Catalogs
-from engine.catalog.definitions import Definitions
-from engine.catalog.knowledge import Knowledge
-from engine.catalog.model_sizes import ModelSizes
 from engine.comfyui import ComfyUI
 from engine.files.large_files import LargeFiles
 from engine.files.letter_boxes import LetterBoxes
@@ -25,7 +20,6 @@ from engine.files.s3_settings import large_files
 from engine.files.transport import Transport
 from engine.jobs.dispatcher import Dispatcher
 from engine.jobs.services import job_services
-from engine.prompt.named_models import HOSTS, Hosts
 from engine.runpod.endpoint import Endpoint
 from engine.runpod.endpoints import runpod_endpoints, sandbox_endpoints
 from engine.settings import PROJECT, Settings
@@ -41,7 +35,6 @@ from proxy.addons.master import run_front
 from proxy.addons.panel import Panel
 from proxy.addons.queue import Queue
 from proxy.addons.refusing import Sink
-from proxy.addons.remedies import Remedies
 from proxy.addons.reroute import Reroute
 from proxy.addons.streaming import Streaming
 from proxy.addons.submit import Submit
@@ -50,11 +43,9 @@ from proxy.addons.upstream import Upstream
 from proxy.addons.viewed_files import ViewedFiles
 from proxy.asking_jobs import AskingJobs
 from proxy.descriptors import descriptors
-from proxy.fetch_costs import FetchCosts
+from proxy.endpoint_catalogs import EndpointCatalogs
 from proxy.job_actions import JobActions
 from proxy.overview import Overview
-from proxy.prompt_checks import PromptChecks
-from proxy.run_anyway import RunAnyway
 from proxy.temp_files import TempFiles
 from proxy.websocket.sockets import SECRET_HEADER, Sockets
 from wire.ids import PromptId
@@ -93,13 +84,12 @@ async def _serve(
     boxes = _letter_boxes(settings, large, sockets)
     asking = AskingJobs(sockets, boxes.close)
     home, worker_paths = settings.comfy_runpod_home, settings.worker_paths
-    knowledge = _knowledge(settings, comfyui, endpoints)
+    known = EndpointCatalogs(settings, kind, comfyui, endpoints, store, sockets)
     services = job_services(
-        *(store, comfyui, home, large, asking, boxes.place), knowledge=knowledge, worker_paths=worker_paths
+        *(store, comfyui, home, large, asking, boxes.place), knowledge=known.knowledge, worker_paths=worker_paths
     )
-    hosts, run_anyway = Hosts(f"{HOSTS},{settings.model_hosts or ''}"), RunAnyway(time.monotonic)
-    checks = PromptChecks(comfyui, services.paths, knowledge, run_anyway, hosts, sockets)
     dispatcher = Dispatcher(endpoints, services, settings.max_in_flight)
+    answers = known.with_jobs(services, dispatcher)
     overview = _overview(kind, comfyui, endpoints, store)
     addons = [
         *_guards(settings, sockets),
@@ -107,9 +97,11 @@ async def _serve(
         Streaming(),
         Letters(asking, boxes, lambda prompt_id: store.journal.progress(prompt_id).run),
         ViewedFiles(),
-        _ways_out(settings, knowledge, hosts, run_anyway),
-        Panel(overview.status, overview.jobs, JobActions(dispatcher, store, _new_id, _now_ms).act),
-        Submit(*(comfyui, dispatcher, store, _new_id, _now_ms, checks), hand_account=settings.comfy_org_tokens),
+        Panel(overview.status, overview.jobs, JobActions(dispatcher, store, _new_id, _now_ms).act, answers),
+        Submit(
+            *(comfyui, dispatcher, store, _new_id, _now_ms, known.checks(services.paths)),
+            hand_account=settings.comfy_org_tokens,
+        ),
         *_lists(dispatcher, store),
         Features(),
         Upstream(settings.comfyui_url),
@@ -120,6 +112,7 @@ async def _serve(
             _running(dispatcher.run(), stop),
             _running(temp_files.run(services.files.sweep), stop),
             _running(boxes.run(frozenset(store.states())), stop),
+            _running(known.run(), stop),
         ):
             await run_front(
                 host=settings.proxy_host,
@@ -144,24 +137,6 @@ def _overview(kind: str, comfyui: ComfyUI, endpoints: Sequence[Endpoint], store:
         clock=time.monotonic,
         now_ms=_now_ms,
     )
-
-
-def _knowledge(settings: Settings, comfyui: ComfyUI, endpoints: Sequence[Endpoint]) -> Knowledge:
-    catalogs = Catalogs([endpoint.id for endpoint in endpoints], _now_ms)
-    definitions = Definitions(comfyui.node_info, catalogs, _now_ms, comfyui.version)
-    approved = ApprovedModels(settings.comfy_runpod_home / "approved-models.json", catalogs, _now_ms)
-    return Knowledge(catalogs, definitions, approved)
-
-
-def _ways_out(settings: Settings, knowledge: Knowledge, hosts: Hosts, run_anyway: RunAnyway) -> Remedies:
-    """The addon by which a person has a model fetched, or runs a prompt anyway."""
-
-    def has_volume() -> bool:
-        known = knowledge.catalogs.current()
-        return settings.runpod_volume_id is not None or (known is not None and bool(known.catalog.on_volume))
-
-    costs = FetchCosts(settings.runpod_price_per_hour, has_volume)
-    return Remedies(knowledge.approved, ModelSizes(hosts), hosts, costs, run_anyway)
 
 
 def _letter_boxes(settings: Settings, large: LargeFiles, sockets: Sockets) -> LetterBoxes:

@@ -1,6 +1,7 @@
 """PromptChecks: what is asked about a prompt before it is accepted, and what its page is told of it."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -96,12 +97,15 @@ class PromptChecks:
 
     async def _local_models(self, found: Judgement) -> LocalModels:
         kinds = list(dict.fromkeys(model.kind for model in found.models))[:_KINDS_MAX]
+        found_here = dict[str, Mapping[str, int | None]]()
         try:
             async with asyncio.timeout(_LOCAL_MODELS_S):
-                return {kind: await self._comfyui.models(kind) for kind in kinds}
-        except (ComfyUIUnavailable, ComfyUIRejected, TimeoutError) as error:
-            logger.warning("the models of this machine are not known: %s", error)
-            return {}
+                for kind in kinds:
+                    with contextlib.suppress(ComfyUIRejected):  # a kind that it does not know
+                        found_here[kind] = await self._comfyui.models(kind)
+        except (ComfyUIUnavailable, TimeoutError) as error:
+            logger.warning("the models of this machine are not known: %s", error or "ComfyUI answers too late")
+        return found_here
 
 
 def _workflow(body: Mapping[str, Any]) -> Any:

@@ -62,5 +62,5 @@ def _differ(local: Mapping[str, Mapping[str, Any] | None], known: Catalog) -> bo
 
 
 def _is_current(known: KnownCatalog, now_ms: int) -> bool:
-    """Whether a worker has said lately that it has just this."""
-    return now_ms - known.confirmed_ms <= FRESH_MS
+    """Whether a worker has said lately that it has just this; what an image's build tells may not be deployed."""
+    return known.source == "worker" and now_ms - known.confirmed_ms <= FRESH_MS

@@ -1,10 +1,11 @@
 """Knowledge: what is known of the endpoints, for whoever admits, stages or shows prompts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.catalog.approved_models import ApprovedModels
 from engine.catalog.catalogs import Catalogs
 from engine.catalog.definitions import Definitions
+from engine.catalog.intake import CatalogListener, NoCatalogs
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,3 +15,5 @@ class Knowledge:
     catalogs: Catalogs
     definitions: Definitions
     approved: ApprovedModels
+    intake: CatalogListener = field(default_factory=NoCatalogs)
+    """takes what the workers tell of themselves"""

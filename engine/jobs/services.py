@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from engine.catalog.intake import CatalogListener, NoCatalogs
 from engine.catalog.knowledge import Knowledge
 from engine.files.inputs import InputFiles, InputReader
 from engine.files.large_files import LargeFiles
@@ -71,6 +72,7 @@ class Services:
     letter_place: LetterPlace = no_letters
     unknown_kinds: UnknownKinds = field(default_factory=UnknownKinds)
     accounts: Accounts = field(default_factory=Accounts)
+    catalogs: CatalogListener = field(default_factory=NoCatalogs)
 
 
 class FilesAtHome(InputReader, OutputSink, Protocol):
@@ -102,4 +104,5 @@ def job_services(
         sleep=asyncio.sleep,
         troubles=Troubles(publisher.notice),
         letter_place=letter_place,
+        catalogs=NoCatalogs() if knowledge is None else knowledge.intake,
     )

@@ -1,24 +1,20 @@
 """The ways out that a page offers for a prompt that the endpoint cannot run: fetch a model, or run it anyway."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from mitmproxy import http
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.catalog.approved_models import ApprovedModel, ApprovedModels
 from engine.catalog.model_sizes import ModelSizes, SizeUnknown
 from engine.prompt.named_models import Hosts, NamedModel, checked
-from proxy.addons.fail_closed import fail_closed
-from proxy.addons.json_bodies import body_object
-from proxy.addons.responses import comfy_error, json_response
-from proxy.addons.routes import Route, route
 from proxy.fetch_costs import FetchCosts
 from proxy.run_anyway import RunAnyway
 from wire.ids import ClientId
 
-FETCH, TRUST = "/runpod/api/models/fetch", "/runpod/api/catalog/trust"
+Answer = Callable[[Mapping[str, Any], bool], Awaitable[dict[str, Any]]]
+
 _AT_ONCE_MAX = 200
 
 
@@ -43,12 +39,8 @@ class _Trust(BaseModel):
     client_id: str = Field(min_length=1, max_length=200)
 
 
-class NotAllowed(ValueError):
-    """A model may not be fetched; the text is for the person."""
-
-
-class Remedies:
-    """The addon; it comes before Panel, which answers whatever else is asked below /runpod/."""
+class ModelFetches:
+    """What Panel answers to a person who has a model fetched, or runs a prompt anyway."""
 
     def __init__(
         self, approved: ApprovedModels, sizes: ModelSizes, hosts: Hosts, costs: FetchCosts, run_anyway: RunAnyway
@@ -56,39 +48,30 @@ class Remedies:
         self._approved, self._sizes, self._hosts = approved, sizes, hosts
         self._costs, self._run_anyway = costs, run_anyway
 
-    @fail_closed
-    async def request(self, flow: http.HTTPFlow) -> None:
-        path = flow.request.path.partition("?")[0]
-        if path not in (FETCH, TRUST) or route(flow.request.method, flow.request.path).route is not Route.OURS:
-            return
-        if flow.request.method != "POST":
-            flow.response = comfy_error(405, "method_not_allowed", "This route takes POST only", path)
-            return
-        try:
-            flow.response = await self._fetch(flow) if path == FETCH else self._trust(flow)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            details = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-            flow.response = comfy_error(400, "bad_request", "The request cannot be read", details)
-        except NotAllowed as error:
-            flow.response = comfy_error(400, "not_allowed", "The model may not be fetched", str(error))
+    @property
+    def answers(self) -> dict[tuple[str, str], Answer]:
+        """By method and path."""
+        return {("POST", "/runpod/api/models/fetch"): self.fetch, ("POST", "/runpod/api/catalog/trust"): self.trust}
 
-    def _trust(self, flow: http.HTTPFlow) -> http.Response:
-        self._run_anyway.allow(ClientId(_Trust.model_validate(body_object(flow)).client_id))
-        return json_response(200, {})
+    async def trust(self, body: Mapping[str, Any], dry: bool) -> dict[str, Any]:
+        """The next prompt of the page is not refused by the catalog. Raises ValueError."""
+        page = _read(_Trust, body).client_id
+        if not dry:
+            self._run_anyway.allow(ClientId(page))
+        return {}
 
-    async def _fetch(self, flow: http.HTTPFlow) -> http.Response:
-        wanted = [self._checked(one) for one in _Fetch.model_validate(body_object(flow)).models]
-        models = await self._with_sizes(wanted)
-        if flow.request.query.get("dry", "0") == "0":
+    async def fetch(self, body: Mapping[str, Any], dry: bool) -> dict[str, Any]:
+        """What it takes to fetch the models; unless *dry*, the person has said yes to it. Raises ValueError."""
+        models = await self._with_sizes([self._checked(one) for one in _read(_Fetch, body).models])
+        if not dry:
             await self._approved.approve(models)
-        return json_response(200, self._costs.told(models))
+        return self._costs.told(models)
 
     def _checked(self, wanted: _Wanted) -> NamedModel:
         entry: dict[str, Any] = {"name": wanted.name, "url": wanted.url, "directory": wanted.kind}
         model = checked({**entry, "hash": wanted.sha256, "hash_type": "SHA256"}, self._hosts)
         if model is None:
-            raise NotAllowed(
+            raise ValueError(
                 f"{wanted.name[:200]}: a model may come from {self._hosts} only, by https and without a password in its"
                 " address, and its name must lie inside the models folder. MODEL_HOSTS allows more hosts."
             )
@@ -106,3 +89,11 @@ class Remedies:
             return await self._sizes.size(url)
         except SizeUnknown:
             return None
+
+
+def _read[M: BaseModel](kind: type[M], body: Mapping[str, Any]) -> M:
+    try:
+        return kind.model_validate(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None

@@ -11,28 +11,28 @@ from engine.catalog.approved_models import ApprovedModels
 from engine.catalog.catalogs import Catalogs
 from engine.catalog.model_sizes import ModelSizes
 from engine.prompt.named_models import HOSTS, Hosts
-from proxy.addons.remedies import FETCH, TRUST, Remedies
 from proxy.fetch_costs import FetchCosts
+from proxy.model_fetches import ModelFetches
 from proxy.run_anyway import RunAnyway
-from tests.support.flows import answer, asked
 from tests.support.served import served
 from wire.ids import ClientId
 
 
 class Bench:
-    """The addon with what it works with."""
+    """The routes with what they work with."""
 
     def __init__(self, folder: Path, url: str) -> None:
         hosts = Hosts(f"{HOSTS},{url}")
         self.approved = ApprovedModels(folder / "approved.json", Catalogs([], lambda: 0), lambda: 0)
         self.run_anyway = RunAnyway(lambda: 1.0)
         costs = FetchCosts(0.5, lambda: True)
-        self.addon = Remedies(self.approved, ModelSizes(hosts), hosts, costs, self.run_anyway)
+        self.fetches = ModelFetches(self.approved, ModelSizes(hosts), hosts, costs, self.run_anyway)
 
-    async def post(self, path: str, body: object, method: str = "POST") -> tuple[int, Any]:
-        flow = asked(method, path, body)
-        await self.addon.request(flow)
-        return answer(flow)
+    async def post(self, path: str, body: dict[str, Any], *, dry: bool = False) -> dict[str, Any]:
+        return await self.fetches.answers["POST", path](body, dry)
+
+
+FETCH, TRUST = "/runpod/api/models/fetch", "/runpod/api/catalog/trust"
 
 
 @pytest.fixture
@@ -56,24 +56,24 @@ def wanted(url: str, **changed: Any) -> dict[str, Any]:
 
 
 async def test_a_dry_run_tells_the_price_and_keeps_nothing(bench: Bench, url: str) -> None:
-    status, body = await bench.post(f"{FETCH}?dry=1", wanted(f"{url}/x.pt"))
+    body = await bench.post(FETCH, wanted(f"{url}/x.pt"), dry=True)
 
-    assert (status, body["models"][0]["size"], body["models"][0]["to"]) == (200, 9, "volume")
+    assert (body["models"][0]["size"], body["models"][0]["to"]) == (9, "volume")
     assert bench.approved.names() == {}
 
 
 async def test_a_yes_is_remembered_with_what_was_told(bench: Bench, url: str) -> None:
-    status, body = await bench.post(FETCH, wanted(f"{url}/x.pt", sha256="A" * 64))
+    body = await bench.post(FETCH, wanted(f"{url}/x.pt", sha256="A" * 64))
     (model,) = bench.approved.wanted({"1": {"class_type": "VAELoader", "inputs": {"vae_name": "x.pt"}}}, "e")
 
-    assert (status, body["models"][0]["host"]) == (200, "127.0.0.1")
+    assert body["models"][0]["host"] == "127.0.0.1"
     assert (model.size, model.sha256) == (9, "a" * 64)
 
 
 async def test_a_model_whose_size_is_not_known_may_be_approved_too(bench: Bench, url: str) -> None:
-    status, body = await bench.post(FETCH, wanted(f"{url}/gone.pt"))
+    body = await bench.post(FETCH, wanted(f"{url}/gone.pt"))
 
-    assert (status, body["models"][0]["size"]) == (200, None)
+    assert body["models"][0]["size"] is None
     assert set(bench.approved.names()) == {"vae"}
 
 
@@ -90,10 +90,9 @@ async def test_a_model_whose_size_is_not_known_may_be_approved_too(bench: Bench,
 async def test_what_may_not_be_fetched_is_refused_with_the_reason(
     bench: Bench, url: str, changed: dict[str, Any]
 ) -> None:
-    status, body = await bench.post(FETCH, wanted(**{"url": f"{url}/x.pt", **changed}))
+    with pytest.raises(ValueError, match=r"huggingface\.co"):
+        await bench.post(FETCH, wanted(**{"url": f"{url}/x.pt", **changed}))
 
-    assert (status, body["error"]["type"]) == (400, "not_allowed")
-    assert "huggingface.co" in body["error"]["details"]
     assert bench.approved.names() == {}
 
 
@@ -107,30 +106,15 @@ async def test_what_may_not_be_fetched_is_refused_with_the_reason(
         (FETCH, wanted("https://huggingface.co/a", sha256="no")),
         (TRUST, {}),
         (TRUST, {"client_id": ""}),
-        (TRUST, b"odd"),
     ],
 )
-async def test_an_odd_body_is_refused(bench: Bench, path: str, body: object) -> None:
-    status, answered = await bench.post(path, body)
-
-    assert (status, answered["error"]["type"]) == (400, "bad_request")
+async def test_an_odd_body_is_refused(bench: Bench, path: str, body: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"models|client_id"):
+        await bench.post(path, body)
 
 
 async def test_a_page_may_run_its_next_prompt_anyway(bench: Bench) -> None:
-    status, _ = await bench.post(TRUST, {"client_id": "page"})
+    await bench.post(TRUST, {"client_id": "other"}, dry=True)
+    await bench.post(TRUST, {"client_id": "page"})
 
-    assert status == 200
-    assert bench.run_anyway.is_allowed(ClientId("page"))
-
-
-async def test_nothing_is_done_by_a_get(bench: Bench) -> None:
-    status, _ = await bench.post(TRUST, None, method="GET")
-
-    assert status == 405
-
-
-async def test_other_requests_pass(bench: Bench) -> None:
-    flow = asked("POST", "/runpod/api/jobs/x/cancel", {})
-    await bench.addon.request(flow)
-
-    assert flow.response is None
+    assert [bench.run_anyway.is_allowed(ClientId(page)) for page in ("page", "other")] == [True, False]
