@@ -114,17 +114,21 @@ async def _serve(
             _running(boxes.run(frozenset(store.states())), stop),
             _running(known.run(), stop),
         ):
-            await run_front(
-                host=settings.proxy_host,
-                port=settings.proxy_port,
-                upstream=settings.comfyui_url,
-                addons=addons,
-                ready=lambda: logger.info("listening on %s:%d", settings.proxy_host, settings.proxy_port),
-                stop=stop,
-                connections_max=descriptors() // _DESCRIPTORS_EACH,
-            )
+            await _run_front(settings, addons, stop)
     finally:
         await sockets.stop()
+
+
+async def _run_front(settings: Settings, addons: Sequence[object], stop: asyncio.Event) -> None:
+    await run_front(
+        host=settings.proxy_host,
+        port=settings.proxy_port,
+        upstream=settings.comfyui_url,
+        addons=addons,
+        ready=lambda: logger.info("listening on %s:%d", settings.proxy_host, settings.proxy_port),
+        stop=stop,
+        connections_max=descriptors() // _DESCRIPTORS_EACH,
+    )
 
 
 def _overview(kind: str, comfyui: ComfyUI, endpoints: Sequence[Endpoint], store: JobStore) -> Overview:
