@@ -59,7 +59,7 @@ def node(class_type: str, **inputs: Any) -> dict[str, Any]:
     return {"class_type": class_type, "inputs": inputs}
 
 
-def sampled(ckpt: str = "there.safetensors", **more: Any) -> dict[str, Any]:
+def sampled(ckpt: str = "there.safetensors", /, **more: Any) -> dict[str, Any]:
     """A prompt: a checkpoint, a sampler and an output, and *more* nodes."""
     return {
         "1": node("CheckpointLoaderSimple", ckpt_name=ckpt),
