@@ -114,12 +114,12 @@ async def _serve(
             _running(boxes.run(frozenset(store.states())), stop),
             _running(known.run(), stop),
         ):
-            await _run_front(settings, addons, stop)
+            await _listen(settings, addons, stop)
     finally:
         await sockets.stop()
 
 
-async def _run_front(settings: Settings, addons: Sequence[object], stop: asyncio.Event) -> None:
+async def _listen(settings: Settings, addons: Sequence[object], stop: asyncio.Event) -> None:
     await run_front(
         host=settings.proxy_host,
         port=settings.proxy_port,
