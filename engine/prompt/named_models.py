@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 from wire.addresses import AddressRefused, Origin, origin_of
+from wire.model_kinds import is_listed, models_named
 from wire.names import NameRefused, confined_path
 
 HOSTS = "huggingface.co,civitai.com"
@@ -69,23 +70,29 @@ def named_models(workflow: Any, hosts: Hosts) -> tuple[NamedModel, ...]:
 
 
 def checked(entry: Mapping[str, Any], hosts: Hosts) -> NamedModel | None:
-    """The model of an entry with name, url and directory; None when any of them cannot be what it should be."""
-    name, url, kind = entry.get("name"), entry.get("url"), entry.get("directory")
-    if not isinstance(name, str) or not isinstance(url, str) or not isinstance(kind, str):
+    """The model of an entry with name, url and directory; None when any of them cannot be what it should be.
+
+    The directory may be an older name of the kind (``unet``), or a folder in that of the kind.
+    """
+    name, url, directory = entry.get("name"), entry.get("url"), entry.get("directory")
+    if not isinstance(name, str) or not isinstance(url, str) or not isinstance(directory, str):
         return None
-    if not is_model_name(kind, name):
-        return None
-    address = allowed_address(url, hosts)
+    kind, name = next(models_named(f"{directory}/{name}"), ("", ""))
+    address = allowed_address(url, hosts) if is_model_name(kind, name) else None
     return None if address is None else NamedModel(kind, name, address, _sha256(entry))
 
 
 def is_model_name(kind: str, name: str) -> bool:
-    """Whether a model can have this name below the folder *kind*, on this machine and on a worker."""
+    """Whether a model can have this name below the folder of *kind*, on this machine and on a worker.
+
+    It has the ending of a model: nothing that ComfyUI would run or read as a setting.
+    """
     try:
         confined_path(name)
     except NameRefused:
         return False
-    return len(name) <= _NAME_MAX and "\\" not in name and _KIND.fullmatch(kind) is not None
+    is_plain = len(name) <= _NAME_MAX and "\\" not in name and _KIND.fullmatch(kind) is not None
+    return is_plain and is_listed(kind, name)
 
 
 def allowed_address(url: str, hosts: Hosts) -> str | None:

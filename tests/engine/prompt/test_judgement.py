@@ -3,8 +3,11 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.prompt.judgement import NOTHING_WRONG, judgement
+from engine.prompt.skew import differences
 from tests.support.catalogs import LOCAL, endpoint, info, node, sampled, sides
 from wire.catalog import Catalog
 
@@ -87,3 +90,24 @@ def test_what_a_custom_nodes_own_check_may_allow_is_only_said() -> None:
     assert found.errors == {}
     assert [error["type"] for error in found.doubts["4"]] == ["value_not_in_list", "value_bigger_than_max"]
     assert LOCAL.get("OnlyThere") is None
+
+
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["INT", "COMBO", "*", "a"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["required", "min", "max", "options", "x_upload", "steps", "model"]), inner)
+    ),
+    max_leaves=10,
+)
+HOSTILE = st.fixed_dictionaries({}, optional={"input": ODD, "output": ODD, "python_module": ODD, "output_node": ODD})
+
+
+@given(HOSTILE, HOSTILE)
+def test_whatever_a_worker_calls_a_definition_there_is_a_judgement(sampler: Any, saver: Any) -> None:
+    known = endpoint(nodes={"KSampler": sampler, "SaveLatent": saver, "CheckpointLoaderSimple": {}})
+    judged = sides(sampled(), known)
+    found = judgement(sampled(), judged, ("3",))
+
+    assert found.refused_class is None
+    assert differences(sampled(), judged, ("3",)) is not None

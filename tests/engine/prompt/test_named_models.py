@@ -70,7 +70,11 @@ def test_its_hash_comes_along_when_it_is_a_sha256() -> None:
         {"name": "x\n.safetensors"},
         {"name": "x" * 501},
         {"directory": "../custom_nodes"},
-        {"directory": "a/b/c"},
+        {"directory": "/checkpoints"},
+        {"directory": "custom_nodes"},
+        {"directory": ".cache"},
+        {"name": "__init__.py"},
+        {"name": "models.yaml"},
         {"directory": None},
     ],
 )
@@ -95,6 +99,23 @@ def test_what_may_not_be_fetched_has_no_address(changed: dict[str, Any]) -> None
 )
 def test_an_address_is_written_as_it_is_fetched(url: str, fetched: str) -> None:
     assert allowed_address(url, DEFAULT) == fetched
+
+
+@pytest.mark.parametrize(
+    ("directory", "kind", "name"),
+    [
+        ("unet", "diffusion_models", "x.safetensors"),
+        ("clip", "text_encoders", "x.safetensors"),
+        ("loras/style", "loras", "style/x.safetensors"),
+        ("ultralytics/bbox", "ultralytics_bbox", "x.safetensors"),
+        ("ultralytics_bbox", "ultralytics_bbox", "x.safetensors"),
+        ("ipadapter", "ipadapter", "x.safetensors"),
+    ],
+)
+def test_a_folder_of_any_name_is_its_kind(directory: str, kind: str, name: str) -> None:
+    (model,) = named_models({"nodes": [node(entry(directory=directory))]}, DEFAULT)
+
+    assert (model.kind, model.name) == (kind, name)
 
 
 def test_more_hosts_may_be_allowed_and_only_a_server_of_ones_own_may_be_private() -> None:
