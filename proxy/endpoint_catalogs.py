@@ -51,8 +51,8 @@ class EndpointCatalogs:
         self._watch = VolumeWatch(volume, self.catalogs, lambda: sockets.any_open or store.count_active() > 0)
         files = CatalogFiles(settings.comfy_runpod_home / "catalogs")
         self.intake = CatalogIntake(self.catalogs, files, self._watch.look)
-        self._news = CatalogNews(self.catalogs, sockets, time.monotonic)
-        self._sending = ModelSending(comfyui, volume, missing, sockets, self._watch.look, time.monotonic)
+        self._news = CatalogNews(self.catalogs, sockets.broadcast, time.monotonic)
+        self._sending = ModelSending(comfyui, volume, missing, sockets.broadcast, self._watch.look, time.monotonic)
         self._refresh: CatalogRefresh | None = None
         definitions = Definitions(comfyui.node_info, self.catalogs, _now_ms, comfyui.version)
         approved = ApprovedModels(settings.comfy_runpod_home / "approved-models.json", self.catalogs, _now_ms)

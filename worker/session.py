@@ -148,8 +148,8 @@ class Session:
                 raise
             await self._fail("worker_stopped", self._given_up)
         except PromptRefused as refusal:
-            self._services.catalog.look()
             await self._tell_catalog()
+            self._services.catalog.look()
             report = await self._services.diagnostics.report(str(refusal.error.get("type")))
             rejected = PromptRejected(error=refusal.error, node_errors=refusal.node_errors, diagnostics=report)
             await self.outbox.put(rejected)
@@ -238,7 +238,7 @@ class Session:
             await self.outbox.put(FilesCollected(sha256=()))
 
     async def _tell_catalog(self) -> None:
-        """What is known now: no job waits for more, and none fails because of it."""
+        """What is certain now: no job waits for more, and none fails because of it."""
         if self._catalog_there is None or (known := self._services.catalog.known) is None:
             return
         try:

@@ -34,7 +34,7 @@ def nothing_known(page: str) -> Finding:
 
 
 def told(known: KnownCatalog, now_ms: int) -> Finding:
-    """Of whom, and how old it is."""
+    """Who told what is known, and how old it is."""
     age_s = max(0, now_ms - known.confirmed_ms) // 1000
     detail = f"{known.endpoint_id}: {_TOLD_BY[known.source]}, {_age(age_s)} ago"
     mend = "run a prompt, or ask on the page: what is older than a day only warns" if age_s > _DAY_S else ""
@@ -104,7 +104,7 @@ def _models(here: LocalComfyUI, known: KnownCatalog) -> Finding:
     names = [f"{kind}/{name}" for kind, found in sorted(missing.items()) for name in found]
     if not names:
         count = sum(map(len, known.catalog.models.values()))
-        return Finding("models", "ok", f"none is only here; {count} there")
+        return Finding("models", "ok", f"all are there, where {count} are known")
     size = sum(here.models[kind].get(name) or 0 for kind, found in missing.items() for name in found)
     mend = "scripts/sync-models.py sends them to the volume"
     return Finding("models", "ok", f"{_counted({'only here': names})}; together {size / 1e9:.1f} GB", mend)

@@ -17,7 +17,7 @@ _KINDS_MAX = 100
 
 
 async def compare(settings: Settings, endpoint_ids: Sequence[str], comfyui: ComfyUI | None) -> Iterable[Finding]:
-    """*comfyui* is None when there is none to compare with."""
+    """*comfyui* is None when no ComfyUI runs here to compare with."""
     kept = await asyncio.to_thread(_kept, settings.comfy_runpod_home / "catalogs", endpoint_ids)
     if kept is None:
         return [nothing_known(f"http://127.0.0.1:{settings.proxy_port}/runpod/")]

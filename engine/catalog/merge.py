@@ -53,11 +53,10 @@ def merged_class(
     info = shown_definition(name, known.nodes[name])
     if info is None:
         return None if local is None else dict(local)
-    kinds = known.model_inputs.get(name, {})
     for group in ("required", "optional"):
         for input_name, spec in (info["input"].get(group) or {}).items():
-            there = _with_models(spec, known.models.get(kinds.get(input_name, ""), {}))
-            info["input"][group][input_name] = _with_files(name, input_name, there, local, loaders)
+            if choices(spec) is not None:
+                info["input"][group][input_name] = _with_choices_of_both(name, input_name, spec, local, known, loaders)
     return _described(info, ONLY_THERE) if local is None else _as_trusted(info, local, known.nodes[name])
 
 
@@ -99,21 +98,37 @@ def _with_spec(info: dict[str, Any], input_name: str, models: Iterable[str] | No
 
 def _with_models(spec: Any, models: Iterable[str]) -> Any:
     """The spec with the *models* that have come since the endpoint described its nodes."""
-    offered = choices(spec)
-    if offered is None:
-        return spec
+    offered = choices(spec) or []
     known = {one for one in offered if isinstance(one, str)}
     new = [name for name in sorted(models) if name not in known and is_shown_name(name)]
     return with_choices(spec, [*offered, *new]) if new else spec
 
 
-def _with_files(name: str, input_name: str, spec: Any, local: Mapping[str, Any] | None, loaders: Infos) -> Any:
-    """The spec with this machine's files, if it names files: they are sent with the prompt."""
+def _with_choices_of_both(
+    name: str, input_name: str, spec: Any, local: Mapping[str, Any] | None, known: Catalog, loaders: Infos
+) -> Any:
+    """The spec with this machine's files if it names files, since they are sent with the prompt, or with all models."""
     here = _spec(local, input_name)
-    if choices(spec) is None or not (names_files(name, input_name, spec) or names_files(name, input_name, here)):
-        return spec
-    files = choices(here)
-    return with_choices(spec, _loadable(spec, loaders) if files is None else files)
+    if names_files(name, input_name, spec) or names_files(name, input_name, here):
+        files = choices(here)
+        return with_choices(spec, _loadable(spec, loaders) if files is None else files)
+    kind = known.model_inputs.get(name, {}).get(input_name)
+    if kind is not None:
+        return _with_models(spec, known.models.get(kind, {}))
+    unmarked = _unmarked_files(choices(here) or [], choices(spec) or [], loaders)
+    return with_choices(spec, unmarked) if unmarked else spec
+
+
+def _unmarked_files(here: list[Any], there: list[Any], loaders: Infos) -> list[Any]:
+    """The choices of an input that lists ComfyUI's input folder without saying so; empty for every other input.
+
+    So does VideoHelperSuite's Load Video. On the endpoint the same folder has whatever earlier prompts have left in it.
+    """
+    if not any(isinstance(one, str) and "." in one for one in here):
+        return []
+    listed = {str(one) for loader, key in _LOADERS.values() for one in choices(_spec(loaders.get(loader), key)) or []}
+    others = [one for one in here if str(one) not in listed]
+    return here if len(others) < len(here) and all(one in there for one in others) else []
 
 
 def _loadable(spec: Any, loaders: Infos) -> list[Any]:

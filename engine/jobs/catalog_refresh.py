@@ -95,7 +95,7 @@ class CatalogRefresh:
         return self._wanted.is_set()
 
     def start(self) -> bool:
-        """Ask soon; False when it is being asked already, or there is no endpoint."""
+        """Ask soon; False when it is being asked already, or no endpoint is set."""
         if self._wanted.is_set() or not self._endpoints:
             return False
         self.problem = ""

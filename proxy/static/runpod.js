@@ -44,10 +44,18 @@ class WaitingLine {
   }
 }
 
+/** What to do first, for a person without a ComfyUI of their own. */
+async function showHint() {
+  const answer = await fetch("/runpod/api/status").catch(() => null);
+  const { hint } = answer?.ok ? await answer.json() : {};
+  if (hint) app.extensionManager.toast.add({ severity: "info", summary: "ComfyUI on RunPod", detail: hint });
+}
+
 app.registerExtension({
   name: "comfy-runpod.notices",
   setup() {
     const line = new WaitingLine();
+    showHint();
     api.addEventListener("notification", ({ detail }) => line.update(detail));
     api.addEventListener("reconnecting", () => line.forget());
     api.addEventListener("runpod.notice", ({ detail }) => {

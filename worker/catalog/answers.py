@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from storage.packs import packs_in
 from wire import plain_json
 from wire.catalog import Catalog
 from worker.catalog.definitions import JobFiles, without_files
 from worker.catalog.model_inputs import model_inputs
 from worker.catalog.models import model_files
-from worker.catalog.packs import packs_in
 from worker.comfyui.client import ComfyUnreachable
 
 _STATS, _KINDS, _FOLDERS, _NODES = "/system_stats", "/models", "/internal/folder_paths", "/object_info"

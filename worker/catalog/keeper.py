@@ -48,7 +48,13 @@ class CatalogKeeper:
         self._state: _State | None = None
         self._problem = ""
         self._task: asyncio.Task[None] | None = None
-        self.known: PackedCatalog | None = None
+        self._catalog: PackedCatalog | None = None
+
+    @property
+    def known(self) -> PackedCatalog | None:
+        """None while it is being looked at whether it still holds, and when that cannot be said."""
+        is_settled = self._task is None or self._task.done()
+        return self._catalog if is_settled and not self._problem else None
 
     def look(self) -> None:
         """Gather the catalog in the background if something has changed since the last time; returns at once."""
@@ -60,9 +66,9 @@ class CatalogKeeper:
         self.look()
         assert self._task is not None  # noqa: S101  look() made it
         await asyncio.shield(self._task)
-        if self.known is None:
+        if (known := self.known) is None:
             raise CatalogUnavailable(f"The worker cannot say what it has: {self._problem}")
-        return self.known
+        return known
 
     async def _look(self) -> None:
         try:
@@ -76,12 +82,12 @@ class CatalogKeeper:
 
     async def _gather(self, comfy: ComfyClient) -> None:
         state = self._life(), await asyncio.to_thread(marks, self._model_roots)
-        if state == self._state:
-            return
-        found = await answers(comfy.text)
-        self.known = await asyncio.to_thread(self._packed, found)
-        self._state, self._problem = state, ""
-        logger.info("catalog %s: %d bytes", self.known.sha256[:8], len(self.known.packed))
+        if state != self._state:
+            found = await answers(comfy.text)
+            self._catalog = packed = await asyncio.to_thread(self._packed, found)
+            self._state = state
+            logger.info("catalog %s: %d bytes", packed.sha256[:8], len(packed.packed))
+        self._problem = ""
 
     def _packed(self, found: Answers) -> PackedCatalog:
         plain = {path: self._redact.text(text) for path, text in found.items()}

@@ -70,7 +70,7 @@ def test_models_that_are_only_here_are_told_with_their_size() -> None:
     endpoint = known(models={"vae": {"b.pt": 1}, "loras": {"c.pt": 1}})
 
     assert lines(here(models=models), endpoint)["models"][0] == "1 only here: vae/a.pt; together 1.5 GB"
-    assert lines(here(models={}), endpoint)["models"][0] == "none is only here; 2 there"
+    assert lines(here(models={}), endpoint)["models"][0] == "all are there, where 2 are known"
 
 
 def test_of_a_volume_that_was_only_listed_only_models_are_compared() -> None:

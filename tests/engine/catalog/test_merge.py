@@ -73,6 +73,32 @@ def test_an_unmarked_loader_offers_the_files_of_this_machine() -> None:
     assert offered(merged_class("LoadLatent", here, catalog(there)), "latent") == ["mine.latent"]
 
 
+@pytest.mark.parametrize(
+    ("here", "there", "offered_here"),
+    [
+        (["mine.mp4"], ["left there.mp4"], ["mine.mp4"]),
+        (["none", "mine.mp4", "mine.png"], ["none"], ["none", "mine.mp4", "mine.png"]),
+        (["mine.mp4", "Arial.ttf"], ["Arial.ttf"], ["mine.mp4", "Arial.ttf"]),
+        (["mine.mp4", "only here"], ["none"], ["none"]),
+        (["font.ttf"], ["other.ttf"], ["other.ttf"]),
+        ([], ["left there.mp4"], ["left there.mp4"]),
+    ],
+)
+def test_an_input_that_lists_the_input_folder_unmarked_offers_the_files_of_this_machine(
+    here: list[str], there: list[str], offered_here: list[str]
+) -> None:
+    local = {**LOADERS, "Video": info("Video", {"video": [here]})}
+
+    assert offered(merged_nodes(local, catalog(info("Video", {"video": [there]})))["Video"], "video") == offered_here
+
+
+def test_an_input_that_lists_models_is_not_taken_for_one_of_files() -> None:
+    local = {**LOADERS, "Loader": info("Loader", {"model": [["mine.png"]]})}
+    known = catalog(info("Loader", {"model": [["a.ckpt"]]}), model_inputs={"Loader": {"model": "checkpoints"}})
+
+    assert offered(merged_nodes(local, known)["Loader"], "model") == ["a.ckpt"]
+
+
 def test_a_class_that_only_the_endpoint_has_says_so() -> None:
     merged = merged_class("New", None, catalog(info("New", description="Makes things.")))
 
@@ -165,6 +191,7 @@ _CATALOGS = st.builds(
 
 @given(_INFOS, _CATALOGS)
 def test_nothing_of_the_endpoint_is_lost(local: dict[str, Any], known: Catalog) -> None:
+    """But for the names of files in its folders, in whose place are the ones of this machine."""
     merged = merged_nodes(local, known)
 
     assert set(merged) == {*local, *known.nodes}
@@ -172,8 +199,7 @@ def test_nothing_of_the_endpoint_is_lost(local: dict[str, Any], known: Catalog) 
         shown = merged[name]
         assert {**shown, "input": 0, "description": 0} == {**there, "input": 0, "description": 0}
         for key, spec in there["input"]["required"].items():
-            mine = local.get(name, {}).get("input", {}).get("required", {}).get(key)
-            if not (_is_file(name, key, spec) or _is_file(name, key, mine)):
+            if not _names_files(local, known, name, key):
                 assert set(map(repr, choices(spec) or [])) <= set(map(repr, offered(shown, key) or []))
 
 
@@ -185,12 +211,15 @@ def test_the_endpoint_accepts_every_value_that_is_offered(local: dict[str, Any],
     for name, there in known.nodes.items():
         for key, spec in there["input"]["required"].items():
             models = known.models.get(known.model_inputs.get(name, {}).get(key, ""), {})
-            mine = local.get(name, {}).get("input", {}).get("required", {}).get(key)
-            is_sent = _is_file(name, key, spec) or _is_file(name, key, mine)
+            is_sent = _names_files(local, known, name, key)
             for value in offered(merged[name], key) or []:
                 assert is_sent or value in models or value in (choices(spec) or [])
 
 
-def _is_file(name: str, key: str, spec: Any) -> bool:
-    options = spec[1] if isinstance(spec, list) and len(spec) > 1 else {}
-    return bool(options.get("image_upload")) or (name, key) == ("LoadLatent", "latent")
+def _names_files(local: dict[str, Any], known: Catalog, name: str, key: str) -> bool:
+    """Whether one side marks the input, or this machine's choices for it are among the files of its loaders."""
+    here, there = (side.get(name, {}).get("input", {}).get("required", {}).get(key) for side in (local, known.nodes))
+    marked = any(spec and isinstance(spec[-1], dict) and spec[-1].get("image_upload") for spec in (here, there))
+    files = choices(local.get("LoadImage", {}).get("input", {}).get("required", {}).get("image")) or []
+    unmarked = key not in known.model_inputs.get(name, {}) and any(one in files for one in choices(here) or [])
+    return marked or (name, key) == ("LoadLatent", "latent") or unmarked

@@ -94,3 +94,20 @@ async def test_without_a_comfyui_nothing_is_known(tmp_path: Path) -> None:
     with pytest.raises(CatalogUnavailable):
         await kept.gathered()
     assert kept.known is None
+
+
+async def test_what_may_not_hold_any_more_is_not_told(tmp_path: Path) -> None:
+    told = Told(dict(ANSWERS))
+    (tmp_path / "models").mkdir()
+    async with told.server() as server:
+        kept = keeper(str(server.make_url("")).rstrip("/"), tmp_path)
+        first = await kept.gathered()
+        kept.look()
+        assert kept.known is None
+        assert await kept.gathered() == first == kept.known
+        del told.answers["/object_info"]
+        (tmp_path / "models" / "vae").mkdir()
+        with pytest.raises(CatalogUnavailable):
+            await kept.gathered()
+
+    assert kept.known is None
