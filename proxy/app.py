@@ -91,7 +91,7 @@ async def _serve(
     boxes = _letter_boxes(settings, large, sockets)
     asking = AskingJobs(sockets, boxes.close)
     home, worker_paths = settings.comfy_runpod_home, settings.worker_paths
-    known = EndpointCatalogs(settings, kind, comfyui, endpoints, store, sockets)
+    known = EndpointCatalogs(settings, kind, comfyui, endpoints, store, sockets, stand_in=stand_in)
     services = job_services(
         *(store, comfyui, home, large, asking, boxes.place), knowledge=known.knowledge, worker_paths=worker_paths
     )

@@ -43,6 +43,8 @@ class EndpointCatalogs:
         endpoints: Sequence[Endpoint],
         store: JobStore,
         sockets: Sockets,
+        *,
+        stand_in: bool = False,
     ) -> None:
         self._endpoints, self._comfyui = endpoints, comfyui
         self._price = 0.0 if kind == "sandbox" else settings.runpod_price_per_hour or None
@@ -54,7 +56,7 @@ class EndpointCatalogs:
         self._news = CatalogNews(self.catalogs, sockets.broadcast, time.monotonic)
         self._sending = ModelSending(comfyui, volume, missing, sockets.broadcast, self._watch.look, time.monotonic)
         self._refresh: CatalogRefresh | None = None
-        definitions = Definitions(comfyui.node_info, self.catalogs, _now_ms, comfyui.version)
+        definitions = Definitions(comfyui.node_info, self.catalogs, _now_ms, comfyui.version, stand_in=stand_in)
         approved = ApprovedModels(settings.comfy_runpod_home / "approved-models.json", self.catalogs, _now_ms)
         self.knowledge = Knowledge(self.catalogs, definitions, approved, self.intake)
         self._hosts, self._run_anyway = Hosts(f"{HOSTS},{settings.model_hosts or ''}"), RunAnyway(time.monotonic)

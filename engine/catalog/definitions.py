@@ -24,7 +24,9 @@ async def _no_version() -> str | None:
 
 
 class Definitions:
-    """*now_ms* is the wall's clock."""
+    """*now_ms* is the wall's clock. With *stand_in* the local ComfyUI is not the person's own: its definitions count only
+    until the endpoint's are known.
+    """
 
     def __init__(
         self,
@@ -32,8 +34,11 @@ class Definitions:
         catalogs: Catalogs,
         now_ms: Callable[[], int],
         version: LocalVersion = _no_version,
+        *,
+        stand_in: bool = False,
     ) -> None:
         self._local, self._catalogs, self._now_ms, self._version = local, catalogs, now_ms, version
+        self._stand_in = stand_in
 
     async def sides(self, kinds: Collection[str]) -> Sides:
         """The definitions of the classes *kinds*. Raises whatever the local ComfyUI raises."""
@@ -42,6 +47,8 @@ class Definitions:
         if known is None:
             return Sides.here_only(local)
         infos = {kind: merged_class(kind, info, known.catalog) for kind, info in local.items()}
+        if self._stand_in and known.catalog.nodes:
+            local = dict.fromkeys(kinds)
         version = await self._version() if _differ(local, known.catalog) else None
         is_current = _is_current(known, self._now_ms())
         return Sides(infos, local, known.catalog, is_current=is_current, local_version=version or "")

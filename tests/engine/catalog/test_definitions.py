@@ -59,3 +59,12 @@ async def test_a_definition_of_an_impossible_shape_does_not_count() -> None:
     infos = await Definitions(Here().info, catalogs, lambda: 0).infos({"KSampler", "New"})
 
     assert infos == {"KSampler": LOCAL["KSampler"], "New": None}
+
+
+async def test_a_comfyui_that_only_stands_in_is_not_compared_with_the_endpoint() -> None:
+    here, catalogs = Here(), Catalogs(["e"], lambda: 0)
+    catalogs.received("e", endpoint(), "sha")
+    found = await Definitions(here.info, catalogs, lambda: 0, here.version, stand_in=True).sides({"KSampler"})
+
+    assert (found.local, here.asked_for_version) == ({"KSampler": None}, 0)
+    assert found.infos["KSampler"] is not None
