@@ -91,9 +91,9 @@ async def _serve(
     boxes = _letter_boxes(settings, large, sockets)
     asking = AskingJobs(sockets, boxes.close)
     home, worker_paths = settings.comfy_runpod_home, settings.worker_paths
-    known = EndpointCatalogs(settings, kind, comfyui, endpoints, store, sockets)
+    known = EndpointCatalogs(settings, kind, comfyui, endpoints, store, sockets, stand_in=stand_in)
     services = job_services(
-        *(store, comfyui, home, large, asking, boxes.place), worker_paths=worker_paths, catalogs=known.intake
+        *(store, comfyui, home, large, asking, boxes.place), knowledge=known.knowledge, worker_paths=worker_paths
     )
     dispatcher = Dispatcher(endpoints, services, settings.max_in_flight)
     answers = known.with_jobs(services, dispatcher)
@@ -105,7 +105,10 @@ async def _serve(
         Letters(asking, boxes, lambda prompt_id: store.journal.progress(prompt_id).run),
         ViewedFiles(),
         Panel(overview.status, overview.jobs, JobActions(dispatcher, store, _new_id, _now_ms).act, answers),
-        Submit(*(comfyui, dispatcher, store, _new_id, _now_ms, services.paths), hand_account=settings.comfy_org_tokens),
+        Submit(
+            *(comfyui, dispatcher, store, _new_id, _now_ms, known.checks(services.paths)),
+            hand_account=settings.comfy_org_tokens,
+        ),
         *_lists(dispatcher, store, known.catalogs, stand_in=stand_in),
         Features(),
         Upstream(settings.comfyui_url),

@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 
 from client.send.folders import LocalFolders
-from engine.catalog.intake import CatalogListener
+from engine.catalog.intake import CatalogListener, NoCatalogs
 from engine.files.large_files import LargeFiles
 from engine.jobs.dispatcher import Dispatcher
 from engine.jobs.services import FilesAtHome, Services, job_services
@@ -128,8 +128,8 @@ async def engine(
     async with aiohttp.ClientSession() as session:
         with JobStore(home / "jobs.sqlite") as store:
             large = LargeFiles(session, bucket=None, volume=None)
-            usual = job_services(store, folders, home, large, heard, catalogs=catalogs)
-            services = replace(usual, sleep=sleep, now_ms=clock.now_ms)
+            usual = job_services(store, folders, home, large, heard)
+            services = replace(usual, sleep=sleep, now_ms=clock.now_ms, catalogs=catalogs or NoCatalogs())
             dispatcher = Dispatcher(endpoints, services, max_in_flight)
             task = asyncio.create_task(dispatcher.run())
             try:
