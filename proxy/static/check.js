@@ -13,7 +13,7 @@ export function check(app, state) {
   const classes = nodes.flatMap((node) => {
     const type = node.comfyClass ?? node.type;
     const why = state.onlyHere.has(type) ? TEXTS.markNodeWhy : state.onlyThere.has(type) ? TEXTS.markFarWhy : null;
-    return why ? [{ node_id: node.id, class_type: type, text: why(type) }] : [];
+    return why ? [{ node_id: node.id, class_type: "", text: why(type) }] : [];
   });
   const lacks = models.length > 0 || nodes.some((node) => state.onlyHere.has(node.comfyClass ?? node.type));
   return { text: lacks ? TEXTS.lacksSome : TEXTS.lacksNothing, models, differences: classes };

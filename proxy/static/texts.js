@@ -63,7 +63,7 @@ export const TEXTS = {
   status: (status) => `The proxy answered with status ${status}.`,
 
   model: (name, kind) => `${plain(name, 160)} · ${plain(kind, 60)}`,
-  onNode: (type, id) => (type ? `${plain(type, 80)}${id ? ` #${plain(id, 20)}` : ""}` : ""),
+  onNode: (type, id) => [plain(type, 80), id == null ? "" : `#${plain(id, 20)}`].filter(Boolean).join(" "),
 
   downloadHere: "Download to this machine anyway",
   downloadQuestion: "This button downloads to this machine, but the graph runs on the endpoint.",
