@@ -97,19 +97,33 @@ class Bed:
         return found
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def bed(browser: Browser) -> AsyncIterator[Bed]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def opened(browser: Browser) -> AsyncIterator[Bed]:
     async with opened_context(browser) as context:
         bed = Bed(await context.new_page())
         app = web.Application()
-        app.router.add_get("/", lambda _: web.Response(text=PAGE, content_type="text/html"))
+        app.router.add_get("/", blank)
         app.router.add_static("/extensions/comfy-runpod/", STATIC)
         app.router.add_route("*", "/runpod/api/{path:.*}", bed.answer)
         async with served(app) as url:
             await context.grant_permissions(["clipboard-read", "clipboard-write"], origin=url)
             await bed.page.goto(url)
-            await bed.page.wait_for_function("() => window.remedies")
             yield bed
+
+
+async def blank(_: web.Request) -> web.Response:
+    return web.Response(text=PAGE, content_type="text/html")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def bed(opened: Bed) -> Bed:
+    """The page anew."""
+    await opened.page.unroute_all()
+    await opened.page.reload()
+    await opened.page.wait_for_function("() => window.remedies")
+    opened.answers.clear()
+    opened.asked.clear()
+    return opened
 
 
 def fetches(size: int = 6_500_000_000, to: str = "volume") -> tuple[int, Any]:
