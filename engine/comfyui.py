@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 
 from engine.comfyui_folders import ComfyUIFolders, NamedFolders, ServedFile, Whereabouts, named_folders
+from engine.comfyui_models import model_folders, model_sizes
 from engine.errors import CannotStart
 from engine.local_paths import LocalPaths
 from engine.model.input_file import Presence
@@ -203,6 +204,18 @@ class ComfyUI:
         with contextlib.suppress(ComfyUIRejected):
             system = _system(await self._json("/system_stats", dict))
         return named_folders(paths, system.get("argv"))
+
+    async def node_infos(self) -> dict[str, Any]:
+        """``/object_info`` of all classes, some MiB; not kept. Raises ComfyUIUnavailable, ComfyUIRejected."""
+        return await self._json("/object_info", dict)
+
+    async def model_folders(self) -> dict[str, tuple[Path, ...]]:
+        """Where it looks for models, by kind. Source: ComfyUI 0.3.64, app/model_manager.py. Raises as node_infos."""
+        return model_folders(await self._json("/experiment/models", list))
+
+    async def models(self, kind: str) -> dict[str, int | None]:
+        """The models of a kind that it lists, with their bytes where it tells them. Raises as node_infos."""
+        return model_sizes(await self._json(f"/experiment/models/{quote(kind, safe='', errors='replace')}", list))
 
     async def listed(self, folder: Folder) -> int:
         """How many files ComfyUI lists in the folder; -1 when it does not list them."""

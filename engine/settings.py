@@ -242,6 +242,13 @@ class Settings(BaseSettings):
         0,
         description="after how many seconds of a worker's time RunPod stops a job; 0: the endpoint's execution timeout",
     )
+    runpod_price_per_hour: float = Field(
+        0,
+        ge=0,
+        le=1000,
+        allow_inf_nan=False,
+        description="price of the endpoint's GPU in dollars an hour, for estimates; 0: not known",
+    )
     comfy_org_tokens: bool = Field(
         False,
         description="`1` hands the token of your Comfy account to jobs with partner (API) nodes, which are refused "

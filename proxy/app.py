@@ -43,6 +43,7 @@ from proxy.addons.upstream import Upstream
 from proxy.addons.viewed_files import ViewedFiles
 from proxy.asking_jobs import AskingJobs
 from proxy.descriptors import descriptors
+from proxy.endpoint_catalogs import EndpointCatalogs
 from proxy.job_actions import JobActions
 from proxy.overview import Overview
 from proxy.temp_files import TempFiles
@@ -83,8 +84,12 @@ async def _serve(
     boxes = _letter_boxes(settings, large, sockets)
     asking = AskingJobs(sockets, boxes.close)
     home, worker_paths = settings.comfy_runpod_home, settings.worker_paths
-    services = job_services(store, comfyui, home, large, asking, boxes.place, worker_paths=worker_paths)
+    known = EndpointCatalogs(settings, kind, comfyui, endpoints, store, sockets)
+    services = job_services(
+        *(store, comfyui, home, large, asking, boxes.place), worker_paths=worker_paths, catalogs=known.intake
+    )
     dispatcher = Dispatcher(endpoints, services, settings.max_in_flight)
+    answers = known.with_jobs(services, dispatcher)
     overview = _overview(kind, comfyui, endpoints, store)
     addons = [
         *_guards(settings, sockets),
@@ -92,7 +97,7 @@ async def _serve(
         Streaming(),
         Letters(asking, boxes, lambda prompt_id: store.journal.progress(prompt_id).run),
         ViewedFiles(),
-        Panel(overview.status, overview.jobs, JobActions(dispatcher, store, _new_id, _now_ms).act),
+        Panel(overview.status, overview.jobs, JobActions(dispatcher, store, _new_id, _now_ms).act, answers),
         Submit(*(comfyui, dispatcher, store, _new_id, _now_ms, services.paths), hand_account=settings.comfy_org_tokens),
         *_lists(dispatcher, store),
         Features(),
@@ -104,6 +109,7 @@ async def _serve(
             _running(dispatcher.run(), stop),
             _running(temp_files.run(services.files.sweep), stop),
             _running(boxes.run(frozenset(store.states())), stop),
+            _running(known.run(), stop),
         ):
             await run_front(
                 host=settings.proxy_host,

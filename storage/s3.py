@@ -6,7 +6,7 @@ may repeat a token for ever. Source: RunPod docs, storage/s3-api.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from io import RawIOBase
 from pathlib import Path
@@ -46,6 +46,10 @@ def _told(what: str) -> Iterator[None]:
         raise Unavailable(f"{what}: the storage answers {status} {code}".rstrip()) from error
     except (BotoCoreError, Boto3Error, OSError) as error:
         raise Unavailable(f"{what}: {error}") from error
+
+
+class ListingRepeats(Unavailable):
+    """The storage answers with the same page again and again, so the rest of the listing is not known."""
 
 
 class Bucket:
@@ -109,10 +113,12 @@ class Bucket:
                 Bucket=self._name, Key=key, Body=content, ContentType="application/octet-stream"
             )  # fmt: skip
 
-    def put_file(self, key: str, path: Path) -> None:
-        """The file as an object, in parts when it is large; it is there, and whole, when this returns."""
+    def put_file(self, key: str, path: Path, advance: Callable[[int], None] | None = None) -> None:
+        """The file as an object, in parts when it is large; it is there, and whole, when this returns. *advance* is
+        told of the bytes as they go, in several threads; what it raises ends the upload.
+        """
         with _told(key):
-            self._patient.upload_file(str(path), self._name, key, Config=_TRANSFER)
+            self._patient.upload_file(str(path), self._name, key, Config=_TRANSFER, Callback=advance)
         # the volume's API was seen to report a success that was none: runpodctl#282
         if self.size(key) != path.stat().st_size:
             raise Unavailable(f"{key}: the storage says that it took the file, but has not all of it")
@@ -133,15 +139,24 @@ class Bucket:
     def sizes(self, prefix: str) -> dict[str, int]:
         """Every object below *prefix* and its size; ends also when the storage repeats itself."""
         found: dict[str, int] = {}
+        with contextlib.suppress(ListingRepeats):
+            for page in self.pages(prefix):
+                found |= page
+        return found
+
+    def pages(self, prefix: str) -> Iterator[dict[str, int]]:
+        """The same, page by page, so that a long listing can be given up. Raises ListingRepeats."""
         token: str | None = None
         while True:
             more = {} if token is None else {"ContinuationToken": token}
             with _told(f"listing {prefix}"):
                 page: dict[str, Any] = self._patient.list_objects_v2(Bucket=self._name, Prefix=prefix, **more)
-            found |= {item["Key"]: int(item["Size"]) for item in page.get("Contents", ())}
+            yield {item["Key"]: int(item["Size"]) for item in page.get("Contents", ()) if not item["Key"].endswith("/")}
             following = page.get("NextContinuationToken") if page.get("IsTruncated") else None
-            if following is None or following == token:
-                return {key: size for key, size in found.items() if not key.endswith("/")}
+            if following is None:
+                return
+            if following == token:
+                raise ListingRepeats(f"listing {prefix}: the storage repeats itself")
             token = following
 
     # -- an object in parts

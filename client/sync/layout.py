@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-MODELS_ON_VOLUME = "comfyui/models"
-"""from the volume's root; workers see it as /runpod-volume/comfyui/models (MODELS_DIR)"""
 MANIFEST_ON_VOLUME = "comfyui/models-manifest.json"
 
 _LEGACY = {"unet": "diffusion_models", "clip": "text_encoders"}

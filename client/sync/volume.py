@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from client.sync.layout import MANIFEST_ON_VOLUME, MODELS_ON_VOLUME
+from client.sync.layout import MANIFEST_ON_VOLUME
 from client.sync.manifest import MANIFEST_MAX, Content, Manifest, decode_manifest, encode_manifest
 from storage.objects import ObjectMissing
 from storage.s3 import Bucket
+from wire.model_kinds import MODELS_ON_VOLUME
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import aiohttp
 
@@ -9,6 +10,9 @@ from engine.files.large_files import LargeFiles
 from engine.settings import Settings
 from storage.objects import ObjectStore, S3Location
 from wire.s3 import region_of
+
+if TYPE_CHECKING:
+    from storage.s3 import Bucket
 
 _TRIES = 4
 """of one request; then the job's own patience goes on, which tells the person"""
@@ -61,6 +65,19 @@ def large_files(settings: Settings, session: aiohttp.ClientSession) -> LargeFile
         with contextlib.suppress(NotSet):
             volume_place = volume(settings, settings.runpod_volume_id)
     return LargeFiles(session, bucket=_objects(bucket_place), volume=_objects(volume_place))
+
+
+def volume_bucket(settings: Settings) -> "tuple[Bucket | None, str]":
+    """The network volume's objects; without them, which settings are missing."""
+    if settings.runpod_volume_id is None:
+        return None, "not set: RUNPOD_VOLUME_ID"
+    try:
+        place = volume(settings, settings.runpod_volume_id)
+    except NotSet as error:
+        return None, str(error)
+    from storage.s3 import Bucket  # noqa: PLC0415  boto3 takes a second to import, and 30 MB
+
+    return Bucket(place, tries=_TRIES), ""
 
 
 def _objects(place: S3Location | None) -> ObjectStore | None:

@@ -13,7 +13,7 @@ from engine.model.job import Entry
 from engine.model.sequence import Progress
 from engine.model.states import JobState
 from wire.batch import NumberedEvent
-from wire.events import FileChunk, NodeOutput, Preview, PromptChanged
+from wire.events import CatalogPiece, CatalogTold, FileChunk, NodeOutput, Preview, PromptChanged
 from wire.files import FileRef
 
 
@@ -220,6 +220,13 @@ class UnknownEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class HearCatalog:
+    """The worker tells what it has: for whoever keeps the catalogs of endpoints."""
+
+    event: CatalogTold | CatalogPiece
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """The job has ended: the last command of a run. History first, then the messages that make pages fetch it."""
 
@@ -239,7 +246,7 @@ Question = Stage | SubmitJob | Follow | AskStatus | AskHealth | WatchLimit | Can
 ResultCommand = SaveOutput | ReadPicture | FetchAgain | StopRefetch
 StoreCommand = RecordProgress | ShowChanges | RememberCached | TakeUp | Move | SendBack | NeedsAttention
 """what the job database remembers"""
-Telling = Works | Publish | StatusChanged | Notice | UnknownEvent
+Telling = Works | Publish | StatusChanged | Notice | UnknownEvent | HearCatalog
 """what people learn"""
 Steering = StopFollowing | Pause | ForgetPause | AppendChunk | DiscardParts | GoOn | End
 """how the run itself goes on"""

@@ -122,6 +122,10 @@ class Dispatcher:
         self._services.publisher.publish_status()
         return True
 
+    def stop_unwanted(self) -> None:
+        """Something was marked to be stopped at RunPod."""
+        self._stopper.wake()
+
     # -- the loop
 
     async def run(self) -> None:

@@ -15,6 +15,8 @@ from engine.model.job import LostFile
 from engine.model.sequence import Intake, Progress
 from wire.batch import Batch
 from wire.events import (
+    CatalogPiece,
+    CatalogTold,
     FileChunk,
     FilesKept,
     FilesSaved,
@@ -114,6 +116,8 @@ class Results:
                 yield do.RememberCached(sha256)
             case JobsFound(jobs=jobs):
                 yield do.TakeUp(jobs)
+            case CatalogTold() | CatalogPiece():
+                yield do.HearCatalog(event)
             case Unknown(name=name):
                 yield do.UnknownEvent(name)
             case _:

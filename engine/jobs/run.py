@@ -279,6 +279,8 @@ class JobRun:
                 publisher.notice(severity, summary, detail)
             case do.UnknownEvent(name=name):
                 self._services.unknown_kinds.warn_once(name)
+            case do.HearCatalog(event=told):
+                self._services.catalogs.hear(self._calls.job.endpoint_id or "", self.prompt_id, told)
             case _:
                 assert_never(command)
 
@@ -346,6 +348,7 @@ class JobRun:
         more = {
             "fetches": self._services.files.fetches,
             "letters": await self._services.letter_place(self.prompt_id),
+            "catalog": self._services.catalogs.has(self._calls.endpoint.id),
             "find": tuple(self._store.runpod_jobs.uncertain(self._calls.endpoint.id, self._services.now_ms())),
         }
         self._body = encode_request(request.model_copy(update=more))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from engine.catalog.intake import CatalogListener, NoCatalogs
 from engine.files.inputs import InputFiles, InputReader
 from engine.files.large_files import LargeFiles
 from engine.files.prompt_paths import PromptPaths
@@ -70,6 +71,7 @@ class Services:
     letter_place: LetterPlace = no_letters
     unknown_kinds: UnknownKinds = field(default_factory=UnknownKinds)
     accounts: Accounts = field(default_factory=Accounts)
+    catalogs: CatalogListener = field(default_factory=NoCatalogs)
 
 
 class FilesAtHome(InputReader, OutputSink, Protocol):
@@ -85,6 +87,7 @@ def job_services(
     letter_place: LetterPlace = no_letters,
     *,
     worker_paths: bool = False,
+    catalogs: CatalogListener | None = None,
 ) -> Services:
     """What jobs work with, below *home*, which holds what is on its way. *worker_paths*: texts may name files of the
     worker.
@@ -100,4 +103,5 @@ def job_services(
         sleep=asyncio.sleep,
         troubles=Troubles(publisher.notice),
         letter_place=letter_place,
+        catalogs=catalogs or NoCatalogs(),
     )

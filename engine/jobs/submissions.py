@@ -59,7 +59,7 @@ class Submissions:
     async def refetch(
         self, prompt_id: PromptId, endpoint: Endpoint, body: Mapping[str, Any], wanted: Sequence[str]
     ) -> tuple[int, RunPodJobId]:
-        """Send a job that fetches files again; its number and id. Raises as Endpoint.run."""
+        """Send a job that runs nothing; its number and id. *wanted*: files to fetch again. Raises as Endpoint.run."""
         number = self._store.runpod_jobs.begin_refetch(prompt_id, endpoint.id, wanted, self._now_ms())
         became = self._store.runpod_jobs.became
         try:
@@ -71,5 +71,8 @@ class Submissions:
             await self._write(lambda: became(number, SentState.UNCERTAIN))
             raise
         await self._write(lambda: became(number, SentState.OPEN, runpod_id))
-        logger.info("%s: %d files are fetched again by %s", prompt_id, len(wanted), runpod_id)
+        if wanted:
+            logger.info("%s: %d files are fetched again by %s", prompt_id, len(wanted), runpod_id)
+        else:
+            logger.info("%s: asked for by %s", prompt_id, runpod_id)
         return number, runpod_id

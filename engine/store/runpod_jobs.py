@@ -15,7 +15,7 @@ class Kind(Enum):
     RUN = "run"
     """it runs the prompt"""
     REFETCH = "refetch"
-    """it only sends again what was lost of the result on its way"""
+    """it runs nothing: it sends again what was lost of the result on its way, or tells what the endpoint has"""
 
 
 class SentState(Enum):

@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 from urllib.parse import unquote
 
@@ -14,6 +15,7 @@ from proxy.addons.json_bodies import replace_body, upstream_list
 from proxy.addons.responses import comfy_error, json_response
 from proxy.addons.routes import Route, route
 from proxy.job_actions import NoSuchJob, NotNow
+from wire import plain_json
 
 _SCRIPTS = "/extensions/comfy-runpod/"
 SCRIPT = f"{_SCRIPTS}runpod.js"
@@ -29,13 +31,22 @@ class Act(Protocol):
     def __call__(self, prompt_id: str, action: str, *, dry: bool) -> dict[str, Any]: ...
 
 
+Answer = Callable[[Mapping[str, Any], bool], Awaitable[dict[str, Any]]]
+"""the body of an answer to a request with this JSON object (empty for GET); True: only say what would happen. Raises
+NotNow, and ValueError for a request that is wrong."""
+
+
 class Panel:
+    """*answers* are further routes, by method and path."""
+
     def __init__(
         self,
         status: Callable[[], Awaitable[dict[str, Any]]],
         jobs: Callable[[str | None, int], dict[str, Any]],
         act: Act,
+        answers: Mapping[tuple[str, str], Answer] = MappingProxyType({}),
     ) -> None:
+        self._answers = answers
         self._status = status
         self._jobs = jobs
         self._act = act
@@ -45,7 +56,7 @@ class Panel:
     @fail_closed
     async def request(self, flow: http.HTTPFlow) -> None:
         if route(flow.request.method, flow.request.path).route is Route.OURS:
-            flow.response = await self._answer(flow.request)
+            flow.response = await self._more(flow.request) or await self._answer(flow.request)
 
     async def _answer(self, request: http.Request) -> http.Response:
         path = request.path.partition("?")[0]
@@ -62,6 +73,20 @@ class Panel:
                 case "/runpod/api/jobs":
                     return self._list(request)
         return comfy_error(404, "not_found", "The proxy has no such page", path)
+
+    async def _more(self, request: http.Request) -> http.Response | None:
+        """The answer of one of the further routes."""
+        method = "POST" if request.method == "POST" else "GET"
+        answer = self._answers.get((method, request.path.partition("?")[0]))
+        if answer is None:
+            return None
+        try:
+            body = _object(request.content or b"{}") if method == "POST" else {}
+            return json_response(200, await answer(body, request.query.get("dry", "0") != "0"))
+        except NotNow as error:
+            return comfy_error(409, "conflict", "Not now", str(error))
+        except ValueError as error:
+            return comfy_error(400, "bad_request", "Bad request", str(error))
 
     def _file(self, path: str) -> http.Response:
         content, kind = self._files[path]
@@ -96,3 +121,11 @@ class Panel:
 
 def _path_of(file: Path) -> str:
     return "/runpod/" if file.name == "index.html" else f"{_SCRIPTS}{file.name}"
+
+
+def _object(content: bytes) -> dict[str, Any]:
+    """Raises ValueError when it is not a JSON object."""
+    value = plain_json.loads(content)
+    if not isinstance(value, dict):
+        raise ValueError("the body must be a JSON object")  # noqa: TRY004  the request is at fault
+    return value

@@ -12,6 +12,7 @@ import secrets
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -112,11 +113,19 @@ class Sockets:
 
     def notice(self, severity: str, summary: str, detail: str) -> None:
         """Show a toast in every open page; our own script there listens for it."""
-        message = Message(
-            "runpod.notice", {"severity": severity, "summary": summary, "detail": detail[:1000], "life": 8000}
-        )
+        shown = {"severity": severity, "summary": summary, "detail": detail[:1000], "life": 8000}
+        self.broadcast("runpod.notice", shown)
+
+    def broadcast(self, kind: str, data: dict[str, Any]) -> None:
+        """Send a message of ours to every open page."""
+        message = Message(kind, data)
         for socket in self._open:
             socket.send(message)
+
+    @property
+    def any_open(self) -> bool:
+        """Whether a page is open."""
+        return bool(self._open)
 
     def _send_status(self) -> None:
         for socket in self._open:

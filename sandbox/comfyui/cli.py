@@ -12,6 +12,7 @@ import comfyui_frontend_package
 from aiohttp import web
 
 from sandbox.comfyui.folders import ComfyFolders
+from sandbox.comfyui.models import model_folders
 from sandbox.comfyui.routes_machine import VERSION
 from sandbox.comfyui.server import ComfyServer
 
@@ -25,6 +26,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=8188)
     for folder in ("input", "output", "temp", "user"):
         parser.add_argument(f"--{folder}-directory", type=Path)
+    parser.add_argument("--base-directory", type=Path, default=_HERE, help="has input, output, temp, user and models")
+    parser.add_argument("--extra-model-paths-config", type=Path, help="further folders of models, as JSON")
     parser.add_argument("--front-end-root", type=Path)
     parser.add_argument("--slow-start", type=float, default=0, metavar="SECONDS", help="wait before listening")
     parser.add_argument("--max-upload-size", type=float, default=100)
@@ -37,13 +40,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     arguments = parse(sys.argv[1:])
-    temp = arguments.temp_directory / "temp" if arguments.temp_directory else _HERE / "temp"  # as main.py does
-    folders = ComfyFolders(
-        input=arguments.input_directory or _HERE / "input",
-        output=arguments.output_directory or _HERE / "output",
-        temp=temp,
-        user=arguments.user_directory or _HERE / "user",
-    )
+    folders = _folders(arguments)
     shutil.rmtree(folders.temp, ignore_errors=True)
     folders.create()
     _add_samples(folders.user / "default" / "workflows")
@@ -62,6 +59,17 @@ def main() -> None:
         loop=asyncio.new_event_loop(),
     )
     shutil.rmtree(folders.temp, ignore_errors=True)
+
+
+def _folders(arguments: argparse.Namespace) -> ComfyFolders:
+    base, output = arguments.base_directory, arguments.output_directory or arguments.base_directory / "output"
+    return ComfyFolders(
+        input=arguments.input_directory or base / "input",
+        output=output,
+        temp=(arguments.temp_directory or base) / "temp",  # as main.py does
+        user=arguments.user_directory or base / "user",
+        models=model_folders(base, output, arguments.extra_model_paths_config),
+    )
 
 
 def _add_samples(workflows: Path) -> None:

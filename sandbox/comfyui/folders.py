@@ -5,9 +5,11 @@ Source: ComfyUI folder_paths.py ``annotated_filepath``, ``get_save_image_path``.
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+
+from sandbox.comfyui.models import ModelFolders
 
 _ANNOTATIONS = {" [output]": "output", " [input]": "input", " [temp]": "temp"}
 
@@ -22,6 +24,7 @@ class ComfyFolders:
     output: Path
     temp: Path
     user: Path
+    models: ModelFolders = field(default_factory=ModelFolders, kw_only=True)
 
     def create(self) -> None:
         for folder in (self.input, self.output, self.temp, self.user):

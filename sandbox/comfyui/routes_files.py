@@ -29,7 +29,6 @@ class FileRoutes:
         routes.post("/upload/image")(self.upload_image)
         routes.post("/upload/mask")(self.upload_mask)
         routes.get("/view")(self.view)
-        routes.get("/view_metadata/{folder}")(self.view_metadata)
         routes.get("/internal/files/{kind}")(self.list_files)
 
     async def upload_image(self, request: web.Request) -> web.Response:
@@ -95,9 +94,6 @@ class FileRoutes:
         except OutsideFolder:
             return 403
         return path if path.is_file() else 404
-
-    async def view_metadata(self, _: web.Request) -> web.Response:
-        return web.Response(status=404)
 
     async def list_files(self, request: web.Request) -> web.Response:
         kind = request.match_info["kind"]

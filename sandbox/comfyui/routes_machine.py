@@ -1,4 +1,4 @@
-"""What describes the machine and its models; the sandbox has none, and says so in ComfyUI's shapes."""
+"""What describes the machine."""
 
 import platform
 import sys
@@ -15,35 +15,6 @@ HOME = Path(__file__).resolve().parent
 VERSION = "0.33.0"
 """the ComfyUI that the sandbox imitates, unless it is told another"""
 _WEB = HOME / "web"
-_MODELS = (
-    "checkpoints",
-    "configs",
-    "loras",
-    "vae",
-    "text_encoders",
-    "diffusion_models",
-    "clip_vision",
-    "style_models",
-    "embeddings",
-    "diffusers",
-    "vae_approx",
-    "controlnet",
-    "gligen",
-    "upscale_models",
-    "latent_upscale_models",
-    "custom_nodes",
-    "datasets",
-    "hypernetworks",
-    "photomaker",
-    "classifiers",
-    "model_patches",
-    "audio_encoders",
-    "background_removal",
-    "frame_interpolation",
-    "geometry_estimation",
-    "optical_flow",
-    "detection",
-)
 
 
 class MachineRoutes:
@@ -55,19 +26,14 @@ class MachineRoutes:
 
     def add_to(self, routes: web.RouteTableDef) -> None:
         self._nothing = {
-            "/embeddings": [],
             "/extensions": [SAMPLE],
             "/global_subgraphs": {},
             "/i18n": {},
             "/node_replacements": {},
             "/workflow_templates": {},
-            "/models": list(_MODELS),
-            "/experiment/models": [{"name": name, "folders": []} for name in _MODELS],
         }
         for path, body in self._nothing.items():
             routes.get(path)(_answering(body))
-        routes.get("/models/{folder}")(self.models)
-        routes.get("/experiment/models/{folder}")(self.models)
         routes.get(SAMPLE)(_sample)
         routes.get("/features")(_answering(self._features))
         routes.get("/system_stats")(self.system_stats)
@@ -75,9 +41,6 @@ class MachineRoutes:
         routes.get("/internal/logs")(self.logs)
         routes.get("/internal/logs/raw")(self.raw_logs)
         routes.patch("/internal/logs/subscribe")(self.subscribe)
-
-    async def models(self, request: web.Request) -> web.Response:
-        return web.json_response([]) if request.match_info["folder"] in _MODELS else web.Response(status=404)
 
     async def logs(self, _: web.Request) -> web.Response:
         return web.json_response("".join(f"{line['t']} - {line['m']}" for line in self._console.lines))
@@ -91,8 +54,8 @@ class MachineRoutes:
         return web.Response()
 
     async def folder_paths(self, _: web.Request) -> web.Response:
-        paths = {name: [str(self._folders.output.resolve() / name)] for name in _MODELS}
-        return web.json_response(paths | {"custom_nodes": [str(HOME / "custom_nodes")]})
+        paths = {kind: [str(path.absolute()) for path in paths] for kind, paths in self._folders.models.folders.items()}
+        return web.json_response(paths)
 
     async def system_stats(self, _: web.Request) -> web.Response:
         system = {

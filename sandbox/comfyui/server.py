@@ -16,10 +16,12 @@ from sandbox.comfyui.executor import Executor
 from sandbox.comfyui.films import FILMS
 from sandbox.comfyui.folders import ComfyFolders
 from sandbox.comfyui.hub import FEATURES, Hub
+from sandbox.comfyui.loaders import LOADERS
 from sandbox.comfyui.makers import MAKERS
 from sandbox.comfyui.prompt_queue import PromptQueue
 from sandbox.comfyui.routes_files import FileRoutes
 from sandbox.comfyui.routes_machine import MachineRoutes
+from sandbox.comfyui.routes_models import ModelRoutes
 from sandbox.comfyui.routes_prompt import PromptRoutes
 from sandbox.comfyui.routes_user import UserRoutes
 from sandbox.comfyui.savers import SAVERS
@@ -36,7 +38,7 @@ class ComfyServer:
         self, folders: ComfyFolders, frontend: Path, max_upload: int, version: str, hosts: Collection[str] = ()
     ) -> None:
         asking = Asking()
-        classes = {node.name: node for node in (*MAKERS, *SAVERS, *SPECIAL, *FILMS, asking.node)}
+        classes = {node.name: node for node in (*MAKERS, *SAVERS, *LOADERS, *SPECIAL, *FILMS, asking.node)}
         features = {**FEATURES, "max_upload_size": max_upload}
         self._hub = Hub(features)
         console = Console(self._hub)
@@ -48,6 +50,7 @@ class ComfyServer:
         PromptRoutes(self._queue, classes, folders, console).add_to(routes)
         FileRoutes(folders, version).add_to(routes)
         UserRoutes(folders.user).add_to(routes)
+        ModelRoutes(folders.models).add_to(routes)
         MachineRoutes(folders, features, console, version).add_to(routes)
         asking.add_to(routes)
         routes.get("/ws")(self._hub.handle)

@@ -5,44 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-KINDS = {
-    "audio_encoders": ("audio_encoders",),
-    "background_removal": ("background_removal",),
-    "checkpoints": ("checkpoints",),
-    "classifiers": ("classifiers",),
-    "clip_vision": ("clip_vision",),
-    "configs": ("configs",),
-    "controlnet": ("controlnet", "t2i_adapter"),
-    "detection": ("detection",),
-    "diffusers": ("diffusers",),
-    "diffusion_models": ("unet", "diffusion_models"),
-    "embeddings": ("embeddings",),
-    "frame_interpolation": ("frame_interpolation",),
-    "geometry_estimation": ("geometry_estimation",),
-    "gligen": ("gligen",),
-    "hypernetworks": ("hypernetworks",),
-    "latent_upscale_models": ("latent_upscale_models",),
-    "loras": ("loras",),
-    "model_patches": ("model_patches",),
-    "optical_flow": ("optical_flow",),
-    "photomaker": ("photomaker",),
-    "style_models": ("style_models",),
-    "text_encoders": ("text_encoders", "clip"),
-    "upscale_models": ("upscale_models",),
-    "vae": ("vae",),
-    "vae_approx": ("vae_approx",),
-}
-"""Every kind of model that the pinned ComfyUI knows, with its folders. Source: ComfyUI 0.33.0, folder_paths.py, all but
-custom_nodes and datasets, which are not models; a test computes it from that release."""
-
-NESTED_KINDS = {
-    "ultralytics_bbox": ("ultralytics/bbox",),
-    "ultralytics_segm": ("ultralytics/segm",),
-    "mmdets_bbox": ("mmdets/bbox",),
-    "mmdets_segm": ("mmdets/segm",),
-}
-"""Kinds whose folder lies in that of another one. Source: Impact Pack and Impact Subpack, which look for them in
-ComfyUI's own models folder and wherever ``extra_model_paths`` says."""
+from wire.model_kinds import KINDS, NESTED_KINDS
 
 _NOT_MODELS = frozenset({"custom_nodes"})
 _KIND = re.compile(r'^folder_names_and_paths\["(\w+)"\] = \(\[(.*?)\]', re.MULTILINE)

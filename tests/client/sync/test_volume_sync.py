@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from client.sync.journal import SyncJournal, UploadEntry
-from client.sync.layout import MANIFEST_ON_VOLUME, MODELS_ON_VOLUME
+from client.sync.layout import MANIFEST_ON_VOLUME
 from client.sync.parts import MIB
 from storage.objects import S3Location
 from storage.s3 import Bucket
@@ -18,6 +18,7 @@ from tests.support.quirky_s3 import Quirks, quirky
 from tests.support.s3 import ACCESS, SECRET
 from tests.support.scripts import Finished, environment, finished, run_script, started
 from tests.support.until import until
+from wire.model_kinds import MODELS_ON_VOLUME
 
 SCRIPT = "sync-models.py"
 

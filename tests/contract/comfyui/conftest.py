@@ -58,15 +58,19 @@ class Server:
             return response.status, await response.json() if response.status == 200 else None
 
 
-@pytest_asyncio.fixture(
-    scope="module",
-    loop_scope="module",
-    params=["sandbox", pytest.param("real", marks=pytest.mark.skipif(not REAL, reason=NO_REAL))],
-)
+COMFYUIS = ("sandbox", pytest.param("real", marks=pytest.mark.skipif(not REAL, reason=NO_REAL)))
+
+
+def program(kind: str) -> tuple[Path, Path, tuple[str, ...]]:
+    """Folder, interpreter and arguments of the ComfyUI."""
+    if kind == "real":
+        return Path(os.environ["COMFYUI_DIR"]), Path(os.environ["COMFYUI_PYTHON"]), ("--cpu", *OWN_NODES)
+    return SANDBOX, Path(sys.executable), ()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=COMFYUIS)
 async def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     data = tmp_path_factory.mktemp("comfyui")
-    home, python, args = SANDBOX, Path(sys.executable), tuple[str, ...]()
-    if request.param == "real":
-        home, python, args = Path(os.environ["COMFYUI_DIR"]), Path(os.environ["COMFYUI_PYTHON"]), ("--cpu", *OWN_NODES)
+    home, python, args = program(request.param)
     async with comfyui_process(home, python, data, args) as url, aiohttp.ClientSession() as session:
         yield Server(url, data, session, request.param)

@@ -24,7 +24,16 @@ from tests.support.playbook import (
 )
 from wire.changes import Change
 from wire.comfy import CustomMessage
-from wire.events import FilesSaved, MessagesSkipped, NodeMessage, NodeWaits, PackFilesDiffer, PromptChanged
+from wire.events import (
+    CatalogPiece,
+    CatalogTold,
+    FilesSaved,
+    MessagesSkipped,
+    NodeMessage,
+    NodeWaits,
+    PackFilesDiffer,
+    PromptChanged,
+)
 
 
 def test_a_result_that_cannot_be_stored_now_is_stored_later_and_needs_a_look_when_it_lasts() -> None:
@@ -204,3 +213,12 @@ def test_a_job_that_was_cancelled_warns_of_nothing() -> None:
     play >> received(NodeWaits(node="4", answerable=False), first=1)
 
     assert not [command for command in play.all if isinstance(command, do.Notice)]
+
+
+def test_what_a_worker_tells_of_its_catalog_is_handed_on_and_changes_nothing_else() -> None:
+    told = CatalogTold(sha256="a" * 64)
+    piece = CatalogPiece(sha256="a" * 64, number=0, count=1, data="AAAA")
+    play = running() >> received(told, piece, finished(), first=1)
+
+    play << [do.RecordProgress, do.HearCatalog(told), do.HearCatalog(piece), do.End]
+    assert play.end.state is JobState.COMPLETED

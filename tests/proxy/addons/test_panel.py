@@ -1,14 +1,16 @@
 """Our own page and API, and the script in ComfyUI's page."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mitmproxy import http
 
 import proxy
 from proxy.addons.panel import SCRIPT, Panel
-from proxy.job_actions import NoSuchJob
+from proxy.job_actions import NoSuchJob, NotNow
 from tests.support.flows import answer, answered, asked
 
 
@@ -146,3 +148,44 @@ def test_an_answer_that_is_not_a_list_stays_as_it_is(path: str, body: bytes, sta
 
     assert flow.response is not None
     assert (flow.response.status_code, flow.response.content) == (status, body)
+
+
+async def told(body: Mapping[str, Any], dry: bool) -> dict[str, Any]:
+    if body.get("not now"):
+        raise NotNow("busy")
+    return {"body": dict(body), "dry": dry}
+
+
+MORE = {("GET", "/runpod/api/catalog"): told, ("POST", "/runpod/api/catalog/refresh"): told}
+
+
+@pytest.mark.parametrize(
+    ("flow", "expected"),
+    [
+        (asked("GET", "/runpod/api/catalog"), (200, {"body": {}, "dry": False})),
+        (asked("POST", "/runpod/api/catalog/refresh"), (200, {"body": {}, "dry": False})),
+        (asked("POST", "/runpod/api/catalog/refresh?dry=1", {"a": 1}), (200, {"body": {"a": 1}, "dry": True})),
+    ],
+)
+async def test_further_routes_answer(flow: http.HTTPFlow, expected: tuple[int, Any]) -> None:
+    await Panel(fine, listed, no_action, MORE).request(flow)
+
+    assert answer(flow) == expected
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", "/runpod/api/catalog", None, 404),
+        ("GET", "/runpod/api/catalog/refresh", None, 404),
+        ("POST", "/runpod/api/catalog/refresh", b"[]", 400),
+        ("POST", "/runpod/api/catalog/refresh", b"{", 400),
+        ("POST", "/runpod/api/catalog/refresh", b"[" * 100_000, 400),
+        ("POST", "/runpod/api/catalog/refresh", {"not now": True}, 409),
+    ],
+)
+async def test_a_wrong_request_to_them_is_said(method: str, path: str, body: object, status: int) -> None:
+    flow = asked(method, path, body)
+    await Panel(fine, listed, no_action, MORE).request(flow)
+
+    assert answer(flow)[0] == status

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from worker.models.paths import KINDS, NESTED_KINDS, kinds_of, model_paths, write_model_paths
+from wire.model_kinds import KINDS, NESTED_KINDS
+from worker.models.paths import kinds_of, model_paths, write_model_paths
 
 PROJECT = Path(__file__).parents[3]
 PINNED = (PROJECT / "docker" / "comfyui-version").read_text(encoding="utf-8").strip()

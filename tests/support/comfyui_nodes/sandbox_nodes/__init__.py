@@ -1,7 +1,7 @@
 """The sandbox's own nodes, under the same names, for a real ComfyUI (0.3.64 and later).
 
 Loaded by ComfyUI itself, through ``--extra-model-paths-config tests/support/comfyui_nodes.yaml``. What they do and say
-must be what sandbox/comfyui/makers.py, special.py and films.py do and say.
+must be what sandbox/comfyui/makers.py, special.py, films.py and loaders.py do and say.
 """
 
 import hashlib
@@ -29,6 +29,7 @@ from .files import (
     SandboxReadPath,
     SandboxTriangle,
 )
+from .loaders import SandboxCheckpoint, SandboxLora
 
 _PREVIEW_SIDE = 512
 _TICK_S = 0.02
@@ -274,7 +275,7 @@ class SandboxDigestText:
 
 _NODES = (
     *(SandboxNoise, SandboxSlow, SandboxFail, SandboxExpand, SandboxText, SandboxTell, SandboxAsk, SandboxShowText),
-    *(SandboxLeave, SandboxFilmWithPicture, SandboxCloud),
+    *(SandboxLeave, SandboxFilmWithPicture, SandboxCloud, SandboxCheckpoint, SandboxLora),
     *(SandboxBlock, SandboxPartner, SandboxFilm, SandboxReadFile, SandboxTriangle),
     *(SandboxQueueAgain, SandboxOnPrompt, SandboxDigestText, SandboxReadPath, SandboxReadFolder),
 )

@@ -1,0 +1,36 @@
+"""Work that blocks for a long time, in a thread that does not keep the program from ending."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+
+async def in_daemon_thread[T](work: Callable[[], T], name: str) -> T:
+    """The result of *work*. Whoever waits for it can be cancelled; the thread then goes on by itself.
+
+    asyncio.to_thread is for short work: the program waits for its threads before it ends.
+    """
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[T] = loop.create_future()
+
+    def settle(call: Callable[[], None]) -> None:
+        if not answer.done():
+            call()
+
+    def run() -> None:
+        try:
+            result = work()
+        except BaseException as error:  # noqa: BLE001  it is raised where it is waited for
+            _tell(loop, lambda problem=error: settle(lambda: answer.set_exception(problem)))
+        else:
+            _tell(loop, lambda: settle(lambda: answer.set_result(result)))
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return await answer
+
+
+def _tell(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    try:
+        loop.call_soon_threadsafe(call)
+    except RuntimeError:  # the program has ended meanwhile
+        return
