@@ -86,6 +86,7 @@ export class Remedies {
       row.progress(0);
       return row;
     }
+    if (model.like) row.say(TEXTS.like(model.like));
     if (model.here) prices.push(this.#offerSend(row, model, question));
     if (model.fetch) prices.push(this.#offerFetch(row, model, question));
     if (model.command) row.button(TEXTS.copy, (copy) => copyText(model.command, copy, row));
@@ -94,18 +95,27 @@ export class Remedies {
 
   async #offerSend(row, model, question) {
     const body = { kind: model.kind, name: model.name };
-    const send = row.button(TEXTS.send(model.size), async () => {
-      this.#transfers.set(key(model), { row, question });
-      try {
-        await this.ask("models/send", { body });
-      } catch (error) {
-        this.#transfers.delete(key(model));
-        throw error;
-      }
-      if (this.#transfers.has(key(model))) showTransfer(row, { done: 0, size: model.size });
-    });
-    const cost = await this.#price("models/send", body, row, send, { quiet: model.here === "perhaps" });
-    if (cost) send.label(TEXTS.send(cost.size ?? model.size, cost.minutes));
+    const send = row.button(TEXTS.send(model.size), () => this.#send(row, model, question));
+    const quiet = model.here === "perhaps";
+    const plan = await this.#price("models/send", body, row, send, { quiet });
+    if (!plan) return;
+    if (Number.isFinite(plan.size)) {
+      send.label(TEXTS.send(plan.size, plan.minutes));
+      return;
+    }
+    send.remove();
+    if (!quiet) row.add(plan.text);
+  }
+
+  async #send(row, model, question) {
+    const { kind, name, size } = model;
+    this.#transfers.set(key(model), { row, question }); // before the first word about it can arrive
+    const answer = await this.ask("models/send", { body: { kind, name } }).catch((error) => ({ text: error.message }));
+    if (!answer.started) {
+      this.#transfers.delete(key(model));
+      throw new Error(answer.text);
+    }
+    if (this.#transfers.has(key(model)) && row.bar.hidden) showTransfer(row, { done: 0, size: answer.size ?? size });
   }
 
   async #offerFetch(row, model, question) {
@@ -116,7 +126,8 @@ export class Remedies {
     if (!price) return;
     const cost = price.models?.[0] ?? {};
     fetch.label(TEXTS.fetch(cost.host ?? host, cost.size ?? model.fetch.size, cost.minutes, cost.cost_usd));
-    if (cost.to === "worker") row.say(TEXTS.toWorker);
+    if (!Number.isFinite(cost.size)) row.add(TEXTS.sizeUnknown);
+    if (cost.to === "worker") row.add(TEXTS.toWorker);
     question.agreed.set(key(model), { model, row, cost });
   }
 
@@ -127,7 +138,7 @@ export class Remedies {
       return await this.ask(path, { body, dry: true });
     } catch (error) {
       made.remove();
-      if (!quiet) row.say(error.message);
+      if (!quiet) row.add(error.message);
       return null;
     } finally {
       made.disabled = false;

@@ -53,6 +53,8 @@ export const TEXTS = {
   fetchAll: (count, bytes, minutes, usd) =>
     `Let the worker fetch all ${count}${details(size(bytes), duration(minutes), price(usd))}`,
   fetchAgreed: "The worker fetches it before the next run.",
+  sizeUnknown: "Its host does not say how large it is.",
+  like: (name) => `The endpoint has ${plain(name, 120)}.`,
   toWorker: "There is no network volume: each new worker has to fetch it again.",
   copy: "Copy the command",
   copied: "Copied",

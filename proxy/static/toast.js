@@ -46,6 +46,11 @@ export class Row {
     this.note.hidden = !text;
   }
 
+  /** Say one thing more. */
+  add(text) {
+    this.say(`${this.note.textContent} ${text}`.trim());
+  }
+
   /** Add a button whose failure is said in this row. */
   button(text, act, options = {}) {
     const made = button(text, act, { ...options, onError: (error) => this.say(error.message) });

@@ -255,6 +255,39 @@ async def test_a_way_that_is_closed_goes_away_and_says_why(bed: Bed) -> None:
     assert "network volume" in await bed.box.inner_text()
 
 
+async def test_a_file_that_cannot_be_sent_has_no_button_and_says_why(bed: Bed) -> None:
+    told = {"size": None, "minutes": None, "text": "This endpoint has no network volume.", "started": False}
+    bed.answers["models/send"] = 200, told
+    await bed.show(refused(model(here=True, like="sub/base.safetensors"), model("other", here="perhaps")))
+
+    assert await bed.buttons() == []
+    assert (await bed.box.locator(".note:visible").all_inner_texts()) == [
+        "The endpoint has sub/base.safetensors. This endpoint has no network volume."
+    ]
+
+
+async def test_an_upload_that_does_not_start_says_why(bed: Bed) -> None:
+    bed.answers["models/send"] = (
+        200,
+        {"size": 5, "minutes": 1, "text": "Another model is being sent.", "started": False},
+    )
+    await bed.show(refused(model(here=True)))
+    await bed.button("Send mine").click()
+    await expect(bed.box).to_contain_text("Another model is being sent.")
+
+    assert await bed.button("Send mine").is_enabled()
+    assert await bed.box.locator("progress:visible").count() == 0
+
+
+async def test_a_download_of_unknown_size_says_so(bed: Bed) -> None:
+    cost = {"host": "civitai.com", "size": None, "to": "volume", "minutes": None, "cost_usd": None}
+    bed.answers["models/fetch"] = 200, {"models": [cost], "text": ""}
+    await bed.show(refused(model(fetch=FROM)))
+
+    assert await bed.buttons() == ["Let the worker fetch it from civitai.com"]
+    assert "does not say how large it is" in await bed.box.inner_text()
+
+
 async def test_a_refusal_of_the_proxy_is_said_and_nothing_runs(bed: Bed) -> None:
     bed.answers["models/fetch"] = fetches()
     await bed.show(refused(model(fetch=FROM)))
