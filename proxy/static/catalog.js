@@ -43,6 +43,25 @@ export async function refreshLists(app) {
   await app.refreshMissingModels?.({ reloadDefs: false, silent: true });
 }
 
+/** *act*, one at a time: the calls that come while it works are one more turn after it. */
+export function oneAtATime(act) {
+  let working = false;
+  let due = false;
+  return async () => {
+    due = true;
+    if (working) return;
+    working = true;
+    try {
+      while (due) {
+        due = false;
+        await act();
+      }
+    } finally {
+      working = false;
+    }
+  };
+}
+
 /**
  * The nodes that ComfyUI did not know when it opened the graph, and knows now. It opens such a node as a plain
  * LGraphNode with what it was saved as (LGraph.configure), and keeps it so until the graph is opened again.

@@ -2,7 +2,7 @@
 // and lacks. Served by the proxy; nothing is installed into ComfyUI. The page imports this script alone.
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
-import { Catalog, newlyKnown, refreshLists } from "./catalog.js";
+import { Catalog, newlyKnown, oneAtATime, refreshLists } from "./catalog.js";
 import { check } from "./check.js";
 import { Downloads } from "./downloads.js";
 import { allNodes } from "./graph.js";
@@ -58,11 +58,12 @@ async function checkGraph() {
 }
 
 /** A page in the background waits: it would load 3 MB that nobody looks at. */
-async function onCatalog() {
-  if (document.hidden) {
-    document.addEventListener("visibilitychange", onCatalog, { once: true });
-    return;
-  }
+function onCatalog() {
+  if (document.hidden) document.addEventListener("visibilitychange", onCatalog, { once: true });
+  else void followCatalog();
+}
+
+const followCatalog = oneAtATime(async () => {
   try {
     await refreshLists(app);
   } catch (error) {
@@ -71,10 +72,10 @@ async function onCatalog() {
   await catalog.load();
   marks.look();
   offerToOpenAgain();
-}
+});
 
 async function onReconnected() {
-  if (await catalog.load()) await onCatalog();
+  if (await catalog.load()) onCatalog();
 }
 
 function offerToOpenAgain() {

@@ -505,6 +505,42 @@ async def test_the_models_that_a_workflow_names_are_found_wherever_they_are(bed:
     )
 
 
+async def test_many_changes_of_the_catalog_are_followed_one_at_a_time(bed: Bed) -> None:
+    script = """async () => {
+        const { oneAtATime } = await import("/extensions/comfy-runpod/catalog.js");
+        let now = 0, most = 0, turns = 0;
+        const follow = oneAtATime(async () => {
+            turns += 1;
+            most = Math.max(most, now += 1);
+            await new Promise((resolve) => setTimeout(resolve));
+            now -= 1;
+        });
+        await Promise.all([follow(), follow(), follow()]);
+        const atOnce = turns;
+        await follow();
+        return [most, atOnce, turns];
+    }"""
+
+    assert await bed.page.evaluate(script) == [1, 2, 3]
+
+
+async def test_the_last_catalog_stays_while_the_proxy_does_not_answer(bed: Bed) -> None:
+    bed.answers["catalog"] = 200, {"endpoints": [{"known": True, "sha256": "a"}], "only_here": ["X"]}
+    script = """async () => {
+        const { Catalog } = await import("/extensions/comfy-runpod/catalog.js");
+        const { ask } = await import("/extensions/comfy-runpod/proxy.js");
+        window.catalog ??= new Catalog(ask);
+        const changed = await window.catalog.load();
+        return [changed, window.catalog.state.known, [...window.catalog.state.onlyHere]];
+    }"""
+    first, second = [await bed.page.evaluate(script) for _ in range(2)]
+    bed.answers["catalog"] = 500, {}
+    third = await bed.page.evaluate(script)
+
+    assert first == [True, True, ["X"]]
+    assert second == third == [False, True, ["X"]]
+
+
 async def test_sizes_times_and_money_are_short(bed: Bed) -> None:
     script = """async () => {
         const { duration, price, size } = await import("/extensions/comfy-runpod/texts.js");
