@@ -21,10 +21,20 @@ export function namedModels(app) {
 }
 
 const listOf = (value) => (Array.isArray(value) ? value : []);
-const isNamed = (model) => [model?.name, model?.url, model?.directory].every((text) => typeof text === "string" && text);
+const isText = (value) => typeof value === "string" && value !== "";
+const isNamed = (model) => isText(model?.name) && isText(model.directory) && isText(model.url) && isWeb(model.url);
+
+/** A workflow may have any text as an address, such as a script. */
+function isWeb(url) {
+  try {
+    return ["https:", "http:"].includes(new URL(url).protocol);
+  } catch {
+    return false;
+  }
+}
 
 /** As a missing model of a `runpod.remedies` message that can only be fetched. */
 export function asMissing({ name, url, directory, sha256 }) {
-  const host = new URL(url, "https://unknown.invalid").hostname;
-  return { kind: directory, name, size: null, here: false, fetch: { url, host, size: null, sha256 }, command: "" };
+  const fetch = { url, host: new URL(url).hostname, size: null, sha256 };
+  return { kind: directory, name, size: null, here: false, fetch, command: "" };
 }

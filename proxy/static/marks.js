@@ -11,6 +11,9 @@ const NOTE = { fgColor: "#fff", bgColor: "#3a5a8a" };
 const classOf = (node) => node.comfyClass ?? node.type;
 const runs = (node) => node.mode !== NEVER && node.mode !== BYPASS;
 
+/** Classes and widgets may be called anything, "constructor" too. */
+const own = (object, name) => (Object.hasOwn(object, name) ? object[name] : undefined);
+
 /** What the widget offers; undefined when it cannot be told. */
 function offered(widget, node) {
   const values = widget.options?.values;
@@ -23,10 +26,10 @@ const isLinked = (node, widget) =>
 
 /** The models that the node asks for and the endpoint does not have: { kind, name, input }. */
 export function missingModels(node, state) {
-  const kinds = state.modelInputs[classOf(node)];
+  const kinds = own(state.modelInputs, classOf(node));
   if (!kinds || !state.known || !runs(node)) return [];
   return (node.widgets ?? []).flatMap((widget) => {
-    const kind = Object.hasOwn(kinds, widget.name) ? kinds[widget.name] : undefined;
+    const kind = own(kinds, widget.name);
     if (kind === undefined || typeof widget.value !== "string" || !widget.value || isLinked(node, widget)) return [];
     const values = offered(widget, node);
     return !values || values.includes(widget.value) ? [] : [{ kind, name: widget.value, input: widget.name }];

@@ -441,6 +441,7 @@ def loader(value: object = "b", **more: Any) -> dict[str, Any]:
         (loader(7), None),
         (loader(mode=4), None),
         (loader(type="Other"), None),
+        (loader(type="constructor", widgets=[{"name": "name", "value": "b", "options": {"values": []}}]), None),
         (loader(inputs=[{"name": "ckpt_name", "link": 3}]), None),
         (loader(inputs=[{"name": "ckpt_name", "link": None}]), "endpoint lacks b"),
         (loader(widgets=[{"name": "ckpt_name", "value": "b"}]), None),
@@ -491,7 +492,10 @@ async def test_a_graph_of_a_thousand_nodes_is_drawn_again_only_when_a_mark_chang
 async def test_the_models_that_a_workflow_names_are_found_wherever_they_are(bed: Bed) -> None:
     script = """async (models) => {
         const { namedModels } = await import("/extensions/comfy-runpod/graph.js");
-        const inner = { nodes: [{ properties: { models: [models[1], { name: "no address" }, null] } }] };
+        const odd = [{ name: "no address" }, null, ..."javascript:alert(1) http://[ data:,x".split(" ").map(
+            (url) => ({ name: "odd", url, directory: "vae" }),
+        )];
+        const inner = { nodes: [{ properties: { models: [models[1], ...odd] } }] };
         const graph = { nodes: [{ properties: { models: [models[0]] } }, {}], subgraphs: new Map([["s", inner]]) };
         const activeWorkflow = { activeState: { models: [models[2]] } };
         return namedModels({ graph, extensionManager: { workflow: { activeWorkflow } } }).map((model) => model.name);
