@@ -6,36 +6,28 @@ The proxy's routes and messages are given by the tests, so that each answer can 
 import json
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Locator, Route, expect
+from playwright.async_api import Browser, Locator, expect
 
 from tests.e2e.conftest import FAILED
-from tests.support.browser import chromium, opened_context, opened_tab
+from tests.support.browser import chromium, opened_context
 from tests.support.comfyui import comfyui_process
+from tests.support.desk import HOST, KNOWN, NOTHING, Desk
 from tests.support.frontend import PATIENCE_S, Frontend
 from tests.support.frontends import MISSING, VERSIONS, frontend_root
 from tests.support.prompts import inverted_image
-from tests.support.stack import Stack, running_stack
+from tests.support.stack import running_stack
 from tests.support.until import until
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(chromium() is None, reason="no Chromium on this machine; install the package chromium"),
 ]
-HOST = "https://huggingface.co"
 NAME = "sd_xl_base_1.0.safetensors"
 FILE = {"name": NAME, "url": f"{HOST}/stabilityai/sdxl/resolve/main/{NAME}", "directory": "checkpoints"}
-NOTHING: dict[str, Any] = {
-    "endpoints": [{"id": "e", "known": False}],
-    "only_here": [],
-    "only_there": [],
-    "model_inputs": {},
-}
-KNOWN = {**NOTHING, "endpoints": [{"id": "e", "known": True, "sha256": "a"}]}
 LOADER = {
     "4": {"class_type": "SandboxCheckpoint", "inputs": {"ckpt_name": NAME}},
     "5": {"class_type": "SaveImage", "inputs": {"images": ["4", 0], "filename_prefix": "loaded"}},
@@ -61,55 +53,6 @@ REFUSED: dict[str, Any] = {
     "differences": [],
 }
 COST = {"host": "huggingface.co", "size": 6_938_040_682, "to": "volume", "minutes": 2.1, "cost_usd": 0.031}
-
-
-@dataclass
-class Desk:
-    """One release of the frontend behind a proxy, whose routes and messages the test decides."""
-
-    version: str
-    stack: Stack
-    context: BrowserContext
-    answers: dict[str, Any] = field(default_factory=dict)
-    """path below /runpod/api → JSON"""
-    asked: list[tuple[str, bool, Any]] = field(default_factory=list)
-    """path, dry, body"""
-    definitions: dict[str, Any] = field(default_factory=dict)
-    """what /object_info has besides ComfyUI's own"""
-    downloads: list[str] = field(default_factory=list)
-    tab: Frontend | None = None
-
-    async def opened(self) -> Frontend:
-        await self.context.route("**/runpod/api/**", self._answer)
-        await self.context.route("**/object_info", self._define)
-        await self.context.route(f"{HOST}/**", self._download)
-        return await opened_tab(self.context, self.stack.url)
-
-    async def _answer(self, route: Route) -> None:
-        path, _, query = route.request.url.partition("/runpod/api/")[2].partition("?")
-        self.asked.append((path, "dry=1" in query, json.loads(route.request.post_data or "null")))
-        if path in self.answers:
-            await route.fulfill(json=self.answers[path])
-        else:
-            await route.continue_()
-
-    async def _define(self, route: Route) -> None:
-        reply = await route.fetch()
-        await route.fulfill(json={**await reply.json(), **self.definitions})
-
-    async def _download(self, route: Route) -> None:
-        if route.request.method == "GET":
-            self.downloads.append(route.request.url)
-        await route.fulfill(body="", headers={"Access-Control-Allow-Origin": "*", "Content-Length": "0"})
-
-    async def tell(self, kind: str, data: Any) -> None:
-        """A message of the proxy, as it comes out of the page's websocket."""
-        script = """(text) => window.app.api.socket.dispatchEvent(new MessageEvent("message", { data: text }))"""
-        assert self.tab is not None
-        await self.tab.page.evaluate(script, json.dumps({"type": kind, "data": data}))
-
-    def done(self, path: str) -> list[Any]:
-        return [body for asked, dry, body in self.asked if asked == path and not dry]
 
 
 def _version(version: str) -> Any:
