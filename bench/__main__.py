@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from bench import durability, files, jobs, lists, neighbour, pages, relay, traffic
+from bench import catalogs, durability, files, jobs, lists, neighbour, pages, relay, traffic
 from bench.process import Target, bare_mitmproxy, measurable
 from bench.report import Row, table, write
 from tests.support.browser import chromium
@@ -79,6 +79,7 @@ def _if(possible: bool, name: str, reason: str, measure: Measure) -> Measure:
 ON_ONE_STACK = ("requests", "memory", "answer", "start", "delivery", "pages")
 ALONE: dict[str, Measure] = {
     "lists": lists.answered,
+    "catalogs": catalogs.merged,
     "durability": durability.committed,
     "files": _on_linux("files", files.both_ways),
     "websocket": _on_linux("websocket", relay.relayed),

@@ -9,8 +9,9 @@ from typing import Any
 import click
 from pydantic import SecretStr
 
+from client.image_catalog import hand_over
 from client.rest_api import ApiRefused, ApiUnavailable, Body, RestApi
-from engine.settings import PROJECT, SettingsError, printed_key
+from engine.settings import PROJECT, SettingsError, data_home, printed_key
 
 _API = "https://api.runpod.io/v2"
 _MIN_CUDA = "12.8"
@@ -76,7 +77,13 @@ def main(
         raise click.ClickException(str(error)) from error
     if not dry_run:
         click.echo(f"template {template['id']}")
+        click.echo(hand_over(chosen.image, str(endpoint["id"]), _home(environ)))
         click.echo(f"RUNPOD_ENDPOINT_ID={endpoint['id']}")
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    chosen = environ.get("COMFY_RUNPOD_HOME")
+    return Path(chosen).expanduser().absolute() if chosen else data_home()
 
 
 def _key(environ: Mapping[str, str]) -> str:

@@ -31,6 +31,7 @@ def fetch(url: str, commit: str, target: Path) -> None:
     subprocess.run([*git, "init", "--quiet"], check=True)
     subprocess.run([*git, "fetch", "--quiet", "--depth", "1", url, commit], check=True)
     subprocess.run([*git, "checkout", "--quiet", commit], check=True)
+    (target / ".commit").write_text(f"{commit}\n", encoding="utf-8")  # .git does not come into the image
     subprocess.run([*git, "submodule", "update", "--quiet", "--init", "--recursive", "--depth", "1"], check=True)
 
 

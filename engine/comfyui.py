@@ -83,6 +83,10 @@ class ComfyUI:
             return str(_system(await self._json("/system_stats", dict, timeout)).get("comfyui_version") or "unknown")
         return None
 
+    async def frontend(self) -> str:
+        """The version of its page that it wants; empty where it does not tell. Raises as node_infos."""
+        return str(_system(await self._json("/system_stats", dict)).get("required_frontend_version") or "")
+
     async def node_info(self, class_type: str) -> dict[str, Any] | None:
         """``/object_info`` of one class, kept until :meth:`forget`; None for a class that it does not know."""
         if class_type not in self._infos:

@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
 from engine.key_command import CommandFailed, command_words, secret_printed_by
+from engine.prompt.named_models import Hosts
 from storage.private import is_open_to_others
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -122,6 +123,11 @@ def _host_names(text: str) -> str:
     if not names or not all(re.fullmatch(r"(https?://)?[a-z0-9_-]+(\.[a-z0-9_-]+)*", name) for name in names):
         raise ValueError("needs names of hosts, without ports, separated by commas: box.lan, https://comfy.example")
     return ",".join(names)
+
+
+def _model_hosts(text: str) -> str:
+    Hosts(text)
+    return text
 
 
 def _command(command: SecretStr) -> SecretStr:
@@ -253,6 +259,11 @@ class Settings(BaseSettings):
         False,
         description="`1` hands the token of your Comfy account to jobs with partner (API) nodes, which are refused "
         "otherwise",
+    )
+    model_hosts: Annotated[str, AfterValidator(_model_hosts)] | None = Field(
+        None,
+        description="more hosts from which workers may fetch the models that a workflow names, besides huggingface.co "
+        "and civitai.com",
     )
     sandbox_port: Port = Field(8190, description="port of the sandbox endpoint")
     sandbox_workers: int = Field(1, ge=1, le=64, description="number of workers of the sandbox endpoint")

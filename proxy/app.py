@@ -9,10 +9,12 @@ import time
 import tomllib
 import uuid
 from collections.abc import AsyncIterator, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 import aiohttp
 
+from engine.catalog.catalogs import Catalogs
 from engine.comfyui import ComfyUI
 from engine.files.large_files import LargeFiles
 from engine.files.letter_boxes import LetterBoxes
@@ -32,6 +34,7 @@ from proxy.addons.in_turn import InTurn
 from proxy.addons.jobs import Jobs
 from proxy.addons.letters import Letters
 from proxy.addons.master import run_front
+from proxy.addons.node_lists import NodeLists
 from proxy.addons.panel import Panel
 from proxy.addons.queue import Queue
 from proxy.addons.refusing import Sink
@@ -45,7 +48,7 @@ from proxy.asking_jobs import AskingJobs
 from proxy.descriptors import descriptors
 from proxy.endpoint_catalogs import EndpointCatalogs
 from proxy.job_actions import JobActions
-from proxy.overview import Overview
+from proxy.overview import Overview, first_steps
 from proxy.temp_files import TempFiles
 from proxy.websocket.sockets import SECRET_HEADER, Sockets
 from wire.ids import PromptId
@@ -56,8 +59,11 @@ _DESCRIPTORS_EACH = 3
 """for a connection of a page: most have one to ComfyUI beside it, and a websocket has three"""
 
 
-async def serve(settings: Settings, *, sandbox_endpoint_url: str | None) -> None:
-    """Run the proxy until SIGTERM or SIGINT. Raises CannotListen when its port is taken."""
+async def serve(settings: Settings, *, sandbox_endpoint_url: str | None, stand_in: bool = False) -> None:
+    """Run the proxy until SIGTERM or SIGINT. Raises CannotListen when its port is taken.
+
+    With *stand_in* the ComfyUI at COMFYUI_URL is the sandbox, in front of a real endpoint.
+    """
     stop = asyncio.Event()
     _stop_on_signals(stop)
     if sandbox_endpoint_url is None:
@@ -66,7 +72,7 @@ async def serve(settings: Settings, *, sandbox_endpoint_url: str | None) -> None
         kind, chosen = "sandbox", sandbox_endpoints(sandbox_endpoint_url, settings)
     async with chosen as endpoints, aiohttp.ClientSession() as session:
         with JobStore(settings.comfy_runpod_home / "jobs.sqlite") as store:
-            await _serve(settings, kind, endpoints, store, session, stop)
+            await _serve(settings, kind, endpoints, store, session, stop, stand_in)
 
 
 async def _serve(
@@ -76,6 +82,7 @@ async def _serve(
     store: JobStore,
     session: aiohttp.ClientSession,
     stop: asyncio.Event,
+    stand_in: bool,
 ) -> None:
     comfyui = ComfyUI(settings.comfyui_url, session, elsewhere=settings.comfyui_remote)
     temp_files = TempFiles(comfyui, store)
@@ -84,13 +91,13 @@ async def _serve(
     boxes = _letter_boxes(settings, large, sockets)
     asking = AskingJobs(sockets, boxes.close)
     home, worker_paths = settings.comfy_runpod_home, settings.worker_paths
-    known = EndpointCatalogs(settings, kind, comfyui, endpoints, store, sockets)
+    known = EndpointCatalogs(settings, kind, comfyui, endpoints, store, sockets, stand_in=stand_in)
     services = job_services(
-        *(store, comfyui, home, large, asking, boxes.place), worker_paths=worker_paths, catalogs=known.intake
+        *(store, comfyui, home, large, asking, boxes.place), knowledge=known.knowledge, worker_paths=worker_paths
     )
     dispatcher = Dispatcher(endpoints, services, settings.max_in_flight)
     answers = known.with_jobs(services, dispatcher)
-    overview = _overview(kind, comfyui, endpoints, store)
+    overview = _overview(kind, comfyui, endpoints, store, known.catalogs, stand_in)
     addons = [
         *_guards(settings, sockets),
         Reroute(sockets, SECRET_HEADER),
@@ -98,8 +105,11 @@ async def _serve(
         Letters(asking, boxes, lambda prompt_id: store.journal.progress(prompt_id).run),
         ViewedFiles(),
         Panel(overview.status, overview.jobs, JobActions(dispatcher, store, _new_id, _now_ms).act, answers),
-        Submit(*(comfyui, dispatcher, store, _new_id, _now_ms, services.paths), hand_account=settings.comfy_org_tokens),
-        *_lists(dispatcher, store),
+        Submit(
+            *(comfyui, dispatcher, store, _new_id, _now_ms, known.checks(services.paths)),
+            hand_account=settings.comfy_org_tokens,
+        ),
+        *_lists(dispatcher, store, known.catalogs, stand_in=stand_in),
         Features(),
         Upstream(settings.comfyui_url),
     ]
@@ -111,20 +121,31 @@ async def _serve(
             _running(boxes.run(frozenset(store.states())), stop),
             _running(known.run(), stop),
         ):
-            await run_front(
-                host=settings.proxy_host,
-                port=settings.proxy_port,
-                upstream=settings.comfyui_url,
-                addons=addons,
-                ready=lambda: logger.info("listening on %s:%d", settings.proxy_host, settings.proxy_port),
-                stop=stop,
-                connections_max=descriptors() // _DESCRIPTORS_EACH,
-            )
+            await _listen(settings, addons, stop)
     finally:
         await sockets.stop()
 
 
-def _overview(kind: str, comfyui: ComfyUI, endpoints: Sequence[Endpoint], store: JobStore) -> Overview:
+async def _listen(settings: Settings, addons: Sequence[object], stop: asyncio.Event) -> None:
+    await run_front(
+        host=settings.proxy_host,
+        port=settings.proxy_port,
+        upstream=settings.comfyui_url,
+        addons=addons,
+        ready=lambda: logger.info("listening on %s:%d", settings.proxy_host, settings.proxy_port),
+        stop=stop,
+        connections_max=descriptors() // _DESCRIPTORS_EACH,
+    )
+
+
+def _overview(
+    kind: str,
+    comfyui: ComfyUI,
+    endpoints: Sequence[Endpoint],
+    store: JobStore,
+    catalogs: Catalogs,
+    stand_in: bool,
+) -> Overview:
     return Overview(
         version=version(),
         kind=kind,
@@ -133,6 +154,7 @@ def _overview(kind: str, comfyui: ComfyUI, endpoints: Sequence[Endpoint], store:
         store=store,
         clock=time.monotonic,
         now_ms=_now_ms,
+        hint=partial(first_steps, catalogs, stand_in=stand_in),
     )
 
 
@@ -145,9 +167,10 @@ def _letter_boxes(settings: Settings, large: LargeFiles, sockets: Sockets) -> Le
     )
 
 
-def _lists(dispatcher: Dispatcher, store: JobStore) -> list[object]:
-    """The addons that merge jobs into ComfyUI's lists."""
-    return [InTurn(), Queue(dispatcher, store), History(store), Jobs(dispatcher, store)]
+def _lists(dispatcher: Dispatcher, store: JobStore, catalogs: Catalogs, *, stand_in: bool) -> list[object]:
+    """The addons that merge jobs, and what the endpoint has, into ComfyUI's lists."""
+    jobs: list[object] = [InTurn(), Queue(dispatcher, store), History(store), Jobs(dispatcher, store)]
+    return [*jobs, NodeLists(catalogs, stand_in=stand_in)]
 
 
 def _guards(settings: Settings, sink: Sink) -> list[object]:

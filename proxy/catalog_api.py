@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from itertools import islice
 from typing import Any
 
 from engine.catalog.catalogs import Catalogs, KnownCatalog
@@ -20,6 +21,8 @@ Answer = Callable[[Mapping[str, Any], bool], Awaitable[dict[str, Any]]]
 _LOCAL_S = 10.0
 """for the local ComfyUI's own lists; without them the rest is told"""
 _KINDS_MAX = 100
+_SHOWN_MAX = 20_000
+"""items of one list or table: a worker may have sent any number of them"""
 
 
 class CatalogApi:
@@ -54,8 +57,10 @@ class CatalogApi:
             "endpoints": [self._endpoint(endpoint_id) for endpoint_id in self._catalogs.endpoint_ids],
             "only_there": [],
             "only_here": [],
-            "model_inputs": {} if current is None else current.catalog.model_inputs,
+            "model_inputs": {} if current is None else _some(current.catalog.model_inputs),
             "missing_there": {},
+            "asking": self._refresh.is_asking,
+            "problem": self._refresh.problem,
         }
         if current is None:
             return shown
@@ -71,8 +76,8 @@ class CatalogApi:
         infos = await self._comfyui.node_infos()
         local = dict(zip(kinds, await asyncio.gather(*map(self._local_models, kinds)), strict=True))
         return {
-            "only_there": only_there(infos, known),
-            "only_here": only_here(infos, known),
+            "only_there": only_there(infos, known)[:_SHOWN_MAX],
+            "only_here": only_here(infos, known)[:_SHOWN_MAX],
             "missing_there": missing_models(local, known),
         }
 
@@ -96,7 +101,7 @@ class CatalogApi:
             "age_s": max(0, self._now_ms() - known.confirmed_ms) // 1000,
             **catalog.model_dump(mode="json", include={"comfyui", "frontend", "protocol", "gpu", "vram", "packs"}),
             "nodes": len(catalog.nodes),
-            "models": {kind: len(names) for kind, names in catalog.models.items()},
+            "models": {kind: len(names) for kind, names in _some(catalog.models).items()},
         }
 
     async def refresh(self, _: Mapping[str, Any], dry: bool) -> dict[str, Any]:
@@ -106,7 +111,7 @@ class CatalogApi:
             return {"text": estimate.text, "cost_usd": estimate.cost_usd, "started": False}
         self._look()
         started = self._refresh.start()
-        text = estimate.text if started else "The endpoint is being asked already, or there is none."
+        text = estimate.text if started else "The endpoint is being asked already."
         return {"text": text, "cost_usd": estimate.cost_usd, "started": started}
 
     async def cancel(self, _: Mapping[str, Any], dry: bool) -> dict[str, Any]:
@@ -127,3 +132,7 @@ class CatalogApi:
         if not (dry or started or plan.is_there):
             text = "Another model is being sent; try again when it is there."
         return {"size": plan.size, "minutes": plan.minutes, "text": text, "started": started}
+
+
+def _some[T](table: Mapping[str, T]) -> dict[str, T]:
+    return dict(islice(table.items(), _SHOWN_MAX))

@@ -2,24 +2,18 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Protocol
 
 from engine.catalog.catalogs import Catalogs
+from engine.files.model_sending import Broadcast
 
 _BETWEEN_S = 1.0
-
-
-class Pages(Protocol):
-    """All open pages; implemented by Sockets."""
-
-    def broadcast(self, kind: str, data: dict[str, Any]) -> None: ...
 
 
 class CatalogNews:
     """*clock* counts seconds."""
 
-    def __init__(self, catalogs: Catalogs, pages: Pages, clock: Callable[[], float]) -> None:
-        self._catalogs, self._pages, self._clock = catalogs, pages, clock
+    def __init__(self, catalogs: Catalogs, broadcast: Broadcast, clock: Callable[[], float]) -> None:
+        self._catalogs, self._broadcast, self._clock = catalogs, broadcast, clock
         self._told_s = float("-inf")
         self._due: asyncio.TimerHandle | None = None
         catalogs.on_change(self._changed)
@@ -37,7 +31,7 @@ class CatalogNews:
         self._due, self._told_s = None, self._clock()
         known = self._catalogs.current()
         if known is not None:
-            self._pages.broadcast("runpod.catalog", {"sha256": known.sha256})
+            self._broadcast("runpod.catalog", {"sha256": known.sha256})
 
     def stop(self) -> None:
         """No page listens any more."""

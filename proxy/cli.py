@@ -101,7 +101,7 @@ async def _serve_and_announce(settings: Settings, plan: StackPlan, *, open_page:
     raise_limit()
     announcement = asyncio.create_task(_announce(settings, open_page=open_page))
     try:
-        await serve(settings, sandbox_endpoint_url=plan.sandbox_endpoint_url)
+        await serve(settings, sandbox_endpoint_url=plan.sandbox_endpoint_url, stand_in=plan.stand_in)
     except CannotListen as error:
         raise CannotStart(f"PROXY_PORT={settings.proxy_port}: {error}") from error
     finally:

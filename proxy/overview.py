@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from engine.catalog.catalogs import Catalogs
 from engine.comfyui import ComfyUI
 from engine.model.job import Brief
 from engine.model.states import ACTIVE, PUBLIC_STATES, JobState, public_state
@@ -14,9 +15,23 @@ from proxy.job_actions import possible_actions
 from wire.errors import Unavailable
 from wire.outputs import ItemKey
 
+_NOTHING_KNOWN = (
+    "Nothing is known of the endpoint yet. Its nodes and models appear in the page as soon as a worker has told them, "
+    "which is at the end of the first run."
+)
+
+
+def first_steps(catalogs: Catalogs, *, stand_in: bool) -> str:
+    """The hint for a page without a ComfyUI of the person's own: its lists can only come from the endpoint."""
+    known = catalogs.current()
+    return _NOTHING_KNOWN if stand_in and (known is None or not known.catalog.nodes) else ""
+
 
 class Overview:
-    """Answers both routes; *kind* is ``runpod`` or ``sandbox``, *clock* counts seconds, *now_ms* since 1970."""
+    """Answers both routes; *kind* is ``runpod`` or ``sandbox``, *clock* counts seconds, *now_ms* since 1970.
+
+    *hint* is what a person should know who opens the page, empty for nothing.
+    """
 
     def __init__(
         self,
@@ -28,6 +43,7 @@ class Overview:
         store: JobStore,
         clock: Callable[[], float],
         now_ms: Callable[[], int],
+        hint: Callable[[], str],
     ) -> None:
         self._version = version
         self._kind = kind
@@ -36,6 +52,7 @@ class Overview:
         self._store = store
         self._clock = clock
         self._now_ms = now_ms
+        self._hint = hint
         self._started = clock()
 
     async def status(self) -> dict[str, Any]:
@@ -44,6 +61,7 @@ class Overview:
         return {
             "version": self._version,
             "uptime_s": round(self._clock() - self._started, 1),
+            "hint": self._hint(),
             "comfyui": {"url": self._comfyui.url, "reachable": comfyui is not None, "version": comfyui},
             "endpoint": endpoint,
             "jobs": self._counts(),

@@ -22,10 +22,25 @@ main() {
     run env DOCKER_BUILDKIT=1 docker build --platform linux/amd64 --file docker/Dockerfile --tag "$reference" \
         --build-arg "VERSION=$(version)" --build-arg "COMMIT=$(revision)" ${no_cache:+--no-cache} \
         ${more[@]+"${more[@]}"} .
+    keep_catalog
     [ -n "$dry_run" ] && return
     echo "built  $reference"
     echo "digest $(digest)"
     echo "size   $(docker image inspect --format '{{.Size}}' "$reference" | awk '{ printf "%.2f GB", $1 / 1e9 }')"
+}
+
+# What the image has: its nodes, their versions, its models. Without it the page learns that from the first job.
+keep_catalog() {
+    local kept container=CONTAINER
+    kept=$(catalog_file "$reference")
+    if [ -z "$dry_run" ]; then
+        mkdir -p "${kept%/*}"
+        rm -f "$kept"
+        container=$(docker create "$reference")
+    fi
+    run docker cp "$container:/opt/image.catalog" "$kept" ||
+        echo "${0##*/}: WARNING: the image does not say what it has" >&2
+    [ -n "$dry_run" ] || docker rm "$container" >/dev/null
 }
 
 # A folder of one's own stays as it is, whatever release it has.

@@ -50,6 +50,12 @@ read_options() {
     [[ $reference =~ ^[a-z0-9._:/-]+:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$ ]] || fail "$reference is no name of an image"
 }
 
+# The file beside the project in which the build leaves what the image has, which scripts/deploy.py reads.
+catalog_file() {
+    local name=${1//\//+}
+    echo "docker/catalogs/${name//:/=}.catalog"
+}
+
 # Says a command so that a person can paste it, and runs it unless this is a dry run.
 run() {
     printf '%q ' "$@"

@@ -34,6 +34,7 @@ name_it() {
     elif ! docker image inspect "$reference" >/dev/null 2>&1; then
         docker image inspect "$built" >/dev/null 2>&1 || fail "there is neither $reference nor $built: run scripts/build.sh"
         run docker tag "$built" "$reference"
+        cp -f "$(catalog_file "$built")" "$(catalog_file "$reference")" 2>/dev/null || true
     fi
 }
 

@@ -3,6 +3,8 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 
 async def in_daemon_thread[T](work: Callable[[], T], name: str) -> T:
@@ -13,20 +15,21 @@ async def in_daemon_thread[T](work: Callable[[], T], name: str) -> T:
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[T] = loop.create_future()
 
-    def settle(call: Callable[[], None]) -> None:
-        if not answer.done():
-            call()
-
     def run() -> None:
         try:
             result = work()
         except BaseException as error:  # noqa: BLE001  it is raised where it is waited for
-            _tell(loop, lambda problem=error: settle(lambda: answer.set_exception(problem)))
+            _tell(loop, partial(_settle, answer, answer.set_exception, error))
         else:
-            _tell(loop, lambda: settle(lambda: answer.set_result(result)))
+            _tell(loop, partial(_settle, answer, answer.set_result, result))
 
     threading.Thread(target=run, name=name, daemon=True).start()
     return await answer
+
+
+def _settle[T](answer: asyncio.Future[Any], settle: Callable[[T], None], outcome: T) -> None:
+    if not answer.done():  # nobody waits any more
+        settle(outcome)
 
 
 def _tell(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:

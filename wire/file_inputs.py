@@ -113,7 +113,7 @@ def _file_inputs(prompt: Prompt, infos: Infos) -> Iterator[tuple[str, str, Any, 
         info = infos.get(node["class_type"]) or {}
         for input_name, value in node.get("inputs", {}).items():
             spec = input_spec(info, input_name)
-            certain = _names_files(spec) or (node["class_type"], input_name) in _UNMARKED
+            certain = names_files(node["class_type"], input_name, spec)
             if certain or _is_choice(spec):
                 yield node_id, input_name, value, spec, certain
 
@@ -127,7 +127,12 @@ def input_spec(info: Mapping[str, Any], input_name: str) -> Any:
     return None
 
 
-def _names_files(spec: Any) -> bool:
+def names_files(class_type: str, input_name: str, spec: Any) -> bool:
+    """Whether the input certainly names files: its *spec* says so, or it is one of ComfyUI's unmarked loaders'."""
+    return (class_type, input_name) in _UNMARKED or _is_marked(spec)
+
+
+def _is_marked(spec: Any) -> bool:
     if not isinstance(spec, list | tuple) or not spec:
         return False
     uploaded = any(key.endswith("_upload") and flag for key, flag in _options(spec).items())

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 from wire.files import INPUTS_FOLDER, JOBS_FOLDER
+from worker.catalog.keeper import CatalogKeeper
 from worker.comfyui.diagnostics import Diagnostics
 from worker.comfyui.execution import Waits
 from worker.comfyui.launch import ComfyLaunch
@@ -87,6 +88,7 @@ class App:
         self._comfyui = comfyui or ComfyLaunch(settings)
         self.comfy_url = self._comfyui.url
         self.redact = Redact(secrets())
+        self._own_secrets = Redact(secrets(), shapes=False)
         self.sdk_config: dict[str, Any] = {}
         self.shutdown = Shutdown(self.sdk_config, settings.worker_drain_s, leave)
         turns = turns or Turns()
@@ -130,6 +132,9 @@ class App:
             waits=Waits(),
             monitors=self.monitors,
             letter_sources=_letter_sources(settings),
+            catalog=CatalogKeeper(
+                self.comfy_url, lambda: process.deaths, folders, settings.models_dir, model_roots, self._own_secrets
+            ),
         )
 
     def open_session(self, job_input: object, job_id: str = "") -> Session:

@@ -28,12 +28,14 @@ from wire.events import (
     PromptFinished,
     PromptInterrupted,
     PromptRejected,
+    PromptStarted,
     WorkerEvent,
     WorkerFailed,
     WorkerState,
 )
 from wire.files import Wanted
 from wire.job import JobRequest, account_tokens, decode_request
+from worker.catalog.keeper import CatalogKeeper, CatalogUnavailable
 from worker.comfyui.client import ComfyClient, ComfyUnreachable, PromptRefused
 from worker.comfyui.diagnostics import Diagnostics
 from worker.comfyui.execution import Execution, PromptVanished, Waits
@@ -65,6 +67,7 @@ _FAILURES: dict[type[Exception], str] = {
     BadInput: "bad_request",
     ModelUnavailable: "model_unavailable",
     PromptVanished: "prompt_vanished",
+    CatalogUnavailable: "catalog_unavailable",
     ComfyUnreachable: "comfyui_unreachable",
 }
 """what ends a job, and the error type of its last event"""
@@ -90,6 +93,7 @@ class WorkerServices:
     waits: Waits
     monitors: Monitors
     letter_sources: LetterSources
+    catalog: CatalogKeeper
 
 
 class Session:
@@ -107,6 +111,7 @@ class Session:
         self._also_saved: AlsoSaved | None = None
         self._execution: Execution | None = None
         self._has_letter_box = False
+        self._catalog_there: str | None = None
         self._began = 0.0
         self._given_up: str | None = None
         self._task: asyncio.Task[None] | None = None
@@ -143,6 +148,8 @@ class Session:
                 raise
             await self._fail("worker_stopped", self._given_up)
         except PromptRefused as refusal:
+            await self._tell_catalog()
+            self._services.catalog.look()
             report = await self._services.diagnostics.report(str(refusal.error.get("type")))
             rejected = PromptRejected(error=refusal.error, node_errors=refusal.node_errors, diagnostics=report)
             await self.outbox.put(rejected)
@@ -172,8 +179,12 @@ class Session:
     async def _job(self, comfy: ComfyClient) -> None:
         request = decode_request(self._input)
         self._prompt_id = request.prompt_id or self._new_id()
+        self._catalog_there = request.catalog
         if request.collect:
             await self._collect(request.collect)
+            return
+        if not request.workflow:
+            await self._only_catalog(comfy)
             return
         await self._find(request.find)
         await self._inputs.check(request.files, request.texts)
@@ -216,7 +227,25 @@ class Session:
                 logger.warning("not sent again: %s", error)
                 missing.append(wanted.sha256)
         sent = tuple(wanted.sha256 for wanted in outputs if wanted.sha256 not in missing)
+        await self._tell_catalog()
         await self.outbox.put(FilesCollected(sha256=sent, missing=tuple(missing)))
+
+    async def _only_catalog(self, comfy: ComfyClient) -> None:
+        async with self._services.turns.take(self._report_withdrawal), self._services.watchdog.watching(comfy.answers):
+            await self._wait_for_comfy(comfy)
+            await self._services.catalog.gathered()
+            await self._tell_catalog()
+            await self.outbox.put(FilesCollected(sha256=()))
+
+    async def _tell_catalog(self) -> None:
+        """What is certain now: no job waits for more, and none fails because of it."""
+        if self._catalog_there is None or (known := self._services.catalog.known) is None:
+            return
+        try:
+            for event in known.told(self._catalog_there):
+                await self.outbox.put(event)
+        except Exception:
+            logger.exception("%s: the catalog is not told", self._prompt_id)
 
     async def _prompt(self, comfy: ComfyClient, request: JobRequest) -> None:
         services, secrets = self._services, account_tokens(request.extra_data).values()
@@ -286,8 +315,7 @@ class Session:
                 await self.outbox.put(event)
 
     async def _deliver(self, event: WorkerEvent) -> None:
-        if isinstance(event, PromptFinished | PromptFailed | PromptInterrupted):
-            await self._deliver_also_saved()
+        await self._deliver_before(event)
         if isinstance(event, NodeOutput):
             async for piece in self._outputs.outgoing(event):
                 await self.outbox.put(piece)
@@ -304,6 +332,13 @@ class Session:
                 await self.outbox.put(part)
         else:
             await self.outbox.put(event)
+
+    async def _deliver_before(self, event: WorkerEvent) -> None:
+        if isinstance(event, PromptStarted):
+            self._services.catalog.look()
+        elif isinstance(event, PromptFinished | PromptFailed | PromptInterrupted):
+            await self._deliver_also_saved()
+            await self._tell_catalog()
 
     async def _with_diagnostics(self, event: PromptFailed) -> PromptFailed:
         """*event* with its report; this worker is replaced when nothing can run on it after such an error."""

@@ -114,6 +114,7 @@ def read_settings() -> WorkerSettings:
 def environment_for_comfyui(user: str | None = None) -> dict[str, str]:
     """Ours without the platform's keys, which custom nodes could read; *user* is the user that ComfyUI runs as."""
     kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(_WITHHELD)}
+    kept.setdefault("PYTHONHASHSEED", "0")  # choices that a node makes of a set are the same on each worker
     return kept if user is None else kept | {"HOME": str(Path(f"~{user}").expanduser()), "USER": user}
 
 

@@ -1,6 +1,7 @@
 """Checks of the set-up: each looks at one thing and reports what it found. None of them changes or starts anything."""
 
 import asyncio
+import contextlib
 import shutil
 import sys
 from collections.abc import Awaitable, Callable, Iterable
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from client.doctor.catalog import compare
 from client.doctor.finding import Finding, workers_finding
 from client.doctor.probe import ProbeFailed, worker_protocol
 from engine.comfyui import ComfyUI, ComfyUIRejected, ComfyUIUnavailable, comfyui_answers
@@ -45,6 +47,7 @@ async def examine(settings: Settings, *, ask_worker: bool) -> list[Finding]:
             _ports(settings, session),
             _comfyui(settings, session),
             _endpoints(settings, ask_worker=ask_worker),
+            _both_ends(settings, session),
             asyncio.to_thread(_storage, "volume", lambda: _volume_place(settings)),
             asyncio.to_thread(_storage, "bucket", lambda: bucket(settings)),
             _one(lambda: check_disk(settings.comfy_runpod_home)),
@@ -193,6 +196,14 @@ async def _endpoints(settings: Settings, *, ask_worker: bool) -> list[Finding]:
     async with chosen as endpoints:
         found = [finding for endpoint in endpoints for finding in await _endpoint(endpoint, ask_worker=ask_worker)]
         return [*found, await _clock(endpoints[0])]
+
+
+async def _both_ends(settings: Settings, session: aiohttp.ClientSession) -> Iterable[Finding]:
+    comfyui = None
+    with contextlib.suppress(CannotStart):  # said by another check
+        if await comfyui_answers(settings.comfyui_url):
+            comfyui = ComfyUI(settings.comfyui_url, session, elsewhere=settings.comfyui_remote)
+    return await compare(settings, settings.endpoint_ids or (SANDBOX_ID,), comfyui)
 
 
 async def _endpoint(endpoint: Endpoint, *, ask_worker: bool) -> list[Finding]:

@@ -1,14 +1,11 @@
 """Catalogs: what is known of each endpoint."""
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from engine.catalog.volume_listing import Models, of_image, with_volume
 from wire.catalog import Catalog
-
-logger = logging.getLogger(__name__)
 
 Source = Literal["worker", "image", "volume"]
 """who told it: a worker; the build of the image; or nobody yet, so that only the volume's listing is known"""

@@ -17,7 +17,7 @@ def only_here(local: Iterable[str], known: Catalog) -> list[str]:
 
 
 def missing_models(local: Mapping[str, Iterable[str]], known: Catalog) -> dict[str, list[str]]:
-    """Models that are here and not there, by kind; kinds of which nothing is known are left out."""
+    """Models that are here and not there, by kind; nothing while no model of the endpoint is known."""
     missing = {kind: sorted(set(names) - set(known.models.get(kind, ()))) for kind, names in local.items()}
     return {kind: names for kind, names in missing.items() if names and known.models}
 

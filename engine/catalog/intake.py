@@ -82,7 +82,8 @@ class CatalogIntake:
                 await self._guarded(self._look_for_images)
             self._wake.clear()
             while self._whole:
-                endpoint_id, (sha256, packed) = self._whole.popitem()
+                endpoint_id = next(iter(self._whole))
+                sha256, packed = self._whole.pop(endpoint_id)
                 await self._guarded(partial(self._take, endpoint_id, sha256, packed))
             await self._guarded(self._keep_confirmations)
 

@@ -16,7 +16,7 @@ _PREFIX = f"{MODELS_ON_VOLUME}/"
 
 
 def models_in(sizes: Mapping[str, int]) -> Models:
-    """The files of a listing by kind; also those that ComfyUI does not list, since a pack may."""
+    """The files of a listing by kind; also files that ComfyUI does not list, since a pack may."""
     found: dict[str, dict[str, int]] = {}
     for key in sorted(sizes):
         path = key.removeprefix(_PREFIX)

@@ -21,7 +21,7 @@ _BETWEEN_S = 5.0
 """between two listings, however often one is asked for"""
 
 
-class Listed(Protocol):
+class ListedVolume(Protocol):
     """The objects of the volume; implemented by storage.s3.Bucket, whose methods block."""
 
     def pages(self, prefix: str) -> Iterator[Mapping[str, int]]: ...
@@ -30,7 +30,7 @@ class Listed(Protocol):
 class VolumeWatch:
     """:meth:`run` owns the work. *volume* is None without S3 keys. *is_used* says whether anybody would notice."""
 
-    def __init__(self, volume: Listed | None, catalogs: Catalogs, is_used: Callable[[], bool]) -> None:
+    def __init__(self, volume: ListedVolume | None, catalogs: Catalogs, is_used: Callable[[], bool]) -> None:
         self._volume, self._catalogs, self._is_used = volume, catalogs, is_used
         self._wake = asyncio.Event()
         self._trouble = ""
@@ -59,7 +59,7 @@ class VolumeWatch:
                 if self._is_used():
                     return
 
-    async def _look(self, volume: Listed) -> None:
+    async def _look(self, volume: ListedVolume) -> None:
         """Each kind of trouble is said once; what was known stays."""
         try:
             async with asyncio.timeout(2 * _LISTING_MAX_S):
@@ -74,7 +74,7 @@ class VolumeWatch:
             logger.exception("the models on the volume cannot be listed")
 
 
-def _all(volume: Listed) -> dict[str, int]:
+def _all(volume: ListedVolume) -> dict[str, int]:
     """Raises Unavailable for a listing that is too long: of a part nobody could say what is missing."""
     found, until = dict[str, int](), time.monotonic() + _LISTING_MAX_S
     for number, page in enumerate(volume.pages(f"{MODELS_ON_VOLUME}/")):

@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+from engine.catalog.knowledge import Knowledge
 from engine.comfyui import ComfyUIRejected, InputRefused
 from engine.files.embedded_texts import LongText, weight, without_long_texts
 from engine.files.large_files import LargeFiles
@@ -55,9 +56,16 @@ class InputFiles:
     """*spool* is a folder of ours, in which files lie while a job is submitted."""
 
     def __init__(
-        self, comfyui: InputReader, spool: Path, kept: CachedInputs, large: LargeFiles, paths: PromptPaths
+        self,
+        comfyui: InputReader,
+        spool: Path,
+        kept: CachedInputs,
+        large: LargeFiles,
+        paths: PromptPaths,
+        knowledge: Knowledge | None = None,
     ) -> None:
         self._comfyui, self._spool, self._kept, self._large, self._paths = comfyui, spool, kept, large, paths
+        self._knowledge = knowledge
         self._packs = PackFiles()
 
     async def sweep(self) -> None:
@@ -78,6 +86,7 @@ class InputFiles:
             extra_data=job.extra_data,
             targets=job.targets,
             packs=await self._news(endpoint_id, infos),
+            models=self._knowledge.approved.wanted(job.prompt, endpoint_id) if self._knowledge else (),
         )
         spool = self._spool / uuid.uuid4().hex
         try:
@@ -98,8 +107,10 @@ class InputFiles:
         )
         return request.model_copy(update={"files": files, "texts": embedded})
 
-    async def _infos(self, prompt: Prompt) -> dict[str, dict[str, Any] | None]:
+    async def _infos(self, prompt: Prompt) -> Infos:
         kinds = {node["class_type"] for node in prompt.values()}
+        if self._knowledge is not None:
+            return await self._knowledge.definitions.infos(kinds)
         return {kind: await self._comfyui.node_info(kind) for kind in kinds}
 
     async def _news(self, endpoint_id: str, infos: Infos) -> tuple[PackFile, ...]:

@@ -27,21 +27,19 @@ class CannotSend(Exception):
     """This model is not sent; the text is a sentence that says why, and what to do."""
 
 
-class Volume(Protocol):
+class VolumeStore(Protocol):
     """The volume's objects; implemented by storage.s3.Bucket, whose methods block."""
 
     def size(self, key: str) -> int | None: ...
     def put_file(self, key: str, path: Path, advance: Callable[[int], None] | None = None) -> None: ...
 
 
-class Pages(Protocol):
-    """All open pages; implemented by Sockets."""
-
-    def broadcast(self, kind: str, data: dict[str, Any]) -> None: ...
+Broadcast = Callable[[str, dict[str, Any]], None]
+"""sends a message to every open page: its type and its data"""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SendingPlan:
     """What would be sent; *is_there*: the volume has it already."""
 
     kind: str
@@ -76,33 +74,33 @@ class ModelSending:
     def __init__(
         self,
         comfyui: ComfyUI,
-        volume: Volume | None,
+        volume: VolumeStore | None,
         missing: str,
-        pages: Pages,
+        broadcast: Broadcast,
         on_sent: Callable[[], None],
         clock: Callable[[], float],
     ) -> None:
-        self._comfyui, self._volume, self._missing, self._pages = comfyui, volume, missing, pages
+        self._comfyui, self._volume, self._missing, self._broadcast = comfyui, volume, missing, broadcast
         self._on_sent, self._clock = on_sent, clock
         self._speed = _SPEED
-        self._plan: Plan | None = None
+        self._plan: SendingPlan | None = None
         self._wake = asyncio.Event()
 
     # -- called by the page
 
-    async def plan(self, kind: str, name: str) -> Plan:
+    async def plan(self, kind: str, name: str) -> SendingPlan:
         """What it takes to send the model; raises CannotSend."""
         path = await self._find(kind, name)
         size = (await asyncio.to_thread(path.stat)).st_size
         if not size:
             raise CannotSend(f"{name} is empty on this machine: an empty file is not a model, so it is not sent.")
-        plan = Plan(kind, name, path, size, max(1, round(size / self._speed / 60)))
+        plan = SendingPlan(kind, name, path, size, max(1, round(size / self._speed / 60)))
         there = await self._size_there(plan)
         if there is not None and there > size:
             raise CannotSend(f"The volume has a larger {name} ({there:,} bytes, here {size:,}), which is kept.")
-        return Plan(kind, name, path, size, plan.minutes, is_there=there == size)
+        return SendingPlan(kind, name, path, size, plan.minutes, is_there=there == size)
 
-    def start(self, plan: Plan) -> bool:
+    def start(self, plan: SendingPlan) -> bool:
         """Send it soon; False when another one is being sent, or it is there."""
         if self._plan is not None or plan.is_there:
             return False
@@ -126,10 +124,10 @@ class ModelSending:
             raise CannotSend(f"Where {kind} models belong on the volume is not known. {self._by_hand()}")
         return path
 
-    async def _size_there(self, plan: Plan) -> int | None:
+    async def _size_there(self, plan: SendingPlan) -> int | None:
         volume = self._volume
         if volume is None:
-            raise CannotSend(f"There is no network volume to send it to: {self._missing}. {self._by_hand()}")
+            raise CannotSend(f"It cannot go to a network volume: {self._missing}. {self._by_hand()}")
         try:
             async with asyncio.timeout(_ASK_S):
                 return await in_daemon_thread(lambda: volume.size(plan.key), "volume question")
@@ -150,7 +148,7 @@ class ModelSending:
                 await self._send(self._volume, self._plan)
             self._plan = None
 
-    async def _send(self, volume: Volume, plan: Plan) -> None:
+    async def _send(self, volume: VolumeStore, plan: SendingPlan) -> None:
         done, stop, began = _Count(), threading.Event(), self._clock()
 
         def advance(count: int) -> None:
@@ -180,9 +178,9 @@ class ModelSending:
             sent.cancel()
         self._tell(plan, done.value, ended=True, error=error)
 
-    def _tell(self, plan: Plan, done: int, *, ended: bool = False, error: str | None = None) -> None:
+    def _tell(self, plan: SendingPlan, done: int, *, ended: bool = False, error: str | None = None) -> None:
         shown = {"kind": plan.kind, "name": plan.name, "done": min(done, plan.size), "size": plan.size}
-        self._pages.broadcast("runpod.transfer", {**shown, "ended": ended, "error": error})
+        self._broadcast("runpod.transfer", {**shown, "ended": ended, "error": error})
 
 
 class _Count:

@@ -76,6 +76,8 @@ class CatalogRefresh:
         self._endpoints, self._services, self._stop_unwanted = endpoints, services, stop_unwanted
         self._price = price_per_hour
         self._retry = Retry(JOB, services.troubles, services.sleep)
+        self.problem = ""
+        """why the endpoint did not tell when it was last asked"""
         self._wanted = asyncio.Event()
         self._asking: asyncio.Task[None] | None = None
 
@@ -88,10 +90,15 @@ class CatalogRefresh:
         cost = None if self._price is None else seconds * self._price / 3600
         return Estimate(seconds, not is_ready, cost)
 
+    @property
+    def is_asking(self) -> bool:
+        return self._wanted.is_set()
+
     def start(self) -> bool:
-        """Ask soon; False when it is being asked already, or there is no endpoint."""
+        """Ask soon; False when it is being asked already, or no endpoint is set."""
         if self._wanted.is_set() or not self._endpoints:
             return False
+        self.problem = ""
         self._wanted.set()
         return True
 
@@ -137,15 +144,18 @@ class CatalogRefresh:
                 self._wanted.clear()
 
     async def _ask(self, endpoint: Endpoint) -> None:
-        notice = self._services.publisher.notice
         try:
             await self._asked(endpoint)
         except (EndpointRejected, SubmissionUncertain, JobGone, Unavailable, WireError, _Refused) as error:
-            notice("warn", "The endpoint was not asked what it has", str(error))
+            self.problem = str(error)
         except TimeoutError:
-            notice("warn", "The endpoint was not asked what it has", f"No worker answered within {DEADLINE_S:g} s.")
+            self.problem = f"No worker answered within {DEADLINE_S:g} s."
         except Exception:  # a bug of ours must not end the proxy
             logger.exception("the endpoint could not be asked what it has")
+            self.problem = "The proxy itself failed; its log says how."
+        notice = self._services.publisher.notice
+        if self.problem:
+            notice("warn", "The endpoint did not tell what it has", self.problem)
         else:
             notice("info", "The endpoint has told what it has", "The page's lists show it.")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from engine.catalog.intake import CatalogListener, NoCatalogs
+from engine.catalog.knowledge import Knowledge
 from engine.files.inputs import InputFiles, InputReader
 from engine.files.large_files import LargeFiles
 from engine.files.prompt_paths import PromptPaths
@@ -86,16 +87,16 @@ def job_services(
     publisher: Publisher,
     letter_place: LetterPlace = no_letters,
     *,
+    knowledge: Knowledge | None = None,
     worker_paths: bool = False,
-    catalogs: CatalogListener | None = None,
 ) -> Services:
-    """What jobs work with, below *home*, which holds what is on its way. *worker_paths*: texts may name files of the
-    worker.
+    """What jobs work with, below *home*, which holds what is on its way. *knowledge* is of the endpoints;
+    *worker_paths*: texts may name files of the worker.
     """
     paths = PromptPaths(files, worker_paths=worker_paths)
     return Services(
         store=store,
-        inputs=InputFiles(files, home / "spool", store.cached, large, paths),
+        inputs=InputFiles(files, home / "spool", store.cached, large, paths, knowledge),
         paths=paths,
         files=ResultFiles(files, home / "parts", store.files, large),
         publisher=publisher,
@@ -103,5 +104,5 @@ def job_services(
         sleep=asyncio.sleep,
         troubles=Troubles(publisher.notice),
         letter_place=letter_place,
-        catalogs=catalogs or NoCatalogs(),
+        catalogs=NoCatalogs() if knowledge is None else knowledge.intake,
     )

@@ -2,17 +2,20 @@
 looks for them, and :func:`admit` decides. Pure.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.model.input_file import InputFile, Presence
 from engine.model.job import Submission
 from engine.prompt.inputs import find_inputs
+from engine.prompt.judgement import NOTHING_WRONG, Judgement, judgement
 from engine.prompt.partner_nodes import NO_ACCOUNT, Account, account_errors, uses_account
 from engine.prompt.paths import PathFindings
-from engine.prompt.submission import invalid, judged, submission
-from wire.file_inputs import Infos, refusals
+from engine.prompt.sides import Sides
+from engine.prompt.skew import differences
+from engine.prompt.submission import SubmissionRefused, invalid, judged, refused_class, submission
+from wire.file_inputs import refusals
 from wire.ids import PromptId
 from wire.node_errors import Error, own_check, refuse
 
@@ -34,7 +37,7 @@ class Questions:
     """What must be known before *submission* may run: for each of *files*, whether it is there."""
 
     submission: Submission
-    infos: Infos
+    sides: Sides
     files: tuple[InputFile, ...]
     account: Account = NO_ACCOUNT
 
@@ -53,34 +56,63 @@ class Admitted:
     node_errors: Mapping[str, Any]
     account: Account = NO_ACCOUNT
     """what the job gets of the person's Comfy account: nothing, unless a node asks for it"""
+    judgement: Judgement = NOTHING_WRONG
+    """what may go wrong at the endpoint"""
 
 
 def admission(
-    body: Mapping[str, Any], infos: Infos, new_id: PromptId, now_ms: int, *, hand_account: bool = False
+    body: Mapping[str, Any], sides: Sides, new_id: PromptId, now_ms: int, *, hand_account: bool = False
 ) -> Questions:
-    """The questions about a request body. *infos* holds object_info of each class that the prompt uses, *hand_account*
+    """The questions about a request body. *sides* holds object_info of each class that the prompt uses, *hand_account*
     says whether jobs may have the tokens of a Comfy account.
 
     Raises SubmissionRefused when the prompt cannot run whatever the answers are.
     """
+    infos = sides.infos
     wanted = submission(body, infos, new_id, now_ms)
     if node_errors := refusals(wanted.prompt, infos):
         raise invalid("", node_errors)
-    outputs, account = wanted.outputs_to_execute, Account.of(body.get("extra_data"))
-    if node_errors := account_errors(wanted.prompt, infos, outputs, account, allowed=hand_account):
+    outputs, account, asking = wanted.outputs_to_execute, Account.of(body.get("extra_data")), sides.trusted_infos
+    if node_errors := account_errors(wanted.prompt, asking, outputs, account, allowed=hand_account):
         raise invalid("", node_errors)
-    is_asked = hand_account and uses_account(wanted.prompt, infos, outputs)
-    return Questions(wanted, infos, find_inputs(wanted.prompt, infos), account if is_asked else NO_ACCOUNT)
+    is_asked = hand_account and uses_account(wanted.prompt, asking, outputs)
+    return Questions(wanted, sides, find_inputs(wanted.prompt, infos), account if is_asked else NO_ACCOUNT)
 
 
 def admit(questions: Questions, answers: Mapping[InputFile, Presence]) -> Admitted:
     """What may run, now that every file of *questions* has its answer. Raises SubmissionRefused."""
     if node_errors := _withheld(questions, answers):
         raise invalid("", node_errors)
-    missing = [file for file in questions.files if file.certain and answers[file] is Presence.MISSING]
-    runs, node_errors = judged(questions.submission, questions.infos, _missing(missing))
+    wanted, sides = questions.submission, questions.sides
+    found = judgement(wanted.prompt, sides, wanted.outputs_to_execute)
+    found = replace(found, differences=differences(wanted.prompt, sides, wanted.outputs_to_execute))
+    missing = _missing(file for file in questions.files if file.certain and answers[file] is Presence.MISSING)
+    try:
+        runs, node_errors = _judged(wanted, sides, found, missing)
+    except SubmissionRefused as refused:
+        refused.judgement, refused.can_run_anyway = found, _may_run(wanted, sides.unjudged(), missing)
+        raise
     there = tuple(file for file in questions.files if answers[file] is Presence.THERE)
-    return Admitted(replace(runs, inputs=there), node_errors, questions.account)
+    return Admitted(replace(runs, inputs=there), node_errors, questions.account, found)
+
+
+def _judged(
+    wanted: Submission, sides: Sides, found: Judgement, missing: Mapping[str, Sequence[Error]]
+) -> tuple[Submission, dict[str, Any]]:
+    if found.refused_class is not None:
+        reason = next(remark.text for remark in found.classes if remark.node_id == found.refused_class)
+        raise refused_class(wanted.prompt, found.refused_class, reason)
+    errors = {node_id: [*missing.get(node_id, ()), *found.errors.get(node_id, ())] for node_id in wanted.prompt}
+    return judged(wanted, sides.infos, errors)
+
+
+def _may_run(wanted: Submission, sides: Sides, missing: Mapping[str, Sequence[Error]]) -> bool:
+    """Whether anything runs as long as the endpoint's definitions do not refuse it."""
+    try:
+        _judged(wanted, sides, judgement(wanted.prompt, sides, wanted.outputs_to_execute), missing)
+    except SubmissionRefused:
+        return False
+    return True
 
 
 def withheld_because(file: InputFile, presence: Presence) -> str:

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.model.job import Submission
+from engine.prompt.judgement import Judgement
+from engine.prompt.node_check import Infos
 from engine.prompt.validation import judge
 from wire import plain_json
-from wire.graph import is_class_name
+from wire.graph import Prompt, is_class_name, sources
 from wire.ids import ClientId, PromptId, is_prompt_id
 from wire.job import ACCOUNT_KEYS
 from wire.limits import NESTING_MAX
@@ -35,6 +37,10 @@ class SubmissionRefused(Exception):
     details: str = ""
     node_errors: Mapping[str, Any] = field(default_factory=dict)
     extra_info: Mapping[str, Any] = field(default_factory=dict)
+    judgement: Judgement | None = None
+    """what the endpoint's definitions say, if they were asked"""
+    can_run_anyway: bool = False
+    """whether only they refuse it"""
 
     @property
     def body(self) -> dict[str, Any]:
@@ -117,9 +123,7 @@ def _title(node: Any) -> str | None:
     return None
 
 
-def submission(
-    body: Mapping[str, Any], infos: Mapping[str, Mapping[str, Any] | None], new_id: PromptId, now_ms: int
-) -> Submission:
+def submission(body: Mapping[str, Any], infos: Infos, new_id: PromptId, now_ms: int) -> Submission:
     """The checked prompt. *infos* holds object_info by class, None for what only the endpoint may know.
 
     Raises SubmissionRefused when no node would produce an output, or the id is not a canonical UUID.
@@ -129,7 +133,7 @@ def submission(
     extra_data = body.get("extra_data") or {}
     if not isinstance(extra_data, dict):
         raise SubmissionRefused("invalid_prompt", "extra_data is not an object")
-    client_id = _client_id(body.get("client_id"))
+    client_id = client_id_of(body)
     outputs = _outputs(prompt, infos, targets)
     kept = {key: value for key, value in extra_data.items() if key not in ACCOUNT_KEYS}
     if kept.get("extra_pnginfo", {}) is None:
@@ -149,27 +153,48 @@ def submission(
     )
 
 
-def judged(
-    taken: Submission, infos: Mapping[str, Mapping[str, Any] | None], known: Mapping[str, Sequence[Error]]
-) -> tuple[Submission, dict[str, Any]]:
+def judged(taken: Submission, infos: Infos, errors: Mapping[str, Sequence[Error]]) -> tuple[Submission, dict[str, Any]]:
     """The submission for those outputs that can run, and ``node_errors`` for the others, as ComfyUI answers.
 
-    *known* are errors found before. Classes that only the endpoint may know leave the judgement to it. Raises
+    *errors* are the nodes' own. A node of an unknown class may be an output too, if nothing is linked to it. Raises
     SubmissionRefused when none can run.
     """
-    described = {kind: info for kind, info in infos.items() if info is not None}
-    if len(described) < len(infos):
-        return taken, {}
-    verdict = judge(taken.prompt, described, taken.outputs_to_execute, known)
-    if not verdict.outputs:
+    unknown = [
+        node_id for node_id in _wanted(taken.prompt, taken.targets) if _info(taken.prompt, infos, node_id) is None
+    ]
+    verdict = judge(taken.prompt, infos, (*taken.outputs_to_execute, *unknown), errors)
+    good = tuple(output for output in verdict.outputs if output in taken.outputs_to_execute)
+    if not good and not frozenset(verdict.outputs) - _linked(taken.prompt):
         raise invalid(verdict.details, verdict.node_errors)
     if not verdict.node_errors:
         return taken, {}
-    return replace(taken, outputs_to_execute=verdict.outputs, targets=verdict.outputs), verdict.node_errors
+    return replace(taken, outputs_to_execute=good, targets=verdict.outputs), verdict.node_errors
 
 
-def _client_id(value: Any) -> ClientId | None:
+def refused_class(prompt: Prompt, node_id: str, reason: str) -> SubmissionRefused:
+    """The endpoint does not have the class of a node; *reason* says what to do."""
+    node = prompt[node_id]
+    error = missing_node_type(node_id[:_SHOWN], node["class_type"], _title(node))
+    details = f"{error['details']}: {reason}"
+    return SubmissionRefused(error["type"], error["message"], details, extra_info=error["extra_info"])
+
+
+def _info(prompt: Prompt, infos: Infos, node_id: str) -> Mapping[str, Any] | None:
+    return infos.get(prompt[node_id]["class_type"])
+
+
+def _wanted(prompt: Prompt, targets: tuple[str, ...] | None) -> Iterable[str]:
+    return prompt if targets is None else (node for node in prompt if node in targets)
+
+
+def _linked(prompt: Prompt) -> frozenset[str]:
+    """The nodes from which a link leads on."""
+    return frozenset(source for node in prompt.values() for source in sources(node))
+
+
+def client_id_of(body: Mapping[str, Any]) -> ClientId | None:
     """A page's id; half a surrogate pair in it, which no database stores, becomes a question mark."""
+    value = body.get("client_id")
     return ClientId(value.encode("utf-8", "replace").decode()) if isinstance(value, str) else None
 
 
@@ -201,14 +226,11 @@ def _prompt_id(value: Any, new_id: PromptId) -> PromptId:
     raise SubmissionRefused("invalid_prompt_id", "prompt_id must be a canonical lowercase UUID", str(value)[:80])
 
 
-def _outputs(
-    prompt: Mapping[str, Any], infos: Mapping[str, Mapping[str, Any] | None], targets: tuple[str, ...] | None
-) -> tuple[str, ...]:
-    wanted: Iterable[str] = prompt if targets is None else (node for node in prompt if node in targets)
+def _outputs(prompt: Prompt, infos: Infos, targets: tuple[str, ...] | None) -> tuple[str, ...]:
     outputs: list[str] = []
     unsure = False
-    for node_id in wanted:
-        info = infos.get(prompt[node_id]["class_type"])
+    for node_id in _wanted(prompt, targets):
+        info = _info(prompt, infos, node_id)
         unsure = unsure or info is None
         if info is not None and info.get("output_node"):
             outputs.append(node_id)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from weakref import WeakKeyDictionary
 
+from mitmproxy import http
 from mitmproxy.net.http.http1 import assemble_response, expected_http_body_size
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
@@ -29,7 +30,7 @@ from mitmproxy.proxy.layers.http._http1 import Http1Server
 from mitmproxy.utils import human
 
 from proxy.addons.responses import comfy_error
-from proxy.addons.routes import BODY_MAX, MERGED_MAX, route
+from proxy.addons.routes import BODY_MAX, merged_max, route
 from wire.limits import MIB
 
 logger = logging.getLogger(__name__)
@@ -244,13 +245,16 @@ class BoundedStream(HttpStream):
 
     def check_body_size(self, request: bool) -> layer.CommandGenerator[bool]:
         """mitmproxy asks with each piece of a body that it keeps; of a request it is decided before."""
-        if not request and len(self.response_body_buf) > MERGED_MAX and self.flow.response is not None:
-            logger.warning(
-                "ComfyUI's answer to %s is too large: the jobs at RunPod are not in it", self.flow.request.path
-            )
+        asked = self.flow.request
+        if not request and len(self.response_body_buf) > _most(asked) and self.flow.response is not None:
+            logger.warning("ComfyUI's answer to %s is too large: what is at RunPod is not in it", asked.path)
             received = bytes(self.response_body_buf)
             self.response_body_buf.clear()
             self.flow.response.stream = True
             yield from self.start_response_stream()
             yield from self.state_stream_response_body(ResponseData(self.stream_id, received))
         return False
+
+
+def _most(asked: http.Request) -> int:
+    return merged_max(route(asked.method, asked.path).route)

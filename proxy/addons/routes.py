@@ -28,6 +28,13 @@ class Route(Enum):
     SOCKET = auto()
     EXTENSIONS = auto()
     FEATURES = auto()
+    NODES = auto()
+    NODE = auto()
+    KINDS = auto()
+    MODELS = auto()
+    EMBEDDINGS = auto()
+    FOLDERS = auto()
+    FILES = auto()
     UPLOAD = auto()
     VIEW = auto()
     ASSET = auto()
@@ -58,6 +65,13 @@ _TABLE: tuple[tuple[Route, frozenset[str], re.Pattern[str]], ...] = tuple(
         (Route.SOCKET, "GET", f"{_API}/ws"),
         (Route.EXTENSIONS, "GET", f"{_API}/extensions"),
         (Route.FEATURES, "GET", f"{_API}/features"),
+        (Route.NODES, "GET", f"{_API}/object_info"),
+        (Route.NODE, "GET", f"{_API}/object_info/([^/]+)"),
+        (Route.KINDS, "GET", f"{_API}/models"),
+        (Route.MODELS, "GET", f"{_API}/models/([^/]+)"),
+        (Route.EMBEDDINGS, "GET", f"{_API}/embeddings"),
+        (Route.FOLDERS, "GET", f"{_API}/experiment/models"),
+        (Route.FILES, "GET", f"{_API}/experiment/models/([^/]+)"),
         (Route.UPLOAD, "POST", f"{_API}/upload/(image|mask)"),
         (Route.VIEW, "GET HEAD", f"{_API}/view|/api/assets/([^/]+)/content"),
         # Vite names its chunks <name>-<8 characters of the content's hash>.<type>
@@ -66,7 +80,12 @@ _TABLE: tuple[tuple[Route, frozenset[str], re.Pattern[str]], ...] = tuple(
     )
 )
 
-MERGED = frozenset(
+CATALOGED = frozenset(
+    {Route.NODES, Route.NODE, Route.KINDS, Route.MODELS, Route.EMBEDDINGS, Route.FOLDERS, Route.FILES}
+)
+"""lists of nodes and models, which become those of the endpoint"""
+
+MERGED = CATALOGED | frozenset(
     {
         *(Route.PROMPT_STATUS, Route.QUEUE, Route.HISTORY, Route.HISTORY_ITEM, Route.JOBS, Route.JOB),
         *(Route.EXTENSIONS, Route.FEATURES, Route.JOBS_CANCEL),
@@ -77,6 +96,9 @@ MERGED = frozenset(
 MERGED_MAX = 16 * MIB
 """bytes of such an answer; a longer one passes unchanged"""
 
+CATALOGED_MAX = 64 * MIB
+"""the same of a list of nodes or models: ComfyUI 0.33.0 has 3 MiB of nodes, and packs with long lists much more"""
+
 READ = frozenset(
     {Route.PROMPT, Route.QUEUE, Route.INTERRUPT, Route.HISTORY, Route.JOB_CANCEL, Route.JOBS_CANCEL, Route.OURS}
 )
@@ -84,6 +106,11 @@ READ = frozenset(
 
 BODY_MAX: Mapping[Route, int] = dict.fromkeys(READ, MIB) | {Route.PROMPT: 16 * MIB}
 """bytes of a body that is read: RunPod takes 10 MiB of a prompt, and a list of ten thousand ids has half a megabyte"""
+
+
+def merged_max(found: Route) -> int:
+    """The most bytes of ComfyUI's answer that are read here."""
+    return CATALOGED_MAX if found in CATALOGED else MERGED_MAX
 
 
 @lru_cache(maxsize=1024)

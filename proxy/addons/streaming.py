@@ -4,7 +4,7 @@ import logging
 
 from mitmproxy import http
 
-from proxy.addons.routes import MERGED, MERGED_MAX, READ, Route, route
+from proxy.addons.routes import MERGED, READ, Route, merged_max, route
 
 logger = logging.getLogger(__name__)
 
@@ -36,9 +36,9 @@ class Streaming:
             flow.response.stream = (
                 length is None or length > _SMALL
             )  # a short one leaves in one piece, which costs less
-        elif length is not None and length > MERGED_MAX:
+        elif length is not None and length > merged_max(matched):
             flow.response.stream = True
-            logger.warning("ComfyUI's answer to %s is too large: the jobs at RunPod are not in it", flow.request.path)
+            logger.warning("ComfyUI's answer to %s is too large: what is at RunPod is not in it", flow.request.path)
 
 
 def _length(response: http.Response) -> int | None:

@@ -61,16 +61,20 @@ class StackPlan:
     commands: tuple[Command, ...]
     lines: tuple[str, ...]
     sandbox_endpoint_url: str | None
+    stand_in: bool = False
+    """the ComfyUI is the sandbox and the endpoint is a real one: the page shows the endpoint's nodes and models"""
 
 
 def plan(situation: Situation) -> StackPlan:
     """The plan for *situation*; raises CannotStart."""
     comfyui, comfyui_line = _comfyui(situation)
     endpoint, endpoint_line = _endpoint(situation)
+    is_sandbox = comfyui is not None and situation.checkout is None
     return StackPlan(
         commands=tuple(command for command in (comfyui, endpoint) if command),
         lines=(comfyui_line, endpoint_line),
         sandbox_endpoint_url=sandbox_url(situation.sandbox_port) if endpoint else None,
+        stand_in=is_sandbox and endpoint is None,
     )
 
 
@@ -88,7 +92,8 @@ def _comfyui(situation: Situation) -> tuple[Command | None, str]:
     directories = (argument for name, path in folders.items() for argument in (f"--{name}-directory", str(path)))
     hosts = (f"--allow-host={name}" for name in situation.hosts)
     argv = (str(situation.python), "main.py", *listen, *directories, *hosts, *_cpu(situation))
-    line = f"ComfyUI:  the sandbox, started at {url}; to use your own, set COMFYUI_DIR or start it there"
+    what = "the page alone, with the endpoint's nodes and models" if situation.endpoint_ids else "the sandbox"
+    line = f"ComfyUI:  {what}, started at {url}; to use your own, set COMFYUI_DIR or start it there"
     return Command("comfyui", argv, home, tuple(folders.values())), line
 
 

@@ -90,6 +90,12 @@ async function openAgain() {
   await app.loadGraphData((app.rootGraph ?? app.graph).serialize(), true, false, activeWorkflow);
 }
 
+/** What to do first, for a person without a ComfyUI of their own. It stays until it is closed. */
+async function showHint() {
+  const { hint } = await ask("status").catch(() => ({}));
+  if (hint) app.extensionManager.toast.add({ severity: "info", summary: TEXTS.hint, detail: hint });
+}
+
 app.registerExtension({
   name: "comfy-runpod.notices",
   commands: [
@@ -100,6 +106,7 @@ app.registerExtension({
   async setup() {
     const line = new WaitingLine();
     new Downloads(app, remedies);
+    void showHint();
     api.addEventListener("notification", ({ detail }) => line.update(detail));
     api.addEventListener("reconnecting", () => line.forget());
     api.addEventListener("reconnected", onReconnected);

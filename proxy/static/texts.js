@@ -39,6 +39,7 @@ const more = (count, noun) => (count > 1 ? ` (+${count - 1} more ${noun})` : "")
 
 export const TEXTS = {
   region: "RunPod",
+  hint: "ComfyUI on RunPod",
   close: "Close",
   more: (count) => `and ${count} more`,
 

@@ -10,7 +10,7 @@ from wire.comfy import CustomMessage, Message, PreviewFrame, TextFrame, UnknownF
 
 Live = Message | CustomMessage | PreviewFrame | TextFrame | UnknownFrame
 
-_SENT_ALWAYS = frozenset({"executed", "execution_error"})
+_SENT_ALWAYS = frozenset({"executed", "execution_error", "runpod.remedies"})
 _BROADCAST = frozenset({"progress_state", "progress", "execution_interrupted"})
 _REPLAYED = ("execution_start", "execution_cached", "progress_state", "executing")
 _DRAWS = _SENT_ALWAYS | _BROADCAST | {*_REPLAYED, "execution_success"}

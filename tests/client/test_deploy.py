@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import click
 import pytest
@@ -17,6 +18,12 @@ from tests.support.stack import PROJECT
 async def api() -> AsyncIterator[RestApiServer]:
     async with rest_api_server() as server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("COMFY_RUNPOD_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
 
 
 async def deploy(api: RestApiServer | None, *arguments: str, key: str = KEY, **more: str) -> tuple[int, str]:
@@ -146,3 +153,14 @@ def test_a_build_that_cannot_say_its_image_is_reported(monkeypatch: pytest.Monke
 
     with pytest.raises(click.ClickException, match=r"build\.sh: .*not a tag"):
         default_image()
+
+
+async def test_an_image_that_was_not_built_here_is_known_after_the_first_job(api: RestApiServer, home: Path) -> None:
+    (home / "catalogs").mkdir(parents=True)
+    (home / "catalogs" / "serverless-1.image").write_text("of the image before")
+
+    status, output = await deploy(api)
+
+    assert status == 0
+    assert "What me/worker:1 has is known after its first job" in output
+    assert not (home / "catalogs" / "serverless-1.image").exists()

@@ -97,7 +97,7 @@ async def test_the_jobs_page_shows_what_ran(stack: Stack, browser: Browser) -> N
         await page.goto(f"{stack.url}/runpod/")
         await page.get_by_text("completed").first.wait_for()
         ARTIFACTS.mkdir(exist_ok=True)
-        await page.screenshot(path=ARTIFACTS / "jobs.png", clip={"x": 200, "y": 0, "width": 1000, "height": 480})
+        await page.screenshot(path=ARTIFACTS / "jobs.png", clip={"x": 200, "y": 0, "width": 1000, "height": 700})
         jobs = small(ARTIFACTS / "jobs.png")
 
     assert jobs.stat().st_size > 5_000

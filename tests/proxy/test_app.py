@@ -48,6 +48,7 @@ async def test_everything_is_put_together_and_a_signal_ends_it(tmp_path: Path) -
 
     assert status["version"] == version()
     assert status["comfyui"] == {"url": comfyui, "reachable": True, "version": "unknown"}
+    assert status["hint"] == ""
     assert status["endpoint"]["kind"] == "sandbox"
     assert passed == {"system": {}}
     assert queue.status == 404  # as ComfyUI has it

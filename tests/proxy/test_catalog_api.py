@@ -59,10 +59,6 @@ class Bed:
         return await self.api.answers[method, f"/runpod/api/{path}"](body or {}, dry)
 
 
-class Nobody:
-    def broadcast(self, kind: str, data: dict[str, Any]) -> None: ...
-
-
 @asynccontextmanager
 async def bed(tmp_path: Path, comfyui_url: str = "http://127.0.0.1:9") -> AsyncIterator[Bed]:
     async with (
@@ -74,7 +70,9 @@ async def bed(tmp_path: Path, comfyui_url: str = "http://127.0.0.1:9") -> AsyncI
         comfyui, looks = ComfyUI(comfyui_url, session), list[bool]()
         catalogs = Catalogs(("ep", "ep2"), lambda: 5_000)
         refresh = CatalogRefresh([endpoint], one.services, one.dispatcher.stop_unwanted, None)
-        sending = ModelSending(comfyui, None, "not set: RUNPOD_VOLUME_ID", Nobody(), lambda: None, time.monotonic)
+        sending = ModelSending(
+            comfyui, None, "not set: RUNPOD_VOLUME_ID", lambda *_: None, lambda: None, time.monotonic
+        )
         api = CatalogApi(catalogs, comfyui, refresh, sending, lambda: looks.append(True), lambda: 65_000)
         task = asyncio.create_task(refresh.run())
         try:
@@ -91,6 +89,7 @@ async def test_what_is_known_is_told_and_compared_with_the_local_comfyui(tmp_pat
         one.catalogs.received("ep", CATALOG, SHA)
         after = await one.asked("GET", "catalog")
 
+    assert (before["asking"], before["problem"]) == (False, "")
     assert before["endpoints"] == [{"id": "ep", "known": False}, {"id": "ep2", "known": False}]
     assert after["endpoints"][0] == {
         **{"id": "ep", "known": True, "sha256": SHA, "source": "worker", "confirmed_at": 5.0, "age_s": 60},
@@ -108,6 +107,17 @@ async def test_without_the_local_comfyui_the_rest_is_told(tmp_path: Path) -> Non
 
     assert found["endpoints"][0]["known"]
     assert (found["only_there"], found["only_here"], found["missing_there"]) == ([], [], {})
+
+
+async def test_a_catalog_with_very_many_names_does_not_fill_the_answer(tmp_path: Path) -> None:
+    many: dict[str, dict[str, Any]] = {str(number): {} for number in range(30_000)}
+    huge = Catalog(nodes=many, models=many, model_inputs=many)
+    async with served(local_comfyui()) as url, bed(tmp_path, url) as one:
+        one.catalogs.received("ep", huge, SHA)
+        found = await one.asked("GET", "catalog")
+
+    assert [len(found[name]) for name in ("only_there", "model_inputs")] == [20_000, 20_000]
+    assert len(found["endpoints"][0]["models"]) == 20_000
 
 
 async def test_the_price_is_told_before_anything_is_spent(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ class Pages:
 async def test_many_changes_are_told_once_and_the_last_one_is_not_missed() -> None:
     catalogs, pages = Catalogs(("ep",), lambda: 0), Pages()
     clock = asyncio.get_running_loop().time
-    news = CatalogNews(catalogs, pages, lambda: clock() * 50)  # a second is 20 ms
+    news = CatalogNews(catalogs, pages.broadcast, lambda: clock() * 50)  # a second is 20 ms
     for letter in "abc":
         catalogs.received("ep", Catalog(comfyui=letter), letter * 64)
     at_once = list(pages.told)
@@ -37,7 +37,7 @@ async def test_many_changes_are_told_once_and_the_last_one_is_not_missed() -> No
 
 async def test_after_the_end_nobody_is_told() -> None:
     catalogs, pages = Catalogs(("ep",), lambda: 0), Pages()
-    news = CatalogNews(catalogs, pages, lambda: 5.0)
+    news = CatalogNews(catalogs, pages.broadcast, lambda: 5.0)
     for letter in "ab":
         catalogs.received("ep", Catalog(comfyui=letter), letter * 64)
     news.stop()

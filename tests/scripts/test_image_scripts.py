@@ -105,7 +105,7 @@ def test_a_missing_comfyui_is_cloned_first(project: Path) -> None:
 def test_a_build_without_cache_and_with_more_options(project: Path) -> None:
     done = run(project, "build.sh", "--dry-run", "--no-cache", "--", "--network", "host")
 
-    assert done.stdout.rstrip().endswith("--no-cache --network host .")
+    assert done.stdout.splitlines()[0].rstrip().endswith("--no-cache --network host .")
 
 
 def test_a_push_under_another_name_is_tagged_first(project: Path) -> None:
@@ -149,3 +149,30 @@ def test_the_image_gets_all_that_the_worker_imports(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert {f"!{room}/" for room in rooms} <= set(ignored)
+
+
+def test_what_the_image_has_is_copied_out_of_it_and_named_again_by_a_push(project: Path, tmp_path: Path) -> None:
+    """With a stand-in for Docker's command line, whose images have one file."""
+    docker = tmp_path / "bin" / "docker"
+    docker.parent.mkdir()
+    docker.write_text(
+        "#!/bin/sh\n"
+        'case "$1" in\n'
+        "create) echo made-of-$2 ;;\n"
+        'cp) echo "$2" >"$3" ;;\n'
+        'image) [ "$2 $3" != "inspect localhost:5000/me/comfyui-serverless:v2" ] ;;\n'
+        "esac\n"
+    )
+    docker.chmod(0o755)
+    path = f"{docker.parent}:{os.environ['PATH']}"
+
+    built = run(project, "build.sh", PATH=path)
+    pushed = run(project, "push.sh", "--registry", "localhost:5000/me", "--tag", "v2", PATH=path)
+
+    assert (built.returncode, pushed.returncode) == (0, 0), built.stderr + pushed.stderr
+    kept = project / "docker" / "catalogs"
+    content = "made-of-curryberto/comfyui-serverless:latest:/opt/image.catalog\n"
+    assert {file.name: file.read_text() for file in kept.iterdir()} == {
+        "curryberto+comfyui-serverless=latest.catalog": content,
+        "localhost=5000+me+comfyui-serverless=v2.catalog": content,
+    }

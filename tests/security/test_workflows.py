@@ -15,11 +15,10 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from PIL import Image
 
-from engine.comfyui import ComfyUI
-from engine.files.prompt_paths import PromptPaths
 from proxy.addons.submit import Submit
 from tests.proxy.addons.conftest import Desk, desk_in
 from tests.support.comfyui import SANDBOX, comfyui_process
+from tests.support.counter import NEW, counter
 from tests.support.flows import answer, asked
 from tests.support.odd_prompts import BODIES, ODD_CLASSES, TOO_DEEP, nested
 from tests.support.prompts import Prompt, inverted_file, inverted_image
@@ -27,13 +26,9 @@ from tests.support.strict_json import strictly_parsed
 from tests.worker.conftest import Reader, make_app
 from wire.events import NodeOutput, PromptFinished, PromptRejected
 from wire.file_inputs import refusals, refusals_where_it_runs, suspects
-from wire.ids import PromptId
 from wire.job import JobRequest, decode_request, encode_request
 from wire.limits import NESTING_MAX
 from worker.app import App
-
-NEW = PromptId("22222222-2222-4222-8222-222222222222")
-
 
 # -- names: the same on both ends
 
@@ -198,8 +193,7 @@ def refusal(body: Any) -> dict[str, Any]:
 @pytest.fixture
 async def door(tmp_path: Path, comfyui: str) -> AsyncIterator[Door]:
     async with aiohttp.ClientSession() as session, desk_in(tmp_path, session) as desk:
-        local = ComfyUI(comfyui, session)
-        yield Door(desk, Submit(local, desk.dispatcher, desk.store, lambda: NEW, lambda: 7, PromptPaths(local)))
+        yield Door(desk, counter(desk, session, comfyui).submit())
 
 
 PLACES: dict[str, Any] = {

@@ -11,6 +11,7 @@ from pathlib import Path
 import aiohttp
 
 from client.send.folders import LocalFolders
+from engine.catalog.intake import CatalogListener, NoCatalogs
 from engine.files.large_files import LargeFiles
 from engine.jobs.dispatcher import Dispatcher
 from engine.jobs.services import FilesAtHome, Services, job_services
@@ -118,6 +119,7 @@ async def engine(
     *,
     files: FilesAtHome | None = None,
     max_in_flight: int = 10,
+    catalogs: CatalogListener | None = None,
     sleep: Callable[[float], Awaitable[None]] = lambda seconds: asyncio.sleep(seconds / _HURRY),
 ) -> AsyncIterator[Engine]:
     """The engine over the job database in *home*; results go to ``home/output``."""
@@ -127,7 +129,7 @@ async def engine(
         with JobStore(home / "jobs.sqlite") as store:
             large = LargeFiles(session, bucket=None, volume=None)
             usual = job_services(store, folders, home, large, heard)
-            services = replace(usual, sleep=sleep, now_ms=clock.now_ms)
+            services = replace(usual, sleep=sleep, now_ms=clock.now_ms, catalogs=catalogs or NoCatalogs())
             dispatcher = Dispatcher(endpoints, services, max_in_flight)
             task = asyncio.create_task(dispatcher.run())
             try:

@@ -50,3 +50,11 @@ def test_comfyui_does_not_inherit_the_platforms_keys(monkeypatch: pytest.MonkeyP
 
     assert "very-secret" not in environ.values()
     assert environ["HF_HOME"] == "/models"
+
+
+def test_sets_have_the_same_order_in_each_comfyui_unless_it_is_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONHASHSEED", raising=False)
+    assert environment_for_comfyui()["PYTHONHASHSEED"] == "0"
+
+    monkeypatch.setenv("PYTHONHASHSEED", "random")
+    assert environment_for_comfyui()["PYTHONHASHSEED"] == "random"

@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 _TIMEOUT = aiohttp.ClientTimeout(total=30)
 _PROBE_S = 5.0
+_SLOW_TIMEOUT = aiohttp.ClientTimeout(total=120)
+"""ComfyUI looks at all models on a volume before it answers"""
 _SUBMIT_TIMEOUT = aiohttp.ClientTimeout(total=300)
 """ComfyUI validates before it answers: it opens input files, and may wait for a busy interpreter"""
 _ANSWER_MAX = 128 * MIB
@@ -104,6 +106,10 @@ class ComfyClient:
     async def node_definitions(self) -> dict[str, Any]:
         """ComfyUI's ``/object_info``: megabytes."""
         return await self._json("GET", "/object_info")
+
+    async def text(self, path: str) -> str:
+        """The answer to a GET: megabytes are read in a thread by whoever asked, since that takes a while."""
+        return await self._text("GET", path, timeout=_SLOW_TIMEOUT)
 
     async def node_definition(self, class_type: str) -> dict[str, Any] | None:
         """``/object_info`` of one class; None for a class that ComfyUI does not have."""
@@ -213,6 +219,11 @@ class ComfyClient:
     async def _json(
         self, method: str, path: str, body: object = None, *, timeout: aiohttp.ClientTimeout = _TIMEOUT
     ) -> dict[str, Any]:
+        return _parsed(await self._text(method, path, body, timeout=timeout))
+
+    async def _text(
+        self, method: str, path: str, body: object = None, *, timeout: aiohttp.ClientTimeout = _TIMEOUT
+    ) -> str:
         try:
             async with self._http.request(method, self._url + path, json=body, timeout=timeout) as response:
                 text = self._redact.text(await _text(response))
@@ -220,7 +231,7 @@ class ComfyClient:
             raise ComfyUnreachable(f"{method} {path}: {error or 'timed out'}") from error
         if response.status >= 400:
             raise _refusal(f"{method} {path}", response.status, text)
-        return _parsed(text)
+        return text
 
 
 async def _text(response: aiohttp.ClientResponse) -> str:

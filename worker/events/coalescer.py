@@ -11,6 +11,7 @@ from typing import Any
 from wire.batch import encode_event
 from wire.comfy import RESULT_TYPE
 from wire.events import (
+    CatalogPiece,
     FileChunk,
     FilesSaved,
     NodeFrame,
@@ -66,7 +67,7 @@ def is_step(progress: NodeProgress) -> bool:
 def weight(event: WorkerEvent) -> int:
     """Roughly the bytes that *event* holds in memory."""
     match event:
-        case FileChunk() | Preview() | NodeFrame():
+        case FileChunk() | CatalogPiece() | Preview() | NodeFrame():
             return len(event.data)
         case NodeOutput() | NodeMessage() | FilesSaved():
             return 1024 + sum(len(file.source.data) for file in event.files if isinstance(file.source, Inline))
@@ -159,7 +160,7 @@ class Coalescer:
 def encoded(seq: int, event: WorkerEvent) -> tuple[dict[str, Any], int]:
     """The event as it travels, and the bytes of its JSON with a separator; made to fit into a batch of its own."""
     item = encode_event(seq, event)
-    if isinstance(event, FileChunk):
+    if isinstance(event, FileChunk | CatalogPiece):
         return item, len(event.data) + 128  # base64 grows no more in JSON: no need to encode it twice
     try:
         size = len(encode_json(item))

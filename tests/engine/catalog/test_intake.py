@@ -13,6 +13,7 @@ from tests.support.until import until
 from wire.catalog import Catalog, encode_catalog
 from wire.events import CatalogPiece, CatalogTold
 from wire.files import encode_bytes
+from worker.catalog.packed import pack
 
 CATALOG = Catalog(comfyui="0.33.0", nodes={"A": {}})
 
@@ -125,3 +126,18 @@ def test_whoever_has_no_page_does_not_ask() -> None:
     nobody.hear("ep", "job", CatalogTold(sha256="a" * 64))
 
     assert nobody.has("ep") is None
+
+
+async def test_what_a_worker_of_this_version_sends_and_leaves_in_its_image_is_read(tmp_path: Path) -> None:
+    packed = pack(Catalog(nodes={"A": {"description": os.urandom(600_000).hex()}}))
+    (tmp_path / "ep2.image").write_bytes(packed.file())
+    async with intake(tmp_path) as (catalogs, taken):
+        events = list(packed.told(taken.has("ep")))
+        for event in events:
+            taken.hear("ep", "job", event)
+        await known(catalogs, packed.sha256)
+        await known(catalogs, packed.sha256, "ep2")
+        again = list(packed.told(taken.has("ep")))
+
+    assert len(events) > 2
+    assert again == [CatalogTold(sha256=packed.sha256)]

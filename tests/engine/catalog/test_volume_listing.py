@@ -1,5 +1,7 @@
 """The volume's S3 listing is what is there now; the image's models and other choices stay."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,7 +85,7 @@ def test_without_a_catalog_of_a_worker_the_models_are_known() -> None:
 
 def test_a_catalog_that_names_very_many_inputs_is_not_blown_up() -> None:
     inputs = {f"i{number}": "checkpoints" for number in range(5_000)}
-    definition = {"input": {"required": {name: [[]] for name in inputs}}}
+    definition: dict[str, Any] = {"input": {"required": {name: [[]] for name in inputs}}}
     bomb = Catalog(nodes={"A": definition}, model_inputs={"A": inputs})
     found = with_volume(bomb, {"checkpoints": {f"{n}.pt": 1 for n in range(20_000)}}, is_newer=True)
 
@@ -93,7 +95,7 @@ def test_a_catalog_that_names_very_many_inputs_is_not_blown_up() -> None:
 
 def test_a_definition_with_very_many_inputs_is_walked_through_once() -> None:
     inputs = {f"i{number}": "checkpoints" for number in range(30_000)}
-    definition = {"input": {"required": {name: [[]] for name in inputs}}}
+    definition: dict[str, Any] = {"input": {"required": {name: [[]] for name in inputs}}}
     found = with_volume(
         Catalog(nodes={"A": definition}, model_inputs={"A": inputs}), {"checkpoints": {"a.pt": 1}}, is_newer=True
     )

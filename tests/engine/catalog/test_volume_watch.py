@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from engine.catalog.catalogs import Catalogs
-from engine.catalog.volume_watch import Listed, VolumeWatch
+from engine.catalog.volume_watch import ListedVolume, VolumeWatch
 from storage.objects import S3Location, StorageRefused
 from storage.s3 import Bucket
 from tests.support.until import until
@@ -32,7 +32,7 @@ class Pages:
 
 @asynccontextmanager
 async def watching(
-    volume: Listed | None, is_used: Callable[[], bool] = lambda: True, every_s: float = 60.0
+    volume: ListedVolume | None, is_used: Callable[[], bool] = lambda: True, every_s: float = 60.0
 ) -> AsyncIterator[tuple[Catalogs, VolumeWatch]]:
     catalogs = Catalogs(("ep",), lambda: 7)
     watch = VolumeWatch(volume, catalogs, is_used)

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from engine.comfyui import ComfyUI
-from engine.files.model_sending import CannotSend, ModelSending, Volume
+from engine.files.model_sending import CannotSend, ModelSending, VolumeStore
 from storage.objects import S3Location
 from storage.s3 import Bucket
 from tests.support.served import served
@@ -67,7 +67,7 @@ def comfyui_with(models: Path) -> web.Application:
 
 
 @asynccontextmanager
-async def bed(tmp_path: Path, volume: Volume | None) -> AsyncIterator[Bed]:
+async def bed(tmp_path: Path, volume: VolumeStore | None) -> AsyncIterator[Bed]:
     models = tmp_path / "models"
     (models / "checkpoints" / "sdxl").mkdir(parents=True)
     (models / "checkpoints" / "sdxl" / "a.safetensors").write_bytes(CONTENT)
@@ -75,7 +75,7 @@ async def bed(tmp_path: Path, volume: Volume | None) -> AsyncIterator[Bed]:
     async with served(comfyui_with(models)) as url, aiohttp.ClientSession() as session:
         pages, sent = Pages(), list[bool]()
         comfyui, missing = ComfyUI(url, session), "not set: RUNPOD_VOLUME_ID"
-        sending = ModelSending(comfyui, volume, missing, pages, lambda: sent.append(True), time.monotonic)
+        sending = ModelSending(comfyui, volume, missing, pages.broadcast, lambda: sent.append(True), time.monotonic)
         task = asyncio.create_task(sending.run())
         try:
             yield Bed(sending, pages, sent)

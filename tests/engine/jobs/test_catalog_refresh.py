@@ -98,6 +98,12 @@ async def test_an_older_worker_refuses_and_the_person_learns_what_to_do(tmp_path
         refresh.start()
         told = await notices(one)
 
+        async def over() -> bool:
+            return not refresh.is_asking
+
+        await until(over)
+
+    assert refresh.problem == told[0][2]
     assert told[0][0] == "warn"
     assert told[0][2].startswith("`input.workflow` must be a prompt. Deploy the image of this version")
     assert catalogs.current() is None

@@ -6,6 +6,7 @@ import pytest
 
 from engine.model.input_file import InputFile, Presence
 from engine.prompt.admission import Admitted, Questions, admission, admit, withheld_because
+from engine.prompt.sides import Sides
 from engine.prompt.submission import SubmissionRefused
 from wire.ids import PromptId
 
@@ -28,7 +29,7 @@ def save(node_id: str) -> dict[str, Any]:
 
 
 def questions(prompt: dict[str, Any]) -> Questions:
-    return admission({"prompt": prompt}, INFOS, NEW, 7)
+    return admission({"prompt": prompt}, Sides.here_only(INFOS), NEW, 7)
 
 
 def two_pictures() -> Questions:
@@ -56,7 +57,9 @@ def test_every_file_of_the_prompt_is_asked_for() -> None:
 
 def test_a_prompt_without_files_has_no_questions() -> None:
     info = {**INFOS, "Empty": {"input": {}, "output": ["IMAGE"]}}
-    asked = admission({"prompt": {"1": {"class_type": "Empty", "inputs": {}}, "2": save("1")}}, info, NEW, 7)
+    asked = admission(
+        {"prompt": {"1": {"class_type": "Empty", "inputs": {}}, "2": save("1")}}, Sides.here_only(info), NEW, 7
+    )
 
     assert asked.files == ()
     assert admit(asked, {}).submission.outputs_to_execute == ("2",)
@@ -115,7 +118,7 @@ def test_a_choice_that_looks_like_a_file_is_one_when_there_is_such_a_file(
     style = {"class_type": "Style", "inputs": {"image": ["1", 0], "style": "a.png"}}
     info = {**INFOS, "Empty": {"input": {}, "output": ["IMAGE"]}}
     prompt = {"1": {"class_type": "Empty", "inputs": {}}, "2": style, "3": save("2")}
-    asked = admission({"prompt": prompt}, info, NEW, 7)
+    asked = admission({"prompt": prompt}, Sides.here_only(info), NEW, 7)
 
     assert answered(asked, presence).submission.inputs == kept
 

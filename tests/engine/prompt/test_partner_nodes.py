@@ -6,6 +6,7 @@ import pytest
 
 from engine.prompt.admission import admission, admit
 from engine.prompt.partner_nodes import Account, account_errors, uses_account
+from engine.prompt.sides import Sides
 from engine.prompt.submission import SubmissionRefused
 from wire.ids import PromptId
 
@@ -33,7 +34,7 @@ def prompt(kind: str) -> dict[str, Any]:
 def refused(extra_data: Any, *, hand_account: bool) -> dict[str, Any]:
     body = {"prompt": prompt("Partner"), "extra_data": extra_data}
     with pytest.raises(SubmissionRefused) as caught:
-        admission(body, INFOS, NEW, 7, hand_account=hand_account)
+        admission(body, Sides.here_only(INFOS), NEW, 7, hand_account=hand_account)
     return caught.value.body
 
 
@@ -60,14 +61,14 @@ def test_a_partner_node_without_a_sign_in_is_refused_too(extra_data: Any) -> Non
 @pytest.mark.parametrize(("kind", "gets"), [("Partner", True), ("Custom", True), ("Old", True), ("Plain", False)])
 def test_only_a_prompt_that_asks_for_the_token_gets_it(kind: str, gets: bool) -> None:
     body = {"prompt": prompt(kind), "extra_data": TOKENS}
-    admitted = admit(admission(body, INFOS, NEW, 7, hand_account=True), {})
+    admitted = admit(admission(body, Sides.here_only(INFOS), NEW, 7, hand_account=True), {})
 
     assert dict(admitted.account.tokens) == (TOKENS if gets else {})
     assert not set(TOKENS) & set(admitted.submission.extra_data)
 
 
 def test_a_custom_node_that_could_use_a_token_runs_without_one_as_before() -> None:
-    admitted = admit(admission({"prompt": prompt("Custom"), "extra_data": TOKENS}, INFOS, NEW, 7), {})
+    admitted = admit(admission({"prompt": prompt("Custom"), "extra_data": TOKENS}, Sides.here_only(INFOS), NEW, 7), {})
 
     assert not admitted.account.tokens
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from engine.model.input_file import Presence
 from engine.prompt.admission import admission, admit
+from engine.prompt.sides import Sides
 from engine.prompt.submission import CLASSES_MAX, VALUES_MAX, SubmissionRefused, classes, parse, submission
 from tests.support.strict_json import strictly_parsed
 from wire import plain_json
@@ -195,7 +196,7 @@ def answer(raw: bytes, presence: Presence) -> tuple[str, dict[str, Any]]:
     try:
         body = parse(raw)
         infos = {kind: DEFINITIONS.get(kind) for kind in classes(body)}
-        questions = admission(body, infos, NEW, 7)
+        questions = admission(body, Sides.here_only(infos), NEW, 7)
         admitted = admit(questions, dict.fromkeys(questions.files, presence))
     except SubmissionRefused as refused:
         return plain_json.dumps(refused.body), {}

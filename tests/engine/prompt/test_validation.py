@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from engine.prompt.validation import judge
+from engine.prompt.judgement import judgement
+from engine.prompt.sides import Sides
+from engine.prompt.validation import Verdict, judge
 
 
 def info(required: dict[str, Any], output: list[Any], module: str = "nodes", **optional: Any) -> dict[str, Any]:
@@ -36,9 +38,14 @@ def saved(source: dict[str, Any]) -> dict[str, Any]:
     return {"1": source, "9": node("Save", images=["1", 0])}
 
 
+def judged(prompt: dict[str, Any], *outputs: str, infos: dict[str, Any] = INFOS) -> Verdict:
+    """The verdict with what is wrong with each node by itself."""
+    return judge(prompt, infos, outputs, judgement(prompt, Sides.here_only(infos), outputs).errors)
+
+
 def errors(prompt: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Node, type and details of every error."""
-    found = judge(prompt, INFOS, ("9",), {}).node_errors
+    found = judged(prompt, "9").node_errors
     return [(node_id, one["type"], one["details"]) for node_id, entry in found.items() for one in entry["errors"]]
 
 
@@ -104,7 +111,7 @@ def test_an_optional_input_may_be_missing_but_not_be_wrong() -> None:
 
 def test_an_error_names_the_outputs_that_depend_on_it_and_the_others_run() -> None:
     prompt = {**saved(make(size=0)), "2": make(), "8": node("Save", images=["2", 0])}
-    verdict = judge(prompt, INFOS, ("8", "9"), {})
+    verdict = judged(prompt, "8", "9")
 
     assert verdict.outputs == ("8",)
     assert {node_id: entry["dependent_outputs"] for node_id, entry in verdict.node_errors.items()} == {"1": ["9"]}
@@ -126,7 +133,7 @@ def test_a_circle_is_an_error_and_not_an_endless_loop() -> None:
 def test_a_circle_that_outputs_are_part_of_is_told_once_for_each_of_its_nodes() -> None:
     prompt = {"1": node("Any", value=["9", 0]), "9": node("Both", images=["1", 0])}
     infos = {**INFOS, "Both": {**INFOS["Save"], "output": ["IMAGE"]}}
-    verdict = judge(prompt, infos, ("9",), {})
+    verdict = judged(prompt, "9", infos=infos)
     told = verdict.node_errors["9"]["errors"]
 
     assert verdict.details == "Dependency cycle detected: 9 (Both) -> 1 (Any) -> 9 (Both)"
@@ -137,7 +144,7 @@ def test_a_chain_that_is_too_deep_to_follow_is_left_to_the_endpoint() -> None:
     chain = {str(n): node("Any", value=[str(n + 1), 0]) for n in range(10, 3000)}
     prompt = {**chain, "3000": make(size=0), "9": node("Save", images=["10", 0])}
 
-    assert judge(prompt, INFOS, ("9",), {}).outputs == ("9",)
+    assert judged(prompt, "9").outputs == ("9",)
 
 
 def test_errors_that_were_found_before_count_as_well() -> None:
@@ -146,3 +153,10 @@ def test_errors_that_were_found_before_count_as_well() -> None:
 
     assert verdict.outputs == ()
     assert verdict.node_errors["1"]["errors"] == known["1"]
+
+
+def test_a_node_of_an_unknown_class_needs_whatever_it_is_linked_to() -> None:
+    prompt = {"1": make(size=0), "2": node("OfNobody", image=["1", 0]), "9": node("Save", images=["2", 3])}
+
+    assert errors(prompt) == [("1", "value_smaller_than_min", "size")]
+    assert errors({**prompt, "1": make()}) == []

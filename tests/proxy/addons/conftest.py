@@ -21,6 +21,7 @@ from engine.store.jobs import JobStore
 from proxy.addons.master import run_front
 from tests.support.ports import free_port
 from tests.support.served import served
+from wire.comfy import Message
 from wire.ids import ClientId, PromptId
 
 SEED = 18446744073709551615
@@ -102,15 +103,17 @@ class Pages:
 
     def __init__(self) -> None:
         self.changes = 0
+        self.told: list[tuple[ClientId | None, str, dict[str, object]]] = []
+        self.notices: list[tuple[str, str, str]] = []
 
     def publish(self, prompt_id: PromptId, client_id: ClientId | None, messages: Iterable[BrowserMessage]) -> None:
-        pass
+        self.told += [(client_id, one.type, one.data) for one in messages if isinstance(one, Message)]
 
     def publish_status(self) -> None:
         self.changes += 1
 
     def notice(self, severity: str, summary: str, detail: str) -> None:
-        pass
+        self.notices.append((severity, summary, detail))
 
 
 @dataclass
@@ -120,6 +123,7 @@ class Desk:
     store: JobStore
     dispatcher: Dispatcher
     pages: Pages
+    folder: Path
 
     def add(self, prompt_id: str, *states: JobState) -> None:
         """A job that was moved through *states*; one that ends has put out a text."""
@@ -137,7 +141,7 @@ async def desk_in(folder: Path, session: aiohttp.ClientSession) -> AsyncIterator
     pages, comfyui = Pages(), ComfyUI("http://127.0.0.1:1", session)
     large = LargeFiles(session, bucket=None, volume=None)
     with JobStore(folder / "jobs.sqlite") as store:
-        yield Desk(store, Dispatcher([], job_services(store, comfyui, folder, large, pages), 1), pages)
+        yield Desk(store, Dispatcher([], job_services(store, comfyui, folder, large, pages), 1), pages, folder)
 
 
 @pytest.fixture

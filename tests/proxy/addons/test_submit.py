@@ -14,22 +14,20 @@ from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.comfyui import ComfyUI
-from engine.files.prompt_paths import PromptPaths
 from engine.model.states import JobState
 from proxy.addons.submit import Submit
 from tests.proxy.addons.conftest import SEED, Desk
+from tests.support.catalogs import node
 from tests.support.comfyui import comfyui_process
+from tests.support.counter import NEW, counter
 from tests.support.files import fill
 from tests.support.flows import answer, asked
 from tests.support.ports import free_port
 from tests.support.prompts import Prompt, inverted_file, inverted_image
 from tests.support.served import served
 from tests.support.strict_json import strictly_parsed
-from wire.ids import PromptId
 
 BARE: dict[str, Any] = {"class_type": "EmptyImage", "inputs": {}}
-NEW = PromptId("22222222-2222-4222-8222-222222222222")
 
 
 @dataclass
@@ -49,9 +47,7 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
 
 
 def submit(desk: Desk, session: aiohttp.ClientSession, url: str, *, hand_account: bool = False) -> Submit:
-    comfyui = ComfyUI(url, session)
-    paths = PromptPaths(comfyui)
-    return Submit(comfyui, desk.dispatcher, desk.store, lambda: NEW, lambda: 7, paths, hand_account=hand_account)
+    return counter(desk, session, url).submit(hand_account=hand_account)
 
 
 @pytest.fixture
@@ -316,3 +312,18 @@ async def test_the_token_of_an_account_is_held_for_the_job_and_not_stored(
 
     assert status == 200
     assert job.extra_data == {"create_time": 7}
+
+
+async def test_one_unknown_class_does_not_switch_the_rest_off(desk: Desk, addon: Submit) -> None:
+    prompt = {**inverted_image(), "1": BARE, "7": node("OfNobody", image=["1", 0]), "8": node("Far", image=["7", 0])}
+    status, body = await posted(addon, {"prompt": prompt})
+
+    assert (status, list(body["node_errors"])) == (400, ["1"])
+
+
+async def test_an_output_of_an_unknown_class_runs_beside_one_that_cannot(desk: Desk, addon: Submit) -> None:
+    prompt = {**inverted_image(), "1": BARE, "7": node("OfNobody")}
+    status, body = await posted(addon, {"prompt": prompt})
+
+    assert (status, list(body["node_errors"])) == (200, ["1"])
+    assert desk.store.get(NEW).targets == ("7",)

@@ -71,6 +71,24 @@ def test_what_is_there_is_not_started() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("situation", "stands_in"),
+    [
+        (replace(BARE, endpoint_ids=("abc",)), True),
+        (BARE, False),
+        (replace(BARE, endpoint_ids=("abc",), comfyui_answers=True), False),
+        (replace(BARE, endpoint_ids=("abc",), checkout=REAL), False),
+    ],
+)
+def test_the_sandbox_stands_in_for_a_comfyui_before_an_endpoint_elsewhere(
+    situation: Situation, stands_in: bool
+) -> None:
+    made = plan(situation)
+
+    assert made.stand_in is stands_in
+    assert ("the page alone" in made.lines[0]) is stands_in
+
+
 def test_an_endpoint_elsewhere_is_said() -> None:
     made = plan(replace(BARE, endpoint_ids=("abc",), endpoint_base_url="http://127.0.0.1:9000/v2"))
 

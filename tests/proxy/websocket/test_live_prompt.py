@@ -120,3 +120,11 @@ def test_what_would_be_drawn_over_the_shown_prompt_is_held_back(kind: str) -> No
     play(live, start("remote"))
 
     assert play(live, Message(kind, {"node": "1"}), local=True) == []
+
+
+def test_what_the_endpoint_may_lack_for_a_waiting_prompt_is_told_while_another_is_shown() -> None:
+    live = LivePrompt()
+    play(live, start("a"))
+    told = Message("runpod.remedies", {"prompt_id": "b", "refused": False})
+
+    assert play(live, told) == [told]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from wire.batch import decode_batch, encode_batch, encode_event
-from wire.events import FileChunk, NodeStarted, Omitted, Preview, WorkerEvent
+from wire.events import CatalogPiece, FileChunk, NodeStarted, Omitted, Preview, WorkerEvent
 from worker.events.aggregate import Aggregate
 
 
@@ -34,3 +34,13 @@ def test_of_large_ones_the_order_stays_and_the_bytes_go() -> None:
 
     assert [kinds(each) for each in sent] == [["omitted", "node_started"], ["omitted", "node_started"], ["omitted"]]
     assert decode_batch(sent[2]).events[0].event == Omitted()
+
+
+def test_a_catalog_never_takes_the_room_of_results() -> None:
+    aggregate = Aggregate(limit=100)
+    piece = CatalogPiece(sha256="a" * 64, number=0, count=1, data="x" * 1000)
+    sent = [batch(FileChunk(transfer=0, offset=0, data="x" * 60)), batch(piece, NodeStarted(node="y"))]
+    for each in sent:
+        aggregate.posted(each)
+
+    assert [kinds(each) for each in sent] == [["file_chunk"], ["omitted", "node_started"]]

@@ -1,0 +1,35 @@
+"""What a person is told before a worker fetches a model."""
+
+import pytest
+
+from engine.catalog.approved_models import ApprovedModel
+from proxy.fetch_costs import FetchCosts
+
+MODEL = ApprovedModel(kind="vae", name="x.pt", url="https://huggingface.co/a/b", size=6_000_000_000)
+
+
+@pytest.mark.parametrize(("price", "cost"), [(0.6, 0.01), (0.0, None)])
+def test_minutes_and_cost_follow_from_the_size_and_the_price(price: float, cost: float | None) -> None:
+    told = FetchCosts(price, lambda: True).told([MODEL])
+
+    assert told["models"] == [
+        {
+            **{"kind": "vae", "name": "x.pt", "host": "huggingface.co", "size": 6_000_000_000},
+            **{"to": "volume", "minutes": 1.0, "cost_usd": cost},
+        }
+    ]
+    assert ("$0.01" in told["text"]) == (cost is not None)
+
+
+def test_without_a_volume_it_is_said_that_the_model_goes_with_the_worker() -> None:
+    told = FetchCosts(0.0, lambda: False).told([MODEL])
+
+    assert told["models"][0]["to"] == "worker"
+    assert "it goes with the worker" in told["text"]
+
+
+def test_a_host_that_does_not_tell_the_size_is_not_guessed() -> None:
+    told = FetchCosts(0.6, lambda: True).told([MODEL.model_copy(update={"size": None})])
+
+    assert (told["models"][0]["minutes"], told["models"][0]["cost_usd"]) == (None, None)
+    assert told["text"].endswith("Its host does not say how large it is.")
