@@ -81,7 +81,10 @@ export class Marks {
     const others = node.badges.filter((other) => other !== badge);
     const made = mark && new window.LGraphBadge(mark);
     this.#badges.set(node, made);
-    node.badges = made ? [...others, made] : others; // a new list, so that Vue nodes see the change
+    node.badges = made ? [...others, made] : others;
+    // what the nodes of the new design listen for in 1.49 (useGraphNodeManager.ts); others do not know it
+    const change = { nodeId: node.id, property: "badges", oldValue: others, newValue: node.badges };
+    node.graph?.trigger?.("node:property:changed", change);
     return true;
   }
 }
