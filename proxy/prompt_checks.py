@@ -49,7 +49,7 @@ class PromptChecks:
         sides = await self._knowledge.definitions.sides(kinds)
         if self._run_anyway.is_allowed(client_id):
             sides = sides.unjudged()
-        return replace(sides, on_their_way=self._knowledge.approved.names())
+        return replace(sides, on_their_way=self._knowledge.approved.on_their_way())
 
     async def refused(
         self, found: Judgement, body: Mapping[str, Any], client_id: ClientId | None, *, can_run_anyway: bool
@@ -91,7 +91,7 @@ class PromptChecks:
                 return None
             local = await self._local_models(found)
             return remedies(found, known.catalog, local, named_models(_workflow(body), self._hosts), **facts)
-        except Exception:
+        except Exception:  # it is only said
             logger.exception("the page is not told what the endpoint lacks")
             return None
 

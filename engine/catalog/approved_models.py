@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 _MOST = 2_000
 """models; the oldest are forgotten"""
+_ON_THE_WAY_MS = 24 * 60 * 60 * 1000
 _FILE_MAX = 8 * 1024 * 1024
 
 
@@ -57,11 +58,13 @@ class ApprovedModels:
         self._approved = {(model.kind, model.name): model for model in _read(path)}
         self._writing = asyncio.Lock()
 
-    def names(self) -> Mapping[str, Collection[str]]:
-        """Their names by kind."""
+    def on_their_way(self) -> Mapping[str, Collection[str]]:
+        """The names, by kind, of what was approved within a day: what has not come by then may never come."""
+        oldest_ms = self._now_ms() - _ON_THE_WAY_MS
         names: dict[str, set[str]] = {}
-        for kind, name in self._approved:
-            names.setdefault(kind, set()).add(name)
+        for (kind, name), model in self._approved.items():
+            if model.approved_ms >= oldest_ms:
+                names.setdefault(kind, set()).add(name)
         return names
 
     async def approve(self, models: Iterable[ApprovedModel]) -> None:

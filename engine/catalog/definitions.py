@@ -24,8 +24,8 @@ async def _no_version() -> str | None:
 
 
 class Definitions:
-    """*now_ms* is the wall's clock. With *stand_in* the local ComfyUI is not the person's own: its definitions count only
-    until the endpoint's are known.
+    """*now_ms* is the wall's clock. With *stand_in* the local ComfyUI is not the person's own, and its definitions
+    count only until the endpoint's are known.
     """
 
     def __init__(

@@ -4,6 +4,7 @@ Source: Hugging Face, docs "Hub API", ``X-Linked-Size`` on the redirect of ``/re
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urljoin
@@ -17,6 +18,7 @@ from wire.addresses import AddressRefused
 _ASK_S = 15.0
 _AT_ONCE = 8
 _REDIRECTS = 5
+_SIZE = re.compile(r"[0-9]{1,18}")
 _REDIRECT = (301, 302, 303, 307, 308)
 _FIRST_BYTE = {"Range": "bytes=0-0", "Accept-Encoding": "identity"}
 """says as much as HEAD, which the signed addresses behind Civitai refuse"""
@@ -50,7 +52,7 @@ async def _followed(http: WebClient, url: str) -> int:
     for _ in range(_REDIRECTS):
         async with _answer(http, url) as response:
             linked = response.headers.get("X-Linked-Size", "")
-            if response.status < 400 and linked.isdigit():
+            if response.status < 400 and _SIZE.fullmatch(linked):
                 return int(linked)
             if response.status not in _REDIRECT:
                 return _size_of(response)
@@ -75,6 +77,6 @@ def _size_of(response: aiohttp.ClientResponse) -> int:
         raise SizeUnknown(f"Its host answers {response.status}.")
     total = response.headers.get("Content-Range", "").rpartition("/")[2]
     size = total if response.status == 206 else response.headers.get("Content-Length", "")
-    if not size.isdigit():
+    if not _SIZE.fullmatch(size):
         raise SizeUnknown("Its host does not say how large it is.")
     return int(size)

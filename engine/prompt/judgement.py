@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from engine.prompt.node_check import Finding, own_findings
+from engine.prompt.node_check import InputProblem, own_findings
 from engine.prompt.sides import Sides
 from wire.graph import Prompt, needed
 from wire.node_errors import Error
@@ -93,16 +93,16 @@ class _Sure:
         here = {} if self._is_current else own_findings(prompt, sides.local)
         self._here = {(node_id, *_what(one)) for node_id, some in here.items() for one in some if one.certain}
 
-    def __call__(self, node_id: str, finding: Finding) -> bool:
+    def __call__(self, node_id: str, finding: InputProblem) -> bool:
         return finding.certain and (self._is_current or (node_id, *_what(finding)) in self._here)
 
 
-def _what(finding: Finding) -> tuple[str, str]:
+def _what(finding: InputProblem) -> tuple[str, str]:
     return finding.input_name, finding.error["type"]
 
 
 def _missing_models(
-    prompt: Prompt, found: Mapping[str, Sequence[Finding]], running: frozenset[str]
+    prompt: Prompt, found: Mapping[str, Sequence[InputProblem]], running: frozenset[str]
 ) -> Iterable[MissingModel]:
     for node_id, findings in found.items():
         for one in findings:

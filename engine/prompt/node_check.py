@@ -41,7 +41,7 @@ class Lists:
 LOCAL = Lists()
 
 
-class Finding(NamedTuple):
+class InputProblem(NamedTuple):
     """Something that is wrong with an input. If it is not *certain*, the node's own check may allow it."""
 
     input_name: str
@@ -53,7 +53,7 @@ class Finding(NamedTuple):
     """its name in the prompt"""
 
 
-def own_findings(prompt: Prompt, infos: Infos, lists: Lists = LOCAL) -> dict[str, tuple[Finding, ...]]:
+def own_findings(prompt: Prompt, infos: Infos, lists: Lists = LOCAL) -> dict[str, tuple[InputProblem, ...]]:
     """What is wrong with each node by itself; nodes without a finding, or of an unknown class, are left out."""
     found = {node_id: tuple(_NodeCheck(prompt, infos, lists, node_id).findings()) for node_id in prompt}
     return {node_id: findings for node_id, findings in found.items() if findings}
@@ -92,35 +92,35 @@ class _NodeCheck:
         self._info = infos.get(self._class) or {}
         self._is_core = is_core(self._info)
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[InputProblem]:
         for name, (spec, required) in specs(self._info).items():
             found = self._of_input(name, spec, required=required)
             if found is not None:
                 yield found
 
-    def _of_input(self, name: str, spec: Sequence[Any], *, required: bool) -> Finding | None:
+    def _of_input(self, name: str, spec: Sequence[Any], *, required: bool) -> InputProblem | None:
         if name not in self._inputs:
             if not required or is_dynamic(spec):
                 return None
-            return Finding(name, error("required_input_missing", "Required input is missing", name, name))
+            return InputProblem(name, error("required_input_missing", "Required input is missing", name, name))
         value = self._inputs[name]
         return self._link(name, spec, value) if isinstance(value, list) else self._value(name, spec, value)
 
-    def _link(self, name: str, spec: Sequence[Any], link: list[Any]) -> Finding | None:
+    def _link(self, name: str, spec: Sequence[Any], link: list[Any]) -> InputProblem | None:
         extra = {"input_config": _config(spec), "received_value": link}
         outputs = self._outputs_of(link)
         if outputs is None:
             return None
         if not is_link(link) or not 0 <= link[1] < len(outputs):
             message = "Bad linked input, must be a length-2 list of [node_id, slot_index]"
-            return Finding(name, error("bad_linked_input", message, name, name, **extra))
+            return InputProblem(name, error("bad_linked_input", message, name, name, **extra))
         received = outputs[link[1]]
         if _fits(received, spec[0]):
             return None
         details = f"{name}, received_type({received}) mismatch input_type({spec[0]})"
         extra = {"input_config": _config(spec), "received_type": received, "linked_node": link}
         problem = error("return_type_mismatch", "Return type mismatch between linked nodes", details, name, **extra)
-        return Finding(name, problem, self._is_core)
+        return InputProblem(name, problem, self._is_core)
 
     def _outputs_of(self, link: list[Any]) -> Sequence[Any] | None:
         """The types of the outputs of the node that *link* leads to; None when nobody knows its class."""
@@ -130,7 +130,7 @@ class _NodeCheck:
         outputs = info.get("output") if info is not None else None
         return outputs if isinstance(outputs, list | tuple) else None
 
-    def _value(self, name: str, spec: Sequence[Any], value: Any) -> Finding | None:
+    def _value(self, name: str, spec: Sequence[Any], value: Any) -> InputProblem | None:
         value = unwrapped(value)
         extra = {"input_config": _config(spec), "received_value": value}
         if isinstance(spec[0], str) and spec[0] in _CONVERT:
@@ -140,13 +140,13 @@ class _NodeCheck:
                 message = f"Failed to convert an input value to a {spec[0]} value"
                 details = f"{name}, {value}, {problem}"
                 extra["exception_message"] = str(problem)
-                return Finding(name, error("invalid_input_type", message, details, name, **extra))
+                return InputProblem(name, error("invalid_input_type", message, details, name, **extra))
         outside = _out_of_range(name, spec, value)
         if outside is not None:
-            return self._limited(Finding(name, outside, self._is_core))
+            return self._limited(InputProblem(name, outside, self._is_core))
         return self._choice(name, spec, value)
 
-    def _choice(self, name: str, spec: Sequence[Any], value: Any) -> Finding | None:
+    def _choice(self, name: str, spec: Sequence[Any], value: Any) -> InputProblem | None:
         options = _config(spec)[1]
         values = spec[0] if isinstance(spec[0], list) else options.get("options") if spec[0] == "COMBO" else None
         if not isinstance(values, list) or value in values or _is_open(options, value):
@@ -155,15 +155,15 @@ class _NodeCheck:
         if kind is not None and isinstance(value, str):
             if value in self._lists.models.get(kind, ()):
                 return None
-            return Finding(name, _not_in_list(name, spec, values, value), kind=kind, value=value)
+            return InputProblem(name, _not_in_list(name, spec, values, value), kind=kind, value=value)
         if not values:
             return None
         guessed = _may_be_a_file(name, values, value)
         if guessed and self._class not in self._lists.classes:
             return None
-        return self._limited(Finding(name, _not_in_list(name, spec, values, value), self._is_core and not guessed))
+        return self._limited(InputProblem(name, _not_in_list(name, spec, values, value), self._is_core and not guessed))
 
-    def _limited(self, finding: Finding) -> Finding | None:
+    def _limited(self, finding: InputProblem) -> InputProblem | None:
         """What a custom node may allow is worth a word only when the endpoint's definition says it."""
         return finding if self._is_core or self._class in self._lists.classes else None
 

@@ -39,23 +39,26 @@ def remedies(
         "prompt_id": prompt_id,
         "refused": refused,
         "can_run_anyway": can_run_anyway,
-        "text": remedies_text(found, known, refused=refused),
+        "text": remedies_text(found),
         "models": [_model(model, known, local, addresses) for model in found.models[:MODELS_MAX]],
         "classes": [_remark(remark) for remark in found.classes[:MODELS_MAX]],
         "differences": [_remark(remark) for remark in found.differences[:MODELS_MAX]],
     }
 
 
-def remedies_text(found: Judgement, known: Catalog, *, refused: bool) -> str:
+def remedies_text(found: Judgement) -> str:
     """What is wrong, in a few sentences."""
-    models = dict.fromkeys((model.kind, model.name) for model in found.models)
-    lacks = "has no" if refused else "may have no"
-    sentences = [f"The endpoint {lacks} {name[:_SHOWN]} in {kind[:_SHOWN]}." for kind, name in models]
-    sentences += dict.fromkeys(remark.text for remark in (*found.classes, *found.differences))
+    remarks = (remark.text for remark in (*found.classes, *found.differences))
+    sentences = list(dict.fromkeys([*(_lack(model, found) for model in found.models), *remarks]))
     if not sentences:
         sentences = [_doubt(node_id, errors) for node_id, errors in found.doubts.items()]
     more = [f"And {len(sentences) - _SENTENCES} more."] if len(sentences) > _SENTENCES else []
     return " ".join([*sentences[:_SENTENCES], *more])[:_TEXT_MAX]
+
+
+def _lack(model: MissingModel, found: Judgement) -> str:
+    lacks = "has no" if model.node_id in found.errors else "may have no"
+    return f"The endpoint {lacks} {model.name[:_SHOWN]} in {model.kind[:_SHOWN]}."
 
 
 def _doubt(node_id: str, errors: Iterable[Mapping[str, Any]]) -> str:

@@ -59,7 +59,7 @@ async def test_a_dry_run_tells_the_price_and_keeps_nothing(bench: Bench, url: st
     body = await bench.post(FETCH, wanted(f"{url}/x.pt"), dry=True)
 
     assert (body["models"][0]["size"], body["models"][0]["to"]) == (9, "volume")
-    assert bench.approved.names() == {}
+    assert bench.approved.on_their_way() == {}
 
 
 async def test_a_yes_is_remembered_with_what_was_told(bench: Bench, url: str) -> None:
@@ -74,7 +74,7 @@ async def test_a_model_whose_size_is_not_known_may_be_approved_too(bench: Bench,
     body = await bench.post(FETCH, wanted(f"{url}/gone.pt"))
 
     assert body["models"][0]["size"] is None
-    assert set(bench.approved.names()) == {"vae"}
+    assert set(bench.approved.on_their_way()) == {"vae"}
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ async def test_what_may_not_be_fetched_is_refused_with_the_reason(
     with pytest.raises(ValueError, match=r"huggingface\.co"):
         await bench.post(FETCH, wanted(**{"url": f"{url}/x.pt", **changed}))
 
-    assert bench.approved.names() == {}
+    assert bench.approved.on_their_way() == {}
 
 
 @pytest.mark.parametrize(

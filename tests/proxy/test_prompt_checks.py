@@ -24,7 +24,7 @@ from wire.comfy import Message
 from wire.ids import ClientId, PromptId
 
 PAGE, PROMPT = ClientId("page"), PromptId("p")
-LACKS = Judgement(models=(MissingModel("1", "Load", "ckpt", "checkpoints", "x.pt"),))
+LACKS = Judgement(errors={"1": ({},)}, models=(MissingModel("1", "Load", "ckpt", "checkpoints", "x.pt"),))
 DIFFERS = Judgement(differences=(NodeRemark("1", "Load", "Load is another version at the endpoint."),))
 
 

@@ -25,7 +25,7 @@ async def test_a_yes_survives_a_restart_with_host_size_and_time(tmp_path: Path) 
     again = approved(tmp_path)
     (path,) = (tmp_path / "home").iterdir()
 
-    assert {kind: set(names) for kind, names in again.names().items()} == {"checkpoints": {"x.pt"}}
+    assert {kind: set(names) for kind, names in again.on_their_way().items()} == {"checkpoints": {"x.pt"}}
     assert again.wanted(sampled("x.pt"), "e")[0].size == 7
     assert '"approved_ms": 5' in path.read_text()
     assert (MODEL.host, path.stat().st_mode & 0o077) == ("huggingface.co", 0)
@@ -64,10 +64,10 @@ async def test_a_broken_file_only_means_that_a_person_is_asked_again(tmp_path: P
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "approved.json").write_bytes(content)
     models = approved(tmp_path)
-    before = models.names()
+    before = models.on_their_way()
     await models.approve([MODEL])
 
-    assert (before, list(approved(tmp_path).names())) == ({}, ["checkpoints"])
+    assert (before, list(approved(tmp_path).on_their_way())) == ({}, ["checkpoints"])
 
 
 async def test_a_second_yes_replaces_the_first(tmp_path: Path) -> None:
@@ -76,3 +76,13 @@ async def test_a_second_yes_replaces_the_first(tmp_path: Path) -> None:
     await models.approve([MODEL.model_copy(update={"url": f"{URL}?v=2"})])
 
     assert [model.source for model in models.wanted(sampled("x.pt"), "e")] == [f"{URL}?v=2"]
+
+
+async def test_a_model_that_has_not_come_within_a_day_is_asked_for_again(tmp_path: Path) -> None:
+    now = [0]
+    models = ApprovedModels(tmp_path / "approved.json", Catalogs(["e"], lambda: 0), lambda: now[0])
+    await models.approve([MODEL])
+    now[0] = 24 * 3_600_000 + 1
+
+    assert models.on_their_way() == {}
+    assert len(models.wanted(sampled("x.pt"), "e")) == 1

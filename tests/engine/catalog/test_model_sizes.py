@@ -23,6 +23,10 @@ async def linked(request: web.Request) -> web.Response:
     raise web.HTTPFound("/elsewhere", headers={"X-Linked-Size": "6938078334"})
 
 
+async def endless(request: web.Request) -> web.Response:
+    return web.Response(status=206, body=b"x", headers={"Content-Range": f"bytes 0-0/{10**30}"})
+
+
 async def moved(request: web.Request) -> web.Response:
     raise web.HTTPFound("/ranged")
 
@@ -46,7 +50,7 @@ async def gone(request: web.Request) -> web.Response:
 @pytest.fixture
 async def url() -> AsyncIterator[str]:
     app = web.Application()
-    for handler in (whole, ranged, linked, moved, around, outside, gated, gone):
+    for handler in (whole, ranged, linked, endless, moved, around, outside, gated, gone):
         app.router.add_get(f"/{handler.__name__}", handler)
     async with served(app) as found:
         yield found
@@ -61,6 +65,7 @@ async def test_the_size_is_what_the_host_says_in_any_of_its_ways(url: str, path:
     ("path", "reason"),
     [
         ("around", "without end"),
+        ("endless", "does not say how large"),
         ("outside", "169.254.169.254 is not https"),
         ("gated", "HF_TOKEN"),
         ("gone", "answers 404"),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from engine.prompt.node_check import LOCAL, Finding, Lists, is_core, own_findings, specs
+from engine.prompt.node_check import LOCAL, InputProblem, Lists, is_core, own_findings, specs
 from tests.support.catalogs import endpoint, info, node, sides
 
 COLORS = ["red", "green"]
@@ -17,7 +17,7 @@ THERE = Lists(classes=frozenset(INFOS))
 
 def found(given: dict[str, Any], lists: Lists) -> list[tuple[str, str, bool]]:
     """Input, type and certainty of each finding at the node 1."""
-    findings: tuple[Finding, ...] = own_findings(
+    findings: tuple[InputProblem, ...] = own_findings(
         {"1": given, "2": node("Custom"), "3": node("Core")}, INFOS, lists
     ).get("1", ())
     return [(one.input_name, one.error["type"], one.certain) for one in findings]

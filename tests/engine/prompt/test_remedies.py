@@ -58,7 +58,7 @@ def test_a_hostile_name_stays_one_word_of_the_command() -> None:
 
 def test_the_sentence_names_a_model_once_and_counts_the_rest() -> None:
     models = [MISSING, MISSING._replace(node_id="2"), *(MISSING._replace(name=f"{n}.pt") for n in range(4))]
-    text = remedies_text(Judgement(models=tuple(models)), endpoint(), refused=True)
+    text = remedies_text(Judgement(errors={"1": [{}], "2": [{}]}, models=tuple(models)))
 
     assert text.startswith("The endpoint has no x.pt in checkpoints. The endpoint has no 0.pt in checkpoints.")
     assert text.endswith("And 2 more.")
@@ -68,8 +68,6 @@ def test_what_is_only_a_doubt_is_told_as_one() -> None:
     doubts = {"4": [{"message": "Value not in list", "details": "mode: 'x' not in ['a']"}]}
     remark = NodeRemark("2", "KSampler", "KSampler is another version.")
 
-    assert remedies_text(Judgement(models=(MISSING,)), endpoint(), refused=False) == (
-        "The endpoint may have no x.pt in checkpoints."
-    )
-    assert remedies_text(Judgement(doubts=doubts, differences=(remark,)), endpoint(), refused=False) == remark.text
-    assert "may refuse node 4: Value not in list" in remedies_text(Judgement(doubts=doubts), endpoint(), refused=False)
+    assert remedies_text(Judgement(models=(MISSING,))) == ("The endpoint may have no x.pt in checkpoints.")
+    assert remedies_text(Judgement(doubts=doubts, differences=(remark,))) == remark.text
+    assert "may refuse node 4: Value not in list" in remedies_text(Judgement(doubts=doubts))
