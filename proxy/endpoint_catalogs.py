@@ -49,7 +49,7 @@ class EndpointCatalogs:
         self._endpoints, self._comfyui = endpoints, comfyui
         self._price = 0.0 if kind == "sandbox" else settings.runpod_price_per_hour or None
         self.catalogs = Catalogs([endpoint.id for endpoint in endpoints], _now_ms)
-        volume, missing = volume_bucket(settings)
+        volume, missing = (None, "the sandbox has none") if kind == "sandbox" else volume_bucket(settings)
         self._watch = VolumeWatch(volume, self.catalogs, lambda: sockets.any_open or store.count_active() > 0)
         files = CatalogFiles(settings.comfy_runpod_home / "catalogs")
         self.intake = CatalogIntake(self.catalogs, files, self._watch.look)

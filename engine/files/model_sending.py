@@ -119,7 +119,10 @@ class ModelSending:
             raise CannotSend(f"Your ComfyUI has no model {name[:200]!r} in {kind[:100]!r}.")
         path = await asyncio.to_thread(file_of, name, listed[name], folders.get(kind, ()))
         if path is None:
-            raise CannotSend(f"{name} is not on this machine: your ComfyUI runs on another one, or in a container.")
+            raise CannotSend(
+                f"{name} is not on this machine as your ComfyUI lists it: it runs on another machine or in a "
+                "container, or the file is just being written."
+            )
         if kind not in KINDS and kind not in NESTED_KINDS and path.parents[name.count("/")].name != kind:
             raise CannotSend(f"Where {kind} models belong on the volume is not known. {self._by_hand()}")
         return path

@@ -87,7 +87,7 @@ class CatalogRefresh:
         """What it takes to ask now, as far as RunPod and earlier jobs tell."""
         is_ready = await self._is_ready()
         seconds = _ASK_S + _IDLE_S + (0 if is_ready else self._usual_start_s())
-        cost = None if self._price is None else seconds * self._price / 3600
+        cost = None if self._price is None else round(seconds * self._price / 3600, 4)
         return Estimate(seconds, not is_ready, cost)
 
     @property

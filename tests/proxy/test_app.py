@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,14 @@ from engine.settings import Settings, load_settings
 from proxy.addons.master import CannotListen
 from proxy.app import serve, version
 from tests.support.ports import free_port
+from tests.support.runpod import RunPod, Told
+from tests.support.runpod import serving as running_runpod
 from tests.support.system_stats import serving
+from tests.support.until import until
+from wire.catalog import Catalog
+from wire.events import FilesCollected
+from wire.job import JobRequest
+from worker.catalog.packed import pack
 
 
 def settings_of(tmp_path: Path, comfyui_url: str, **more: Any) -> Settings:
@@ -101,3 +108,45 @@ async def test_a_port_that_is_taken_is_said_and_nothing_is_left_running(tmp_path
             await serve(settings, sandbox_endpoint_url="http://127.0.0.1:1/v2")
 
     assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+
+
+CATALOG = pack(Catalog(comfyui="0.33.0", nodes={"There": {}}))
+
+
+def telling(request: JobRequest) -> Sequence[Told]:
+    """A worker that is asked what it has."""
+    assert request.catalog is not None
+    return [*CATALOG.told(request.catalog), FilesCollected(sha256=())]
+
+
+async def test_what_the_endpoint_tells_reaches_open_pages_and_is_kept_over_a_restart(tmp_path: Path) -> None:
+    async with serving(200) as comfyui, running_runpod(RunPod(telling)) as runpod:
+        account = {"runpod_api_key": "k", "runpod_endpoint_id": "ep", "runpod_endpoint_base_url": runpod.url}
+        settings = settings_of(tmp_path, comfyui, runpod_price_per_hour=0.72, **account)
+        async with served(settings) as (url, session), session.ws_connect(f"{url}/ws") as page:
+            dry = await (await session.post(f"{url}/runpod/api/catalog/refresh?dry=1")).json()
+            foreign = await session.post(f"{url}/runpod/api/catalog/refresh", headers={"Origin": "http://evil.example"})
+            unspent = list(runpod.jobs)
+            asked = await (await session.post(f"{url}/runpod/api/catalog/refresh")).json()
+            async with asyncio.timeout(60):
+                while (message := await page.receive_json())["type"] != "runpod.catalog":
+                    pass
+            told = await (await session.get(f"{url}/runpod/api/catalog")).json()
+
+            async def kept() -> bool:
+                return (tmp_path / "catalogs" / "ep.catalog").is_file()
+
+            await until(kept)
+        async with served(settings) as (url, session):
+
+            async def known() -> bool:
+                after = await (await session.get(f"{url}/runpod/api/catalog")).json()
+                return bool(after["endpoints"][0]["known"])
+
+            await until(known)
+
+    assert (dry["started"], dry["cost_usd"], foreign.status, unspent) == (False, 0.002, 403, [])
+    assert asked["started"]
+    assert message["data"] == {"sha256": CATALOG.sha256}
+    assert (told["endpoints"][0]["comfyui"], told["endpoints"][0]["source"]) == ("0.33.0", "worker")
+    assert len(runpod.jobs) == 1
