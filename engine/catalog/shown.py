@@ -89,11 +89,19 @@ def _harmless(value: Any, key: str = "") -> Any:
         case str():
             return value if key == "default" else _inert(value)
         case dict():
-            return {name: _harmless(item, name) for name, item in value.items()}
+            return {name: _harmless(item, name) for name, item in value.items() if not _leads_away(name, item)}
         case list():
             items = shown_choices(value) if key == "options" else value
             return [item if key == "options" and isinstance(item, str) else _harmless(item) for item in items]
     return value
+
+
+def _leads_away(name: str, value: Any) -> bool:
+    """Whether this is where the page fetches an input's choices by itself, and not an address of ComfyUI."""
+    if name != "remote" or not isinstance(value, dict):
+        return False
+    route = value.get("route")
+    return not isinstance(route, str) or not route.startswith("/") or route[1:2] in ("/", "\\")
 
 
 def _inert(text: str) -> str:

@@ -92,6 +92,24 @@ def test_html_in_a_definition_becomes_text() -> None:
     assert "![" not in str(shown)
 
 
+@pytest.mark.parametrize(
+    ("route", "stays"),
+    [
+        ("/internal/files/output", True),
+        ("https://evil.example/", False),
+        ("//evil.example/", False),
+        ("/\\evil.example/", False),
+        (None, False),
+    ],
+)
+def test_the_page_fetches_choices_from_comfyui_alone(route: object, stays: bool) -> None:
+    inputs = {"file": ["COMBO", {"remote": {"route": route}, "tooltip": "x"}]}
+    shown = shown_definition("Node", {**GOOD, "input": {"required": inputs}})
+
+    assert shown is not None
+    assert ("remote" in shown["input"]["required"]["file"][1]) is stays
+
+
 @pytest.mark.timeout(20)
 def test_a_long_hostile_text_takes_no_time() -> None:
     text = "<a" * 2_000_000
