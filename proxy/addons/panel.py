@@ -1,4 +1,4 @@
-"""The proxy's own page and API under /runpod/, and the script that shows its notices in ComfyUI's page."""
+"""The proxy's own page and API under /runpod/, and the scripts that it adds to ComfyUI's page."""
 
 import json
 import re
@@ -17,9 +17,11 @@ from proxy.addons.routes import Route, route
 from proxy.job_actions import NoSuchJob, NotNow
 from wire import plain_json
 
-SCRIPT = "/extensions/comfy-runpod/runpod.js"
+_SCRIPTS = "/extensions/comfy-runpod/"
+SCRIPT = f"{_SCRIPTS}runpod.js"
+"""the one script that the page is told of: it imports the others itself"""
 _STATIC = Path(__file__).resolve().parents[1] / "static"
-_FILES = {"/runpod/": ("index.html", "text/html"), SCRIPT: ("runpod.js", "application/javascript")}
+_TYPES = {".html": "text/html", ".js": "application/javascript", ".css": "text/css"}
 _ACTION = re.compile(r"/runpod/api/jobs/([^/]+)/(cancel|retry|fetch)")
 
 
@@ -48,7 +50,8 @@ class Panel:
         self._status = status
         self._jobs = jobs
         self._act = act
-        self._files = {path: (_STATIC / name).read_bytes() for path, (name, _) in _FILES.items()}
+        files = [file for file in _STATIC.iterdir() if file.suffix in _TYPES]
+        self._files = {_path_of(file): (file.read_bytes(), _TYPES[file.suffix]) for file in files}
 
     @fail_closed
     async def request(self, flow: http.HTTPFlow) -> None:
@@ -86,8 +89,9 @@ class Panel:
             return comfy_error(400, "bad_request", "Bad request", str(error))
 
     def _file(self, path: str) -> http.Response:
-        headers = {"Content-Type": f"{_FILES[path][1]}; charset=utf-8", "Cache-Control": "no-cache"}
-        return http.Response.make(200, self._files[path], headers)
+        content, kind = self._files[path]
+        headers = {"Content-Type": f"{kind}; charset=utf-8", "Cache-Control": "no-cache"}
+        return http.Response.make(200, content, headers)
 
     def _do(self, request: http.Request, prompt_id: str, action: str) -> http.Response:
         if request.method != "POST":
@@ -113,6 +117,10 @@ class Panel:
             return
         if (scripts := upstream_list(flow)) is not None:
             replace_body(flow, json.dumps([*scripts, SCRIPT]))
+
+
+def _path_of(file: Path) -> str:
+    return "/runpod/" if file.name == "index.html" else f"{_SCRIPTS}{file.name}"
 
 
 def _object(content: bytes) -> dict[str, Any]:

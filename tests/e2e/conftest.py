@@ -8,6 +8,7 @@ from playwright.async_api import Browser
 
 from tests.support.browser import opened_context, opened_tab, running_browser
 from tests.support.frontend import Frontend
+from tests.support.page_scripts import ScriptBed, script_bed
 from tests.support.stack import Stack
 from tests.support.stacks import KINDS, stack_of
 from tests.support.storage_bed import StorageBed, storage_bed
@@ -34,6 +35,19 @@ async def bed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 async def browser() -> AsyncIterator[Browser]:
     async with running_browser() as running:
         yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def opened_bed(browser: Browser) -> AsyncIterator[ScriptBed]:
+    async with script_bed(browser) as bed:
+        yield bed
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def scripts(opened_bed: ScriptBed) -> ScriptBed:
+    """The page of our scripts that the tests of a module use one after the other, anew for each."""
+    await opened_bed.tidy()
+    return opened_bed
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -1,9 +1,13 @@
 """The pictures of README.md: what a person sees while a prompt runs, after it, when it fails, and on the jobs page.
 
+And what the page shows of a model that the endpoint lacks, of which the test says what the proxy would.
+
 They are written to the folder PICTURES (`make pictures`: docs), else to tests/artifacts.
 """
 
+import json
 import os
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -97,3 +101,42 @@ async def test_the_jobs_page_shows_what_ran(stack: Stack, browser: Browser) -> N
         jobs = small(ARTIFACTS / "jobs.png")
 
     assert jobs.stat().st_size > 5_000
+
+
+LACKING = {
+    "endpoints": [{"id": "e", "known": True, "sha256": "a"}],
+    "only_here": [],
+    "only_there": [],
+    "model_inputs": {"SandboxCheckpoint": {"ckpt_name": "checkpoints"}},
+}
+NAME = "sd_xl_base_1.0.safetensors"
+ADDRESS = {"url": f"https://huggingface.co/stabilityai/{NAME}", "host": "huggingface.co", "size": None}
+COST = {"host": "huggingface.co", "size": 6_938_040_682, "to": "volume", "minutes": 1.2, "cost_usd": 0.021}
+SENDING = {"size": 6_938_040_682, "minutes": 9.3, "text": "", "started": False}
+ASKED = {"node_id": "1", "class_type": "SandboxCheckpoint", "input": "ckpt_name", "kind": "checkpoints", "name": NAME}
+WAYS_OUT = {"here": True, "size": SENDING["size"], "fetch": ADDRESS, "command": "scripts/sync-models.py ~/ComfyUI"}
+REFUSED = {
+    "refused": True,
+    "can_run_anyway": True,
+    "text": f"The endpoint has no {NAME} in checkpoints.",
+    "models": [{**ASKED, **WAYS_OUT}],
+}
+
+
+async def test_a_missing_model_and_its_ways_out(stack: Stack, browser: Browser) -> None:
+    answers = {"catalog": LACKING, "models/fetch": {"models": [COST]}, "models/send": SENDING}
+    tell = "(text) => window.app.api.socket.dispatchEvent(new MessageEvent('message', { data: text }))"
+    async with opened_context(browser) as context:
+        for path, answer in answers.items():
+            await context.route(
+                re.compile(f"/runpod/api/{path}"), lambda route, answer=answer: route.fulfill(json=answer)
+            )
+        frontend = await opened_tab(context, stack.url)
+        checkpoint = {"class_type": "SandboxCheckpoint", "inputs": {"ckpt_name": NAME}}
+        await frontend.load_prompt({**inverted_image(prefix="sdxl"), "1": checkpoint})
+        await fitted(frontend)
+        await frontend.page.evaluate(tell, json.dumps({"type": "runpod.remedies", "data": REFUSED}))
+        await frontend.text("~$0.02")
+        lacking = small(await frontend.screenshot("lacking"))
+
+    assert lacking.stat().st_size > 10_000

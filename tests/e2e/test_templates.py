@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from playwright.async_api import Browser, expect
 
+from tests.support.browser import chromium, opened_context, opened_tab
 from tests.support.models import make_models
 from tests.support.prompts import inverted_image
 from tests.support.served import served
@@ -58,7 +60,7 @@ async def bench(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bench
         return web.FileResponse(file)
 
     app = web.Application()
-    app.router.add_get("/new.safetensors", model)
+    app.router.add_get("/{name}.safetensors", model)
     async with served(app) as host:
         settings = {"MODELS_DIR": str(volume), "DOWNLOADS_ALLOW_PRIVATE": "1", "MODEL_HOSTS": host}
         async with stack_of("sandbox", tmp_path_factory, **settings) as stack:
@@ -106,3 +108,43 @@ async def test_once_it_is_there_it_is_neither_asked_for_nor_fetched_again(bench:
 
     assert (status, entry["status"]["status_str"]) == (200, "success")
     assert bench.asked.total() == before
+
+
+MARKS = """() => window.app.graph.nodes.flatMap((node) => node.badges)
+    .map((badge) => (typeof badge === "function" ? badge() : badge).text).filter((text) => text.includes("endpoint"))"""
+NAME_ITS_MODEL = """(model) => {
+    const node = window.app.graph.nodes.find((node) => node.type === "SandboxCheckpoint");
+    node.properties.models = [model];
+}"""
+
+
+@pytest.mark.skipif(chromium() is None, reason="no Chromium on this machine; install the package chromium")
+async def test_on_the_page_one_click_fetches_the_model_and_the_picture_follows(bench: Bench, browser: Browser) -> None:
+    name = "page.safetensors"
+    model = {"name": name, "url": f"{bench.host}/{name}", "directory": "checkpoints"}
+    prompt = {**PROMPT, "1": {"class_type": "SandboxCheckpoint", "inputs": {"ckpt_name": name}}}
+    prompt["2"] = {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "paged"}}
+    async with opened_context(browser) as context:
+        frontend = await opened_tab(context, bench.stack.url)
+        page, box = frontend.page, frontend.page.locator("#comfy-runpod-toast")
+
+        async def marks(wanted: list[str]) -> bool:
+            return bool(await page.evaluate(MARKS) == wanted)
+
+        await frontend.load_prompt(prompt)
+        await page.evaluate(NAME_ITS_MODEL, model)
+        await until(lambda: marks([f"endpoint lacks {name}"]), 60)
+        before = await bench.stack.jobs_at_endpoint()
+        await frontend.run()
+        await expect(box).to_contain_text(f"The endpoint has no {name} in checkpoints.", timeout=60_000)
+        fetch = box.get_by_role("button", name="Let the worker fetch it from 127.0.0.1 (180 KB")
+        await fetch.wait_for(timeout=60_000)
+        await frontend.screenshot("template")
+        unpaid = await bench.stack.jobs_at_endpoint()
+        await fetch.click()
+        await frontend.image_on_node("2", "paged_00001_")
+        await until(lambda: marks([]), 60)
+
+    assert unpaid == before
+    assert (bench.volume / "checkpoints" / name).read_bytes() == CONTENT
+    assert frontend.unexpected_errors() == []

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from playwright.async_api import Browser, BrowserContext, async_playwright
+from playwright.async_api import Browser, BrowserContext, async_playwright, expect
 
 from tests.support.frontend import PATIENCE_S, Frontend
 
@@ -30,6 +30,7 @@ def chromium() -> str | None:
 
 @asynccontextmanager
 async def running_browser(*flags: str) -> AsyncIterator[Browser]:
+    expect.set_options(timeout=PATIENCE_S * 1000)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium(), args=[*_FLAGS, *flags])
         try:

@@ -1,11 +1,14 @@
 """Our own page and API, and the script in ComfyUI's page."""
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from mitmproxy import http
 
+import proxy
 from proxy.addons.panel import SCRIPT, Panel
 from proxy.job_actions import NoSuchJob, NotNow
 from tests.support.flows import answer, answered, asked
@@ -35,6 +38,8 @@ def panel() -> Panel:
         ("/runpod/", "text/html", b"<h1>"),
         ("/runpod/?x=1", "text/html", b"<h1>"),
         (SCRIPT, "application/javascript", b"runpod.notice"),
+        ("/extensions/comfy-runpod/toast.js", "application/javascript", b"export"),
+        ("/extensions/comfy-runpod/runpod.css", "text/css", b"#comfy-runpod-toast"),
     ],
 )
 async def test_the_page_and_its_script_are_served_fresh(path: str, kind: str, holds: bytes) -> None:
@@ -45,6 +50,27 @@ async def test_the_page_and_its_script_are_served_fresh(path: str, kind: str, ho
     assert flow.response.headers["Content-Type"] == f"{kind}; charset=utf-8"
     assert flow.response.headers["Cache-Control"] == "no-cache"
     assert holds in (flow.response.content or b"")
+
+
+_STATIC = Path(proxy.__file__).parent / "static"
+
+
+@pytest.mark.parametrize("script", sorted(_STATIC.glob("*.js")), ids=lambda script: script.name)
+async def test_what_a_script_imports_is_served(script: Path) -> None:
+    imported = re.findall(r'from "\./([\w.]+)"', script.read_text(encoding="utf-8"))
+    flows = [asked("GET", f"/extensions/comfy-runpod/{name}") for name in (script.name, *imported)]
+    for flow in flows:
+        await panel().request(flow)
+
+    assert [flow.response.status_code for flow in flows if flow.response] == [200] * len(flows)
+
+
+@pytest.mark.parametrize("script", sorted(_STATIC.glob("*.js")), ids=lambda script: script.name)
+def test_no_script_makes_markup_of_data(script: Path) -> None:
+    source = script.read_text(encoding="utf-8")
+    found = [word for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write") if word in source]
+
+    assert found == []
 
 
 async def test_the_page_needs_its_slash() -> None:
