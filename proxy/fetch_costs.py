@@ -53,8 +53,12 @@ class FetchCosts:
         if len(sizes) < len(models):
             return "Its host does not say how large it is."
         cost = self._cost(sum(sizes))
-        price = "" if cost is None else f", ${cost:.2f}"
-        return f"{sum(sizes) / 1e9:.1f} GB, about {max(1, round(_minutes(sum(sizes))))} min of a worker's time{price}."
+        price = "" if cost is None else ", less than $0.01" if cost < 0.01 else f", about ${cost:.2f}"
+        return f"{_shown(sum(sizes))}, about {max(1, round(_minutes(sum(sizes))))} min of a worker's time{price}."
+
+
+def _shown(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{max(1, round(size / 1e6))} MB"
 
 
 def _minutes(size: int) -> float:

@@ -66,7 +66,12 @@ def _bare(spec: list[Any], gone: frozenset[str]) -> list[Any]:
 
 
 def outcome(template: Template, local: Infos, full: Catalog, bare: Catalog) -> Outcome:
-    """*full* and *bare* are the catalogs of an endpoint with all models and with none."""
+    """*full* and *bare* are the catalogs of an endpoint with all models and with none.
+
+    A prompt with a node without a class is refused before it is judged, here as in ComfyUI.
+    """
+    if any("class_type" not in node for node in template.prompt.values()):
+        return Outcome(frozenset(), frozenset(), (), (), 0)
     ours, theirs = _refused(template, _sides(template, local, full)), _refused_by_comfyui(template)
     lacking = judgement(template.prompt, _sides(template, local, bare), _outputs(template, local))
     missing = tuple(dict.fromkeys((model.kind, model.name) for model in lacking.models))
