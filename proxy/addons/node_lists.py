@@ -144,6 +144,8 @@ def _answer(flow: http.HTTPFlow, response: http.Response, text: bytes) -> None:
         headers["ETag"] = tag
     if tag is not None and tag in flow.metadata.get(_KNOWN_TAGS, ""):
         flow.response = http.Response.make(304, b"", headers)
+        for name in ("Content-Length", "Transfer-Encoding"):  # a 304 has no body
+            flow.response.headers.pop(name, None)
         return
     response.status_code, response.reason = 200, "OK"
     headers["Content-Type"] = "application/json; charset=utf-8"

@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from engine.catalog.catalogs import Catalogs
 from proxy.addons.node_lists import NodeLists
@@ -86,3 +87,21 @@ async def test_a_list_of_many_packs_is_merged_as_well(upstream: Upstream, sessio
         page = Site(url, catalogs, session)
 
         assert await page.get("/models/checkpoints") == ["far.ckpt"]
+
+
+async def test_a_page_that_has_the_answer_gets_no_body(session: aiohttp.ClientSession) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response(["a.ckpt"], headers={"ETag": '"1"'})
+
+    app, catalogs = web.Application(), Catalogs(["far"], lambda: 0)
+    app.router.add_get("/models/checkpoints", answer)
+    catalogs.received("far", Catalog(models={"checkpoints": {"far.ckpt": 7}}), "sha")
+    async with served(app) as url, running_front(url, [Streaming(), NodeLists(catalogs)]) as front:
+        path = f"{front}/models/checkpoints"
+        first = await session.get(path)
+        second = await session.get(path, headers={"If-None-Match": first.headers["ETag"]})
+        third = await session.get(path)
+
+    assert [one.status for one in (first, second, third)] == [200, 304, 200]
+    assert "Content-Length" not in second.headers
+    assert await third.json() == ["far.ckpt"]
