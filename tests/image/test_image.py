@@ -6,6 +6,7 @@ It needs a Docker Engine and IMAGE_UNDER_TEST. ComfyUI gets ``--cpu``; everythin
 import asyncio
 import json
 import os
+import re
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -113,6 +114,10 @@ async def one() -> AsyncIterator[Container]:
 
 
 pytestmark.append(pytest.mark.asyncio(loop_scope="module"))
+
+
+async def test_the_image_says_what_it_has(one: Container) -> None:
+    assert re.fullmatch(r"[0-9a-f]{64}", await one.inside("head -n 1 /opt/image.catalog"))
 
 
 async def test_a_job_brings_its_picture(one: Container, record_property: Any) -> None:

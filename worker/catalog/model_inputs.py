@@ -1,4 +1,4 @@
-"""Which inputs of which classes offer which kind of model. Pure.
+"""The kind of model that each input of a node offers. Pure.
 
 ComfyUI does not say so: an input's choices are compared with the models of each kind. What the comparison cannot tell,
 because a kind has no models or two kinds have the same, is in a table for ComfyUI's own loaders.
