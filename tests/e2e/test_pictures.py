@@ -1,6 +1,6 @@
 """The pictures of README.md: what a person sees while a prompt runs, after it, when it fails, and on the jobs page.
 
-And what the page shows of a model that the endpoint lacks, of which the test says what the proxy would.
+One shows a model that the endpoint lacks: there the test gives the proxy's answers.
 
 They are written to the folder PICTURES (`make pictures`: docs), else to tests/artifacts.
 """
