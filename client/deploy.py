@@ -125,7 +125,10 @@ def completed(named: Choices, endpoint: Body | None, environ: Mapping[str, str])
         raise ChoiceRefused(f"--image {named.image}: this cannot be the name of an image")
     if endpoint is not None:
         return replace(named, image=pushed_image(_PUSHED)) if named == Choices() else named
-    here = {"volume": environ.get("RUNPOD_VOLUME_ID", ""), "datacenter": environ.get("RUNPOD_DATACENTER")}
+    here: dict[str, Any] = {
+        "volume": environ.get("RUNPOD_VOLUME_ID", ""),
+        "datacenter": environ.get("RUNPOD_DATACENTER"),
+    }
     defaults = replace(DEFAULTS, **here, image=named.image or pushed_image(_PUSHED))
     values = {field.name: getattr(named, field.name) for field in fields(Choices)}
     return replace(defaults, **{name: value for name, value in values.items() if value not in (None, (), {})})
