@@ -7,8 +7,8 @@ from typing import Any
 import click
 from pydantic import SecretStr
 
-from client.deployment import DEFAULTS, FLASHBOOT, Body, ChoiceRefused, Choices
-from client.gpu_catalog import CatalogUnreadable, GpuPools, read_pools, unknown_pool
+from client.deployment import DEFAULTS, FLASHBOOT, Body, ChoiceRefused, EndpointChoices
+from client.gpu_catalog import GpusUnreadable, GpuPools, read_pools, unknown_pool
 from client.pushed_image import NoImage, is_image, pushed_image
 from client.rest_api import ApiRefused, ApiUnavailable, RestApi
 from client.rollout import LossRefused, Rollout
@@ -67,7 +67,7 @@ def main(
     key = _key(environ, needed=not dry_run)
     api = RestApi(environ.get("RUNPOD_REST_BASE_URL") or _API, key)
     try:
-        named = Choices(env=variables(env, environ), **options)
+        named = EndpointChoices(env=variables(env, environ), **options)
         template, endpoint = (api.find(kind, name) if key else None for kind in ("templates", "serverless"))
         pools = _pools(api) if key else {}
         chosen = completed(named, endpoint, environ)
@@ -111,12 +111,12 @@ def _pools(api: RestApi) -> GpuPools:
     """The GPUs and their prices. A key that may not read them can deploy all the same: RunPod judges the pool too."""
     try:
         return read_pools(api.gpus())
-    except (ApiRefused, CatalogUnreadable) as error:
+    except (ApiRefused, GpusUnreadable) as error:
         click.echo(f"RunPod's list of GPUs cannot be read, so pools and prices are not checked: {error}", err=True)
         return {}
 
 
-def completed(named: Choices, endpoint: Body | None, environ: Mapping[str, str]) -> Choices:
+def completed(named: EndpointChoices, endpoint: Body | None, environ: Mapping[str, str]) -> EndpointChoices:
     """*named*, for a new endpoint with all defaults; for one that exists with an image when nothing was named.
 
     Raises ChoiceRefused and NoImage.
@@ -124,22 +124,22 @@ def completed(named: Choices, endpoint: Body | None, environ: Mapping[str, str])
     if named.image is not None and not is_image(named.image):
         raise ChoiceRefused(f"--image {named.image}: this cannot be the name of an image")
     if endpoint is not None:
-        return replace(named, image=pushed_image(_PUSHED)) if named == Choices() else named
+        return replace(named, image=pushed_image(_PUSHED)) if named == EndpointChoices() else named
     here: dict[str, Any] = {
         "volume": environ.get("RUNPOD_VOLUME_ID", ""),
         "datacenter": environ.get("RUNPOD_DATACENTER"),
     }
     defaults = replace(DEFAULTS, **here, image=named.image or pushed_image(_PUSHED))
-    values = {field.name: getattr(named, field.name) for field in fields(Choices)}
+    values = {field.name: getattr(named, field.name) for field in fields(EndpointChoices)}
     return replace(defaults, **{name: value for name, value in values.items() if value not in (None, (), {})})
 
 
-def _say_unnamed(named: Choices, endpoint: Body, environ: Mapping[str, str]) -> None:
+def _say_unnamed(named: EndpointChoices, endpoint: Body, environ: Mapping[str, str]) -> None:
     """What this folder knows differently from the endpoint, and what was not named: it stays as it is."""
     volume = environ.get("RUNPOD_VOLUME_ID")
     if volume and named.volume is None and volume not in (endpoint.get("networkVolumes") or ()):
         click.echo(f"RUNPOD_VOLUME_ID={volume} is not attached to this endpoint; --volume {volume} attaches it")
-    if named == Choices() or named.image is not None:
+    if named == EndpointChoices() or named.image is not None:
         return
     try:
         pushed = pushed_image(_PUSHED)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from client.gpu_catalog import GpuPools
+from wire.plain_text import one_line
 
 JOB_TIMEOUT_S = 1800
 """seconds that a job may take, unless a person says otherwise"""
@@ -27,7 +28,7 @@ Body = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choices:
+class EndpointChoices:
     """What the person named; None or empty: not named. The names are those of the command's options."""
 
     image: str | None = None
@@ -51,7 +52,7 @@ class Choices:
     registry: str | None = None
 
 
-DEFAULTS = Choices(
+DEFAULTS = EndpointChoices(
     gpu_pool=("ADA_24",),
     min_workers=0,
     max_workers=3,
@@ -69,35 +70,35 @@ class ChoiceRefused(ValueError):
     """The person's values do not go together; the text is one sentence."""
 
 
-def new_endpoint(name: str, chosen: Choices) -> Body:
+def new_endpoint(name: str, chosen: EndpointChoices) -> Body:
     """The body that creates an endpoint; *chosen* is complete."""
     known = {"gpu": {"count": 1, "minCudaVersion": MIN_CUDA}}
     return {"name": name, "type": "QUEUE", **_wanted(chosen, known, {})}
 
 
-def new_template(name: str, chosen: Choices) -> Body:
+def new_template(name: str, chosen: EndpointChoices) -> Body:
     """The body that creates a template, without the SSH and Jupyter that templates get unless told otherwise."""
     plain = {"serverless": True, "public": False, "startSsh": False, "startJupyter": False}
     return {"name": name, **plain, **_container(chosen, {})}
 
 
-def endpoint_changes(chosen: Choices, known: Body, pools: GpuPools) -> Body:
+def endpoint_changes(chosen: EndpointChoices, known: Body, pools: GpuPools) -> Body:
     """The body of the PATCH that gives the endpoint *known* what is *chosen*, and leaves everything else as it is."""
     return _different(_wanted(chosen, known, pools), known)
 
 
-def template_changes(chosen: Choices, known: Body) -> Body:
+def template_changes(chosen: EndpointChoices, known: Body) -> Body:
     return _different(_container(chosen, known), known)
 
 
-def _container(chosen: Choices, known: Body) -> Body:
+def _container(chosen: EndpointChoices, known: Body) -> Body:
     """A PATCH replaces ``env`` as a whole, so it repeats the variables that were set elsewhere."""
     env = {**(known.get("env") or {}), **chosen.env} if chosen.env else None
     fields = {"image": chosen.image, "disk": chosen.disk, "env": env, "registry": chosen.registry}
     return _named(fields)
 
 
-def _wanted(chosen: Choices, known: Body, pools: GpuPools) -> Body:
+def _wanted(chosen: EndpointChoices, known: Body, pools: GpuPools) -> Body:
     """The fields that *chosen* names. An object is sent whole: what is not chosen in it stays as *known* has it."""
     return {
         **_container(chosen, known),
@@ -121,12 +122,12 @@ def _one(name: str | None) -> list[str] | None:
     return None if name is None else [name] if name else []
 
 
-def _workers(chosen: Choices, known: Body) -> Body | None:
+def _workers(chosen: EndpointChoices, known: Body) -> Body | None:
     named = _named({name: getattr(chosen, option) for name, option in _WORKERS.items()})
     return {**{name: known[name] for name in _WORKERS if name in known}, **named} if named else None
 
 
-def _gpu(chosen: Choices, known: Body, pools: GpuPools) -> Body | None:
+def _gpu(chosen: EndpointChoices, known: Body, pools: GpuPools) -> Body | None:
     """Pools and exclusions are one selection: a PATCH with pools alone would allow again what was excluded."""
     if not chosen.gpu_pool:
         return None
@@ -147,7 +148,7 @@ def _agrees(known: Any, wanted: Any) -> bool:
     return bool(wanted == known)
 
 
-def require_sense(chosen: Choices, after: Body) -> None:
+def require_sense(chosen: EndpointChoices, after: Body) -> None:
     """Raises ChoiceRefused when the endpoint as it is *after* the change cannot work as the person expects."""
     workers, scaling = after.get("workers") or {}, after.get("scaling") or {}
     least, most = workers.get("min", 0), workers.get("max", 0)
@@ -184,8 +185,8 @@ def _leaves(body: Body, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 def _shown(value: Any, *, secret: bool) -> str:
     if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
-    return _HIDDEN if secret and value != "not set" else "not set" if value is None else str(value)
+        return one_line(", ".join(map(str, value))) or "none"
+    return _HIDDEN if secret and value != "not set" else "not set" if value is None else one_line(str(value))
 
 
 def losses(known: Body, changes: Body) -> list[str]:
@@ -212,7 +213,7 @@ def _lost_items(known: Body, changes: Body) -> Iterator[str]:
     for name, sentence in _LISTS:
         if name in after or (name == "gpu.excludedTypes" and "gpu.pools" in after):
             for item in _without(before.get(name) or (), after.get(name) or ()):
-                yield sentence.format(item)
+                yield sentence.format(one_line(str(item)))
 
 
 def _without(items: Iterable[Any], those: Iterable[Any]) -> list[Any]:

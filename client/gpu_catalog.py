@@ -14,7 +14,7 @@ from wire.plain_text import one_line
 _GPUS_MAX = 1000
 
 
-class CatalogUnreadable(ValueError):
+class GpusUnreadable(ValueError):
     """The answer is not a catalogue of GPUs."""
 
 
@@ -62,12 +62,12 @@ GpuPools = Mapping[str, GpuPool]
 
 
 def read_pools(answer: object) -> GpuPools:
-    """The pools of an answer to ``GET /v2/catalog/gpus``. Raises CatalogUnreadable."""
+    """The pools of an answer to ``GET /v2/catalog/gpus``. Raises GpusUnreadable."""
     try:
         gpus = _Answer.model_validate(answer).gpus
     except ValidationError as error:
         first = error.errors()[0]
-        raise CatalogUnreadable(f"not a catalogue of GPUs: {first['loc'][:3]}: {first['msg']}") from None
+        raise GpusUnreadable(f"not a catalogue of GPUs: {first['loc'][:3]}: {first['msg']}") from None
     by_pool = dict[str, list[_GpuType]]()
     for gpu in gpus:
         if gpu.pool:

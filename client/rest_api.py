@@ -6,6 +6,8 @@ from typing import Any
 
 import requests
 
+from wire.plain_text import one_line
+
 _TIMEOUT_S = 30
 _ANSWER_MAX = 16 * 1024 * 1024
 _PIECE = 64 * 1024
@@ -84,4 +86,4 @@ def _problem(status: int, text: bytes) -> str:
         details = "; ".join([body["detail"], *body.get("errors", ())])
     except (ValueError, KeyError, TypeError):
         details = text[:300].decode(errors="replace")
-    return f"{status} {details}{hint}"
+    return f"{status} {one_line(details, 2000)}{hint}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from client.deployment import (
     Body,
-    Choices,
+    EndpointChoices,
     endpoint_changes,
     losses,
     new_endpoint,
@@ -47,7 +47,7 @@ class Rollout:
     agreed: Callable[[], bool]
     dry_run: bool
 
-    def create(self, name: str, chosen: Choices, template: Body | None) -> None:
+    def create(self, name: str, chosen: EndpointChoices, template: Body | None) -> None:
         """A new endpoint. *template* is the one of that name which exists already."""
         endpoint, wanted = new_endpoint(name, chosen), new_template(name, chosen)
         require_sense(chosen, endpoint)
@@ -59,7 +59,7 @@ class Rollout:
         if not self._told("serverless", endpoint):
             self._say_ids(template, self._created("serverless", endpoint))
 
-    def update(self, chosen: Choices, template: Body | None, endpoint: Body) -> None:
+    def update(self, chosen: EndpointChoices, template: Body | None, endpoint: Body) -> None:
         """What *chosen* names, of an endpoint that exists; a template that is missing is not needed any more."""
         changes = endpoint_changes(chosen, endpoint, self.pools)
         after = {**endpoint, **changes}

@@ -11,7 +11,7 @@ EMPTY: Final = "it is empty here"
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class LeftAlone:
     """A file that is left as it is, and why; *settled*: the volume seems to lack nothing that is here."""
 
     name: str
@@ -26,7 +26,7 @@ class SyncPlan:
     upload: tuple[str, ...]
     unchanged: tuple[str, ...]
     delete: tuple[str, ...]
-    held: tuple[Held, ...] = ()
+    held: tuple[LeftAlone, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +63,19 @@ def plan(here: Manifest, there: There, *, delete: Iterable[str] = (), overwrite:
     )
 
 
-def _objection(name: str, here: Content, there: There) -> Held | None:
+def _objection(name: str, here: Content, there: There) -> LeftAlone | None:
     size = there.sizes.get(name)
     if here.size == 0:
-        return Held(name, EMPTY, settled=True)
+        return LeftAlone(name, EMPTY, settled=True)
     if not size:
         return None  # nothing is there, or nothing is in it
     if size > here.size:
-        return Held(name, f"the file there is larger: {size:,} bytes, and {here.size:,} here")
+        return LeftAlone(name, f"the file there is larger: {size:,} bytes, and {here.size:,} here")
     if _is_ours(name, size, there):
         return None
     if size == here.size:
-        return Held(name, "there is a file of this size which this command did not send", settled=True)
-    return Held(name, f"there is a file of {size:,} bytes which this command did not send")
+        return LeftAlone(name, "there is a file of this size which this command did not send", settled=True)
+    return LeftAlone(name, f"there is a file of {size:,} bytes which this command did not send")
 
 
 def _is_ours(name: str, size: int, there: There) -> bool:
@@ -84,11 +84,11 @@ def _is_ours(name: str, size: int, there: There) -> bool:
     return (sent is not None and sent.size == size) or (begun is not None and size <= begun.size)
 
 
-def _not_as_sent(name: str, there: There) -> Held | None:
+def _not_as_sent(name: str, there: There) -> LeftAlone | None:
     size = there.sizes.get(name)
     if size is None or _is_ours(name, size, there):
         return None
-    return Held(name, "it is gone here, but the file there was changed since this command sent it")
+    return LeftAlone(name, "it is gone here, but the file there was changed since this command sent it")
 
 
 def _seen(content: Content, sizes: Mapping[str, int | None], name: str) -> Content | None:

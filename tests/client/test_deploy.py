@@ -10,7 +10,7 @@ import click
 import pytest
 
 from client.deploy import completed, main, variables
-from client.deployment import DEFAULTS, ChoiceRefused, Choices
+from client.deployment import DEFAULTS, ChoiceRefused, EndpointChoices
 from tests.support.rest_api import KEY, SPEC, RestApiServer, rest_api_server
 from tests.support.stack import PROJECT
 
@@ -190,7 +190,7 @@ def test_a_variable_has_the_value_that_was_given_or_the_one_it_has_here() -> Non
 
 
 def test_a_new_endpoint_gets_the_defaults_and_the_volume_of_the_settings() -> None:
-    named = Choices(image="me/worker:1", max_workers=5, min_workers=0, datacenter="")
+    named = EndpointChoices(image="me/worker:1", max_workers=5, min_workers=0, datacenter="")
     here = {"RUNPOD_VOLUME_ID": "vol1", "RUNPOD_DATACENTER": "EU-RO-1"}
 
     assert completed(named, None, here) == replace(
@@ -200,7 +200,7 @@ def test_a_new_endpoint_gets_the_defaults_and_the_volume_of_the_settings() -> No
 
 
 def test_an_endpoint_that_exists_gets_what_was_named() -> None:
-    named = Choices(max_workers=5)
+    named = EndpointChoices(max_workers=5)
 
     assert completed(named, {"id": "ep1"}, {"RUNPOD_VOLUME_ID": "vol1"}) == named
 

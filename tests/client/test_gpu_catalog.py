@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from client.gpu_catalog import CatalogUnreadable, read_pools, unknown_pool, usd_per_hour
+from client.gpu_catalog import GpusUnreadable, read_pools, unknown_pool, usd_per_hour
 from tests.support.rest_api import GPUS, complaints
 
 POOLS = read_pools(GPUS)
@@ -55,7 +55,7 @@ def test_several_pools_cost_as_much_as_the_dearest() -> None:
     ],
 )
 def test_what_is_not_a_catalogue_is_refused(answer: object) -> None:
-    with pytest.raises(CatalogUnreadable):
+    with pytest.raises(GpusUnreadable):
         read_pools(answer)
 
 

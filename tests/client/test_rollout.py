@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from client.deployment import DEFAULTS, ChoiceRefused, Choices
+from client.deployment import DEFAULTS, ChoiceRefused, EndpointChoices
 from client.gpu_catalog import read_pools
 from client.rest_api import RestApi
 from client.rollout import LossRefused, Rollout
@@ -31,10 +31,12 @@ class Bed:
         api = RestApi(self.server.url, KEY)
         return Rollout(api, read_pools(GPUS), self.lines.append, self._agreed, dry_run)
 
-    async def create(self, chosen: Choices = NEW, template: dict[str, Any] | None = None, *, dry: bool = False) -> None:
+    async def create(
+        self, chosen: EndpointChoices = NEW, template: dict[str, Any] | None = None, *, dry: bool = False
+    ) -> None:
         await asyncio.to_thread(self._rollout(dry_run=dry).create, "n", chosen, template)
 
-    async def update(self, chosen: Choices, *, dry: bool = False) -> None:
+    async def update(self, chosen: EndpointChoices, *, dry: bool = False) -> None:
         self.lines.clear()
         self.server.writes.clear()
         templates = self.server.kept["templates"]
@@ -93,7 +95,7 @@ async def test_only_what_was_named_changes_of_an_endpoint_that_was_changed_in_th
     bed.endpoint.update(env={"IN_CONSOLE": "1"}, networkVolumes=["vol1", "vol2"], timeout=7_200_000)
     bed.endpoint["workers"] = {"min": 0, "max": 9, "idleTimeout": 30}
     before = {**bed.endpoint, "workers": dict(bed.endpoint["workers"])}
-    await bed.update(Choices(max_workers=10))
+    await bed.update(EndpointChoices(max_workers=10))
 
     assert bed.endpoint == {**before, "workers": {"min": 0, "max": 10, "idleTimeout": 30}}
     assert [set(body) for _, _, body in bed.server.writes] == [{"workers"}]
@@ -106,7 +108,7 @@ async def test_nothing_is_taken_away_without_being_agreed_to(bed: Bed) -> None:
     bed.answer = False
 
     with pytest.raises(LossRefused, match="nothing was changed"):
-        await bed.update(Choices(image="me/worker:2", volume="vol2"))
+        await bed.update(EndpointChoices(image="me/worker:2", volume="vol2"))
 
     assert "  TAKES AWAY: the network volume vol1 is detached" in bed.lines
     assert (bed.asked, bed.server.writes) == (1, [])
@@ -114,7 +116,7 @@ async def test_nothing_is_taken_away_without_being_agreed_to(bed: Bed) -> None:
 
 async def test_what_was_agreed_to_is_taken_away(bed: Bed) -> None:
     await bed.create()
-    await bed.update(Choices(volume=""))
+    await bed.update(EndpointChoices(volume=""))
 
     assert bed.endpoint["networkVolumes"] == []
     assert bed.asked == 1
@@ -122,7 +124,7 @@ async def test_what_was_agreed_to_is_taken_away(bed: Bed) -> None:
 
 async def test_a_dry_run_of_a_change_shows_the_difference_and_asks_nothing(bed: Bed) -> None:
     await bed.create()
-    await bed.update(Choices(volume="", max_workers=5), dry=True)
+    await bed.update(EndpointChoices(volume="", max_workers=5), dry=True)
 
     assert bed.lines == [
         "GPU ADA_24 (RTX 4090; 24 GB; $1.10/h)",
@@ -138,7 +140,7 @@ async def test_a_dry_run_of_a_change_shows_the_difference_and_asks_nothing(bed: 
 async def test_a_template_that_is_missing_is_not_made_again(bed: Bed) -> None:
     await bed.create()
     bed.server.kept["templates"].clear()
-    await bed.update(Choices(image="me/worker:2"))
+    await bed.update(EndpointChoices(image="me/worker:2"))
 
     assert [kind for _, kind, _ in bed.server.writes] == ["serverless"]
     assert bed.lines[-1] == "RUNPOD_ENDPOINT_ID=serverless-1"
@@ -160,6 +162,6 @@ async def test_a_change_that_makes_no_sense_is_refused_before_anything_is_writte
     await bed.create()
 
     with pytest.raises(ChoiceRefused, match="--min-workers 4 is more than --max-workers 3"):
-        await bed.update(Choices(min_workers=4))
+        await bed.update(EndpointChoices(min_workers=4))
 
     assert bed.server.writes == []
