@@ -8,7 +8,7 @@ import click
 from pydantic import SecretStr
 
 from client.deployment import DEFAULTS, FLASHBOOT, Body, ChoiceRefused, EndpointChoices
-from client.gpu_catalog import GpusUnreadable, GpuPools, read_pools, unknown_pool
+from client.gpu_catalog import GpuPools, GpusUnreadable, read_pools, unknown_pool
 from client.pushed_image import NoImage, is_image, pushed_image
 from client.rest_api import ApiRefused, ApiUnavailable, RestApi
 from client.rollout import LossRefused, Rollout
