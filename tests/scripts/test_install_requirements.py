@@ -28,15 +28,16 @@ def wheel(folder: Path, name: str, version: str) -> None:
 
 @pytest.fixture
 def bed(tmp_path: Path) -> Path:
-    """Three packages in two versions each, and an environment that has the older one of ``core``."""
+    """Packages in two versions each, and an environment with a pinned ``core`` and a ``loose`` that ComfyUI wants."""
     (tmp_path / "wheels").mkdir()
-    for name in ("core", "extra", "more"):
+    for name in ("core", "loose", "extra", "more"):
         for version in ("1.0", "2.0"):
             wheel(tmp_path / "wheels", name, version)
     (tmp_path / "nodes").mkdir()
-    (tmp_path / "installed.txt").write_text("core==1.0\n")
+    (tmp_path / "constraints.txt").write_text("core==1.0\n")
+    (tmp_path / "comfyui.txt").write_text("loose\n")
     uv(tmp_path, "venv", "--quiet", "--python", sys.executable, str(tmp_path / "venv"))
-    uv(tmp_path, "pip", "install", "--quiet", "core==1.0")
+    uv(tmp_path, "pip", "install", "--quiet", "core==1.0", "loose==2.0")
     return tmp_path
 
 
@@ -60,7 +61,8 @@ def node(bed: Path, name: str, requirements: str | None) -> None:
 
 
 def install(bed: Path) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, str(SCRIPT), str(bed / "nodes"), str(bed / "installed.txt")]
+    base = ("-c", str(bed / "constraints.txt"), "-r", str(bed / "comfyui.txt"))
+    command = [sys.executable, str(SCRIPT), str(bed / "nodes"), *base]
     return subprocess.run(command, env=environ(bed), capture_output=True, text=True, check=False, timeout=150)
 
 
@@ -77,7 +79,7 @@ def test_all_requirements_are_installed_in_one_resolution(bed: Path) -> None:
     done = install(bed)
 
     assert done.returncode == 0, done.stderr
-    assert installed(bed) == ["core==1.0", "extra==1.0", "more==2.0"]
+    assert installed(bed) == ["core==1.0", "extra==1.0", "loose==2.0", "more==2.0"]
     assert "requirements of any-extra, old-extra, other" in done.stdout
 
 
@@ -91,7 +93,7 @@ def test_a_node_that_cannot_be_installed_fails_the_build_with_its_name(bed: Path
     assert "wants-another-core: cannot be installed here" in done.stderr
     assert "wants-nothing-that-exists: cannot be installed here" in done.stderr
     assert "good:" not in done.stderr
-    assert installed(bed) == ["core==1.0"]
+    assert installed(bed) == ["core==1.0", "loose==2.0"]
 
 
 def test_two_nodes_that_do_not_fit_together_are_both_named(bed: Path) -> None:
@@ -102,7 +104,15 @@ def test_two_nodes_that_do_not_fit_together_are_both_named(bed: Path) -> None:
 
     assert done.returncode == 1
     assert "c-new: conflicts with b-old" in done.stderr
-    assert installed(bed) == ["core==1.0"]
+    assert installed(bed) == ["core==1.0", "loose==2.0"]
+
+
+def test_a_node_may_want_an_older_version_of_what_is_not_pinned(bed: Path) -> None:
+    node(bed, "old-loose", "loose<2\n")
+    done = install(bed)
+
+    assert done.returncode == 0, done.stderr
+    assert installed(bed) == ["core==1.0", "loose==1.0"]
 
 
 def test_nodes_without_requirements_need_nothing(bed: Path) -> None:
@@ -117,4 +127,4 @@ def test_no_failure_is_hidden_in_the_build() -> None:
     hidden = re.findall(r"-exec [^\n]*(?:install|python)[^\n]*\\;", dockerfile)
 
     assert not hidden
-    assert "python /install/install_requirements.py /nodes /requirements/installed.txt" in dockerfile
+    assert "python /install/install_requirements.py /nodes -c /requirements/constraints.txt" in dockerfile
