@@ -16,7 +16,8 @@ KEPT = PROJECT / "docker" / "catalogs"
 
 
 def kept_file(image: str, kept: Path = KEPT) -> Path:
-    """By the image's name, as in scripts/image.sh ``catalog_file``."""
+    """By the image's name without its digest, as in scripts/image.sh ``catalog_file``."""
+    image = image.partition("@")[0]
     return kept / f"{image.replace('/', '+').replace(':', '=')}.catalog"
 
 

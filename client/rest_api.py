@@ -1,15 +1,18 @@
 """RunPod's REST API v2, which makes templates and endpoints. Source: https://docs.runpod.io/api-reference-v2"""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import requests
 
-_TIMEOUT_S = 30
-_HIDDEN = "[hidden]"
+from wire.plain_text import one_line
 
-Body = dict[str, Any]
+_TIMEOUT_S = 30
+_ANSWER_MAX = 16 * 1024 * 1024
+_PIECE = 64 * 1024
+
+Body = Mapping[str, Any]
 
 
 class ApiRefused(Exception):
@@ -21,85 +24,66 @@ class ApiUnavailable(Exception):
 
 
 class RestApi:
-    """The API at *base*; *say* takes lines for the person. A *dry_run* prints requests and sends none."""
+    """The API at *base*. Every method raises ApiRefused and ApiUnavailable."""
 
-    def __init__(self, base: str, key: str, say: Callable[[str], None], *, dry_run: bool) -> None:
-        self._base, self._say, self._dry_run = base.rstrip("/"), say, dry_run
+    def __init__(self, base: str, key: str) -> None:
+        self.base = base.rstrip("/")
         self._http = requests.Session()
         self._http.headers.update({"Authorization": f"Bearer {key}", "User-Agent": "comfy-runpod-deploy"})
 
-    def ensure(self, kind: str, wanted: Body) -> Body:
-        """The item of *kind* (``templates``, ``serverless``) with the name of *wanted*, which has all of it now.
-
-        It is created, changed, or left alone. Raises ApiRefused, ApiUnavailable.
-        """
-        known = self._find(kind, wanted["name"])
-        if known is None:
-            made = self._call("POST", kind, wanted)
-            self._report(kind, f"{wanted['name']} created ({made.get('id')})", f"PATCH {kind}/ID instead if it exists")
-            return made
-        changes = differences(wanted, known)
-        if not changes:
-            self._report(kind, f"{wanted['name']} is as it should be ({known['id']})")
-            return known
-        changed = self._call("PATCH", f"{kind}/{known['id']}", changes)
-        self._report(kind, f"{wanted['name']} changed ({known['id']}): {', '.join(sorted(changes))}")
-        return changed
-
-    def _find(self, kind: str, name: str) -> Body | None:
+    def find(self, kind: str, name: str) -> Body | None:
+        """The item of *kind* (``templates``, ``serverless``) that is called *name*."""
         listed = self._call("GET", kind)
-        found = [item for items in listed.values() if isinstance(items, list) for item in items if item["name"] == name]
+        items = [item for items in listed.values() if isinstance(items, list) for item in items]
+        found = [item for item in items if isinstance(item, dict) and item.get("name") == name and item.get("id")]
         if len(found) > 1:
             raise ApiRefused(f"there are {len(found)} {kind} called {name}: delete all but one, or give another --name")
         return found[0] if found else None
 
-    def _report(self, kind: str, done: str, instead: str = "") -> None:
-        self._say(f"# {instead}" if self._dry_run else f"{kind}: {done}")
+    def create(self, kind: str, body: Body) -> Body:
+        return self._call("POST", kind, body)
 
-    def _call(self, method: str, path: str, body: Body | None = None) -> Body:
-        if self._dry_run:
-            self._say(f"{method} {self._base}/{path}")
-            if body is not None:
-                self._say(json.dumps(without_secrets(body), indent=2))
-            return {}
+    def change(self, kind: str, item: str, body: Body) -> Body:
+        """Change the fields of *body*, and no others."""
+        return self._call("PATCH", f"{kind}/{item}", body)
+
+    def gpus(self) -> object:
+        """The catalogue of GPUs, for ``gpu_catalog.read_pools``."""
+        return self._call("GET", "catalog/gpus?include=AVAILABILITY&product=SERVERLESS")
+
+    def _call(self, method: str, path: str, body: Body | None = None) -> dict[str, Any]:
         try:
-            answer = self._http.request(method, f"{self._base}/{path}", json=body, timeout=_TIMEOUT_S)
+            with self._http.request(
+                method, f"{self.base}/{path}", json=body, timeout=_TIMEOUT_S, stream=True
+            ) as answer:  # fmt: skip
+                text = _text(answer)
         except requests.RequestException as error:
-            raise ApiUnavailable(f"{self._base} does not answer: {error}") from error
+            raise ApiUnavailable(f"{self.base} does not answer: {error}") from error
         if not answer.ok:
-            raise ApiRefused(f"{method} {path}: {_problem(answer)}")
-        value: Body = answer.json()
+            raise ApiRefused(f"{method} {path}: {_problem(answer.status_code, text)}")
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            value = None
+        if not isinstance(value, dict):
+            raise ApiRefused(f"{method} {path}: the answer is not a JSON object; check the address {self.base}")
         return value
 
 
-def _problem(answer: requests.Response) -> str:
-    hint = " (check that RUNPOD_API_KEY is right and may write)" if answer.status_code in (401, 403) else ""
+def _text(answer: requests.Response) -> bytes:
+    text = b""
+    for piece in answer.iter_content(_PIECE):
+        text += piece
+        if len(text) > _ANSWER_MAX:
+            raise requests.RequestException("its answer is too long")
+    return text
+
+
+def _problem(status: int, text: bytes) -> str:
+    hint = " (check that RUNPOD_API_KEY is right and may write)" if status in (401, 403) else ""
     try:
-        body = answer.json()
+        body = json.loads(text)
         details = "; ".join([body["detail"], *body.get("errors", ())])
     except (ValueError, KeyError, TypeError):
-        details = answer.text[:300]
-    return f"{answer.status_code} {details}{hint}"
-
-
-def differences(wanted: Mapping[str, Any], known: Mapping[str, Any]) -> Body:
-    """The body of the PATCH that gives *known* all that is *wanted*.
-
-    A PATCH replaces ``env`` as a whole, so it repeats the variables that were set elsewhere.
-    """
-    changes = {key: value for key, value in wanted.items() if key != "type" and not _has_all(known.get(key), value)}
-    if "env" in changes:
-        changes["env"] = {**(known.get("env") or {}), **wanted["env"]}
-    return changes
-
-
-def _has_all(known: Any, wanted: Any) -> bool:
-    """Whether *known* agrees with *wanted*; what the API adds to an object does not count."""
-    if isinstance(wanted, dict) and isinstance(known, dict):
-        return all(_has_all(known.get(key), value) for key, value in wanted.items())
-    return bool(wanted == known)
-
-
-def without_secrets(body: Body) -> Body:
-    """*body* for the screen: the values of environment variables may be secrets."""
-    return {**body, "env": dict.fromkeys(body["env"], _HIDDEN)} if body.get("env") else body
+        details = text[:300].decode(errors="replace")
+    return f"{status} {one_line(details, 2000)}{hint}"

@@ -9,7 +9,8 @@ usage() {
 Usage: scripts/push.sh [--registry R] [--image I] [--tag T] [--dry-run]
 
 Pushes R/I:T, with the name's defaults of scripts/build.sh. An image that was built under the default registry or tag is
-given the other name first. Log in before with 'docker login'; this script asks for no password.
+given the other name first. Log in before with 'docker login'; this script asks for no password. What was pushed is
+noted in docker/pushed-image, and is what scripts/deploy.py deploys.
 END
 }
 
@@ -20,8 +21,17 @@ main() {
     name_it
     run docker push "$reference" || fail "the registry did not take it: 'docker login ${registry%%/*}' first?"
     [ -n "$dry_run" ] && return
+    note_it
     echo "pushed $reference"
     echo "image  $(digest)"
+}
+
+# scripts/deploy.py deploys what was pushed from here last. The digest is left out where Docker does not know it.
+note_it() {
+    local known
+    known=$(digest)
+    printf 'image=%s\ndigest=%s\n' "$reference" "$(sed -n 's/.*@//p' <<<"$known")" >docker/pushed-image.part
+    mv docker/pushed-image.part docker/pushed-image
 }
 
 # Gives the image that was built under the default name the name to push.

@@ -11,12 +11,12 @@ ROOMS = ("wire", "storage", "engine", "proxy", "client", "worker", "sandbox", "s
 PURE = ("wire/*.py", "engine/model/*.py", "engine/prompt/*.py", "engine/messages/*.py", "engine/views/*.py",
         "engine/jobs/machine.py", "engine/jobs/results.py", "engine/jobs/result_queue.py", "engine/jobs/setbacks.py",
         "engine/jobs/endings.py", "engine/jobs/events.py", "engine/jobs/commands.py", "engine/runpod/replies.py",
-        "engine/runpod/submission.py", "client/workflow/*.py",
+        "engine/runpod/submission.py", "client/workflow/*.py", "client/deployment.py", "client/gpu_catalog.py",
         "worker/events/prompt_run.py", "sandbox/endpoint/state.py")  # fmt: skip
 PROCESS_STARTERS = {
     "engine": {"engine/key_command.py"},
     "proxy": {"proxy/stack/machine.py", "proxy/stack/processes.py"},
-    "client": {"client/deploy.py", "client/sync/runpodctl.py"},
+    "client": {"client/sync/runpodctl.py"},
     "worker": {"worker/comfyui/process.py"},
     "sandbox": {"sandbox/endpoint/workers.py"},
 }

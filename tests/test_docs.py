@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from client.deployment import IDLE_TIMEOUT_S, JOB_TIMEOUT_S
 from engine.model.job import Brief
 from engine.model.states import PUBLIC_STATES, JobState
 from engine.settings import Settings
@@ -155,3 +156,26 @@ def test_every_border_is_in_security_md_with_as_many_cases_as_there_are() -> Non
     cases = Counter(line.partition("::")[0] for line in listed.splitlines() if "::" in line)
 
     assert dict(cases) == {path: int(count.replace(",", "")) for path, count in rows}
+
+
+def seconds_said(pattern: str) -> set[int]:
+    """Every number of seconds that a page of docs/ or README.md says where *pattern* begins."""
+    pages = [README, *(page.read_text(encoding="utf-8") for page in (PROJECT / "docs").glob("*.md"))]
+    found = [re.findall(rf"{pattern}\D{{0,60}}?(?<![\d.])([\d,]+) s\b", " ".join(page.split())) for page in pages]
+    return {int(number.replace(",", "")) for numbers in found for number in numbers}
+
+
+def test_the_docs_say_the_time_limits_that_the_commands_set() -> None:
+    assert seconds_said(r"[Ii]dle time-?out") == {IDLE_TIMEOUT_S}
+    assert seconds_said(r"[Ee]xecution (?:time-?out|of one job)") == {JOB_TIMEOUT_S}
+
+
+def test_the_costs_of_a_job_are_calculated_with_the_time_that_a_worker_waits() -> None:
+    page = (PROJECT / "docs" / "costs.md").read_text(encoding="utf-8")
+    parts = re.search(r"\| (\d+) s start, (\d+) s job, (\d+) s idle \|", page)
+    rows = re.findall(r"\| (0\.\d{5}) \| (0\.\d{3}) \|$", page, re.MULTILINE)
+
+    assert parts is not None
+    assert int(parts[3]) == IDLE_TIMEOUT_S
+    assert len(rows) > 4
+    assert all(f"{float(price) * sum(map(int, parts.groups())):.3f}" == cost for price, cost in rows)

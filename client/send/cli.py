@@ -11,6 +11,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from client.deployment import JOB_TIMEOUT_S
 from client.send.order import JobOutcome, Order, OrderRefused, carry_out
 from client.send.terminal import Terminal
 from client.workflow.overrides import SEED_MAX
@@ -55,7 +56,9 @@ def _seed(_: click.Context, __: click.Parameter, value: str | None) -> int | str
 )
 @click.option("--count", type=click.IntRange(1, 1000), default=1, help="Number of jobs. [1]")
 @click.option(
-    "--timeout", default=600.0, help="Seconds that a job may take before it is cancelled; 0 for no limit. [600]"
+    "--timeout",
+    default=float(JOB_TIMEOUT_S),
+    help=f"Seconds that a job may take before it is cancelled; 0 for no limit. [{JOB_TIMEOUT_S}]",
 )
 @click.option("--preview", type=_FILE, help="Write the newest preview picture into this file.")
 @click.option("--no-open", is_flag=True, help="Do not open the results.")

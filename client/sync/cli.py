@@ -20,6 +20,7 @@ from client.sync.manifest import ManifestUnreadable
 from client.sync.models import Model, ModelsUnreadable, find_models
 from client.sync.parts import MIB, PART_MAX
 from client.sync.runpodctl import RunpodctlMissing, TransferFailed, require_runpodctl, send
+from client.sync.sync_plan import EMPTY
 from client.sync.transfer_display import TransferDisplay
 from client.sync.volume import ModelVolume
 from client.sync.volume_sync import Choices, VolumeSync
@@ -52,7 +53,12 @@ _PATTERN = {"multiple": True, "metavar": "PATTERN"}
     "--extra-model-paths", "extra", type=_PATH, multiple=True, help="An extra_model_paths.yaml with more folders."
 )
 @click.option("--delete", is_flag=True, help="s3: delete files that were sent earlier and are gone here.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option(
+    "--overwrite",
+    is_flag=True,
+    help="Also send empty files, and replace larger ones and ones that this command did not send.",
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would be done with each file.")
 @click.option("--parallel", type=click.IntRange(1, 32), default=4, help="s3: number of transfers at once. [4]")
 @click.option(
     "--part-size", type=click.IntRange(5, PART_MAX // MIB), default=64, help="s3: size of a part in MiB. [64]"
@@ -82,7 +88,8 @@ def sync(
         if (method or ("s3" if settings.runpod_s3_access_key else "archive")) == "s3":
             chosen["part_size"] *= MIB
             sys.exit(0 if _synced(settings, there, found.models, Choices(**chosen)) else 1)
-        _send_archive(found.models, there, dry_run=chosen["dry_run"], keep=keep)
+        chosen_models = found.models if chosen["overwrite"] else _without_empty(found.models)
+        _send_archive(chosen_models, there, dry_run=chosen["dry_run"], keep=keep)
 
 
 @click.command("list", context_settings=_WIDE)
@@ -143,6 +150,13 @@ def _with_sync(settings: Settings, volume_id: str, choices: Choices, act: Callab
 
 def _volume(settings: Settings, volume_id: str) -> ModelVolume:
     return ModelVolume(Bucket(volume(settings, volume_id)))
+
+
+def _without_empty(models: tuple[Model, ...]) -> tuple[Model, ...]:
+    for model in models:
+        if not model.size:
+            click.echo(f"left alone  {model.name}: {EMPTY}; --overwrite sends it", err=True)
+    return tuple(model for model in models if model.size)
 
 
 def _send_archive(models: tuple[Model, ...], volume_id: str, *, dry_run: bool, keep: bool) -> None:

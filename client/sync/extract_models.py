@@ -56,9 +56,10 @@ def main() -> int:
     parser.add_argument("--archive", type=Path, default=ARCHIVE, help="[models.zip here]")
     parser.add_argument("--target", type=Path, default=TARGET, help="the workers' models folder [%(default)s]")
     parser.add_argument("--keep", action="store_true", help="do not delete the archive afterwards")
+    parser.add_argument("--overwrite", action="store_true", help="replace larger files, and files of other programs")
     chosen = parser.parse_args()
     try:
-        count = extract(chosen.archive, chosen.target)
+        count = extract(chosen.archive, chosen.target, overwrite=chosen.overwrite)
         if not chosen.keep:
             chosen.archive.unlink()
     except (Refused, OSError) as error:
@@ -70,14 +71,16 @@ def main() -> int:
     return 0
 
 
-def extract(archive: Path, target: Path) -> int:
-    """Unpack all; how many files are there now. Raises Refused."""
+def extract(archive: Path, target: Path, overwrite: bool = False) -> int:
+    """Unpack all; how many files are there now. Raises Refused, also when files were left alone."""
     if not archive.is_file():
         raise Refused(f"{archive}: no such file; check that the transfer is complete and went into this folder")
     with opened(archive) as source:
         files = checked_files(source)
         target.mkdir(parents=True, exist_ok=True)
         missing = [name for name in sorted(files) if not is_there(target / name, files[name])]
+        held = {} if overwrite else objections(target, files, missing)
+        missing = [name for name in missing if name not in held]
         need = sum(files[name]["size"] for name in missing)
         free = shutil.disk_usage(str(target)).free
         if need > free:
@@ -86,8 +89,25 @@ def extract(archive: Path, target: Path) -> int:
             size = files[name]["size"] / 1e9
             print(f"{number}/{len(missing)} {name} ({size:.2f} GB)", flush=True)
             put(source, name, files[name], target)
-    note(target, files)
+    note(target, {name: content for name, content in files.items() if name not in held})
+    if held:
+        raise Refused(
+            "; ".join(f"{name} was left alone: {why}" for name, why in held.items()) + "; --overwrite replaces"
+        )
     return len(files)
+
+
+def objections(target: Path, files: dict[str, Any], names: list[str]) -> dict[str, str]:
+    """Why a file that is there stays: it is larger, or sync-models.py has not put it there as it is now."""
+    known, held = noted(target), {}
+    for name in names:
+        there = target / name
+        size = there.stat().st_size if there.is_file() else 0
+        if size > files[name]["size"]:
+            held[name] = f"the file there is larger, {size} bytes"
+        elif size and known.get(name, {}).get("size") != size:
+            held[name] = "another program has put a file there"
+    return held
 
 
 @contextmanager
@@ -211,14 +231,23 @@ def put(source: zipfile.ZipFile, name: str, wanted: dict[str, Any], target: Path
             part.unlink()
 
 
+def noted_in(target: Path) -> Path:
+    return target.parent / "models-manifest.json"
+
+
+def noted(target: Path) -> dict[str, Any]:
+    """What the manifest beside the models folder says of each file; nothing when there is none that can be read."""
+    try:
+        with noted_in(target).open(encoding="utf-8") as file:
+            files = json.loads(file.read(MANIFEST_MAX))["files"]
+        return {name: item for name, item in files.items() if isinstance(item, dict)}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+
+
 def note(target: Path, files: dict[str, Any]) -> None:
     """Tell sync-models.py what is there now: the manifest beside the models folder."""
-    path = target.parent / "models-manifest.json"
-    try:
-        with path.open(encoding="utf-8") as file:
-            known = dict(json.loads(file.read(MANIFEST_MAX))["files"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        known = {}
+    path, known = noted_in(target), noted(target)
     part = path.with_name("." + path.name + ".part")
     part.write_text(json.dumps({"version": 1, "files": {**known, **files}}, indent=1), encoding="utf-8")
     part.replace(path)

@@ -52,6 +52,30 @@ class SyncJournal:
     def forget(self, key: str) -> None:
         self._path(key).unlink(missing_ok=True)
 
+    # -- files that may be there already, but not yet in the volume's manifest
+
+    def claim(self, key: str, content: Content) -> None:
+        """The file is about to be sent: what is found under *key* from now on is ours."""
+        private_folder(self._folder)
+        path = self._claim_path(key)
+        with atomic(path, part=path.with_suffix(".part")) as part:
+            text = json.dumps({"key": key, "size": content.size, "sha256": content.sha256})
+            private_file(part).write_text(text, encoding="utf-8")
+
+    def claimed(self, key: str) -> Content | None:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            value = json.loads(self._claim_path(key).read_text(encoding="utf-8"))
+            return Content(int(value["size"]), str(value["sha256"]))
+        return None
+
+    def release(self, key: str) -> None:
+        """The file is there and noted."""
+        self._claim_path(key).unlink(missing_ok=True)
+
+    def _claim_path(self, key: str) -> Path:
+        path = self._path(key)
+        return path.with_name(f"{path.stem}.claim.json")
+
     def _path(self, key: str) -> Path:
         return self._folder / f"{hashlib.sha256(f'{self._storage} {key}'.encode()).hexdigest()}.json"
 

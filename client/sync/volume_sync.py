@@ -10,7 +10,7 @@ from client.sync.digests import Digests
 from client.sync.journal import SyncJournal
 from client.sync.manifest import Content
 from client.sync.models import Hashed, Model
-from client.sync.sync_plan import SyncPlan, plan, surplus
+from client.sync.sync_plan import SyncPlan, There, plan, surplus
 from client.sync.transfer_display import TransferDisplay
 from client.sync.upload import Stopped, Uploader, UploadFailed
 from client.sync.volume import ModelVolume, key_of, total
@@ -26,6 +26,7 @@ class Choices:
     exclude: tuple[str, ...] = ()
     parallel: int = 4
     part_size: int = 64 * 1024 * 1024
+    overwrite: bool = False
 
 
 class VolumeSync:
@@ -39,15 +40,15 @@ class VolumeSync:
         self._stop = threading.Event()
 
     def sync(self, models: tuple[Model, ...]) -> bool:
-        """Whether every file is there now."""
+        """Whether every file is there now, as far as it was to be sent at all."""
         self._volume.bucket.require()
-        there = self._volume.manifest()
+        manifest = self._volume.manifest()
         with self._workers() as (files, parts):
             here = self._hashed(models, files)
             known = {name: item.content for name, item in here.items()}
-            sizes = self._volume.sizes([name for name in known if name in there], files)
-            gone = surplus(here, there, self._choices.include, self._choices.exclude) if self._choices.delete else []
-            decided = plan(known, there, sizes, delete=gone)
+            gone = surplus(here, manifest, self._choices.include, self._choices.exclude) if self._choices.delete else []
+            there = There(manifest, self._volume.sizes([*known, *gone], files), self._begun(known))
+            decided = plan(known, there, delete=gone, overwrite=self._choices.overwrite)
             self._announce(decided, known)
             if self._choices.dry_run:
                 return True
@@ -56,7 +57,7 @@ class VolumeSync:
             self._volume.delete(name)
             self._volume.note(name, None)
             self._display.say(f"deleted  {name}")
-        return not failed
+        return not failed and all(held.settled for held in decided.held)
 
     def verify(self) -> bool:
         """Whether every file on the volume holds what the manifest says; each is read whole."""
@@ -92,12 +93,21 @@ class VolumeSync:
 
         return {item.model.name: item for item in files.map(hashed, models)}
 
+    def _begun(self, names: Iterable[str]) -> dict[str, Content]:
+        """The uploads of an earlier run that were not seen to their end."""
+        claimed = ((name, self._journal.claimed(key_of(name))) for name in names)
+        return {name: content for name, content in claimed if content is not None}
+
     def _announce(self, decided: SyncPlan, here: dict[str, Content]) -> None:
         size = sum(here[name].size for name in decided.upload)
         self._display.say(
             f"{len(decided.upload)} to send ({size / 1e9:.2f} GB), {len(decided.unchanged)} unchanged, "
             f"{len(decided.delete)} to delete"
         )
+        for held in decided.held:
+            self._display.say(f"left alone  {held.name}: {held.reason}")
+        if decided.held:
+            self._display.say("with --overwrite they are treated like the others")
         if self._choices.dry_run:
             for verb, names in (("send", decided.upload), ("delete", decided.delete)):
                 for name in names:
@@ -116,9 +126,12 @@ class VolumeSync:
         uploader = Uploader(self._volume.bucket, self._journal, parts, size, advance, self._stop)
 
         def send(name: str) -> None:
+            key = key_of(name)
             self._display.begin(name, here[name].content.size)
-            kept = uploader.upload(key_of(name), here[name])
+            self._journal.claim(key, here[name].content)
+            kept = uploader.upload(key, here[name])
             self._volume.note(name, here[name].content)
+            self._journal.release(key)
             self._display.end(name, "sent", kept)
 
         return self._each(decided.upload, send, files)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from client import deploy
 from client.doctor import cli as doctor
 from client.send import cli as send
 from client.sync import cli as sync
@@ -18,6 +19,7 @@ COMMANDS: dict[str, click.Command] = {
     "send-to-runpod.py": send.main,
     "sync-models.py": sync.sync,
     **{f"sync-models.py {name}": command for name, command in sync.COMMANDS.items()},
+    "deploy.py": deploy.main,
     "doctor.py": doctor.main,
     "launch_comfy_with_api.py": launch.main,
 }

@@ -21,6 +21,17 @@ DEFAULTS: dict[str, dict[str, Any]] = {
                    "flashboot": "OFF", "timeout": 300000, "createdAt": "2026-11-24T00:00:00Z"},
 }  # fmt: skip
 NOUNS = {"templates": "Template", "serverless": "Endpoint"}
+GPUS: dict[str, Any] = {"gpus": [
+    {"id": f"NVIDIA {name}", "name": name, "pool": pool, "manufacturer": "NVIDIA", "memory": memory, "secure": True,
+     "community": True, "price": {"secure": 1.0, "community": 0.5, **({"serverless": price} if pool else {})},
+     "maxCount": {"secure": 8, "community": 8}, "availability": "HIGH",
+     "dataCenters": [{"id": place, "name": place, "availability": "HIGH"} for place in places]}
+    for name, pool, memory, price, places in (
+        ("RTX 4090", "ADA_24", 24, 1.1, ("EU-RO-1", "US-KS-2")), ("L4", "AMPERE_24", 24, 0.69, ("EU-RO-1",)),
+        ("A5000", "AMPERE_24", 24, 0.69, ()), ("H200", "HOPPER_141", 141, 5.58, ("US-KS-2",)),
+        ("Tesla V100", None, 16, 0.0, ()),
+    )
+]}  # fmt: skip
 
 
 def complaints(schema: str, body: Any) -> list[str]:
@@ -34,6 +45,8 @@ class RestApiServer:
     def __init__(self) -> None:
         self.kept: dict[str, list[dict[str, Any]]] = {"templates": [], "serverless": []}
         self.writes: list[tuple[str, str, Any]] = []
+        self.gpus: Any = GPUS
+        """what the catalogue of GPUs answers; None: this key may not read it"""
         self.url = ""
 
     async def listed(self, request: web.Request) -> web.Response:
@@ -59,9 +72,20 @@ class RestApiServer:
         kind, body = request.match_info["kind"], await request.json()
         self._check(f"Update{NOUNS[kind]}Request", body)
         (known,) = [item for item in self.kept[kind] if item["id"] == request.match_info["id"]]
-        known |= body
+        if "pools" in body.get("gpu", {}):
+            known["gpu"].pop("excludedTypes", None)  # the two are one selection
+        for name, value in body.items():
+            merged = name in ("gpu", "workers") and known.get(name)
+            known[name] = {**known[name], **value} if merged else value
         self.writes.append(("PATCH", kind, body))
         return web.json_response(known)
+
+    async def catalog(self, request: web.Request) -> web.Response:
+        self._authorise(request)
+        assert request.query == {"include": "AVAILABILITY", "product": "SERVERLESS"}
+        if self.gpus is None:
+            raise self._problem(web.HTTPForbidden, "Forbidden", "access denied")
+        return web.json_response(self.gpus)
 
     def _authorise(self, request: web.Request) -> None:
         if request.headers.get("Authorization") != f"Bearer {KEY}":
@@ -84,6 +108,7 @@ async def rest_api_server() -> AsyncIterator[RestApiServer]:
     api = RestApiServer()
     app = web.Application()
     app.add_routes([
+        web.get("/v2/catalog/gpus", api.catalog),
         web.get("/v2/{kind}", api.listed), web.post("/v2/{kind}", api.create), web.patch("/v2/{kind}/{id}", api.change),
     ])  # fmt: skip
     async with served(app, access_log=None) as url:

@@ -114,6 +114,20 @@ def test_without_keys_the_models_go_into_an_archive(
     assert not (tmp_path / "models.zip").exists()
 
 
+@pytest.mark.parametrize(("more", "sent"), [((), False), (("--overwrite",), True)])
+def test_an_empty_file_is_not_in_an_archive(
+    runner: CliRunner, models: Path, tmp_path: Path, more: tuple[str, ...], sent: bool
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "runpodctl").symlink_to(PROJECT / "tests" / "support" / "runpodctl")
+    (models / "loras" / "empty.pt").touch()
+    done = runner.invoke(sync, [str(models), "vol1", "--dry-run", *more], env={"PATH": str(tmp_path / "bin")})
+
+    assert done.exit_code == 0, done.output
+    assert ("would send  loras/empty.pt" in done.stdout) is sent
+    assert ("left alone  loras/empty.pt: it is empty here" in done.stderr) is not sent
+
+
 @pytest.mark.parametrize(("arguments", "title"), [([], "sync-models.py"), (["list"], "sync-models.py list")])
 def test_each_command_has_its_own_help(capsys: pytest.CaptureFixture[str], arguments: list[str], title: str) -> None:
     with pytest.raises(SystemExit) as ended:

@@ -61,6 +61,37 @@ def test_every_file_arrives_and_the_archive_goes(archive: Path) -> None:
     assert not archive.exists()
 
 
+def test_a_larger_file_and_one_of_another_program_are_left_alone(archive: Path) -> None:
+    target = archive.parent / "volume" / "models"
+    theirs = {"checkpoints/a.safetensors": b"larger" * 1000, "loras/b.pt": b"theirs"}
+    for name, content in theirs.items():
+        (target / name).parent.mkdir(parents=True)
+        (target / name).write_bytes(content)
+    done = extract(archive)
+    kept, noted = there(archive), json.loads((target.parent / "models-manifest.json").read_text())
+    forced = extract(archive, "--overwrite")
+
+    assert done.returncode == 1
+    assert "checkpoints/a.safetensors was left alone: the file there is larger, 6000 bytes" in done.stderr
+    assert "loras/b.pt was left alone: another program has put a file there; --overwrite replaces" in done.stderr
+    assert (kept, noted["files"]) == (theirs, {})
+    assert forced.returncode == 0, forced.stderr
+    assert there(archive) == CONTENTS
+    assert not archive.exists()
+
+
+def test_an_older_file_of_ours_is_replaced(archive: Path) -> None:
+    target = archive.parent / "volume" / "models"
+    (target / "loras").mkdir(parents=True)
+    (target / "loras" / "b.pt").write_bytes(b"older")
+    noted = {"loras/b.pt": {"size": 5, "sha256": "0" * 64}}
+    (target.parent / "models-manifest.json").write_text(json.dumps({"version": 1, "files": noted}))
+    done = extract(archive)
+
+    assert done.returncode == 0, done.stderr
+    assert there(archive) == CONTENTS
+
+
 def test_weights_are_stored_as_they_are(archive: Path) -> None:
     with zipfile.ZipFile(archive) as opened:
         kinds = {info.compress_type for info in opened.infolist() if info.filename.startswith("models/")}

@@ -52,3 +52,26 @@ def test_an_entry_that_cannot_be_read_is_as_good_as_none(tmp_path: Path, text: s
     path.write_text(text, encoding="utf-8")
 
     assert journal.find("key") is None
+
+
+def test_a_file_that_is_about_to_be_sent_is_known_until_it_is_there(tmp_path: Path) -> None:
+    journal = SyncJournal(tmp_path / "uploads", "storage")
+    journal.claim("key", CONTENT)
+    later = SyncJournal(tmp_path / "uploads", "storage")
+    known = later.claimed("key")
+    later.release("key")
+    later.release("key")
+
+    assert known == CONTENT
+    assert later.claimed("key") is None
+    assert later.find("key") is None
+
+
+def test_a_damaged_claim_claims_nothing(tmp_path: Path) -> None:
+    journal = SyncJournal(tmp_path, "storage")
+    journal.claim("key", CONTENT)
+    for path in tmp_path.iterdir():
+        path.write_text("{")
+
+    assert journal.claimed("key") is None
+    assert SyncJournal(tmp_path, "another").claimed("key") is None

@@ -72,17 +72,16 @@ def bed(volume: S3Location, tmp_path: Path) -> Iterator[Bed]:
 async def test_only_what_changed_is_sent(bed: Bed) -> None:
     bed.write("checkpoints/a.safetensors", b"a" * 100)
     bed.write("loras/sub/b #1.safetensors", b"b")
-    bed.write("vae/empty.pt", b"")
     first = await bed.sync()
     bed.write("loras/sub/b #1.safetensors", b"c")
     (bed.models / "checkpoints" / "a.safetensors").touch()
     second = await bed.sync()
 
     assert (first.status, second.status) == (0, 0), first.err + second.err
-    assert "3 to send" in first.err
+    assert "2 to send" in first.err
     assert "1 to send" in second.err
     assert bed.stored() | {MANIFEST_ON_VOLUME: 0} == {
-        "checkpoints/a.safetensors": 100, "loras/sub/b #1.safetensors": 1, "vae/empty.pt": 0, MANIFEST_ON_VOLUME: 0
+        "checkpoints/a.safetensors": 100, "loras/sub/b #1.safetensors": 1, MANIFEST_ON_VOLUME: 0
     }  # fmt: skip
     assert b"".join(bed.bucket.read(f"{MODELS_ON_VOLUME}/loras/sub/b #1.safetensors")) == b"c"
 
@@ -94,6 +93,63 @@ async def test_a_dry_run_sends_nothing(bed: Bed) -> None:
     assert done.status == 0
     assert "would send  vae/a.pt" in done.err
     assert bed.stored() == {}
+
+
+async def test_no_model_is_lost_to_a_file_of_its_name(bed: Bed) -> None:
+    bed.write("vae/ours.pt", b"o" * 100)
+    await bed.sync()
+    theirs = {
+        "loras/theirs.pt": b"t" * 20,
+        "loras/same.pt": b"s" * 20,
+        "checkpoints/five.safetensors": b"5" * 5_000_000,
+    }
+    for name, content in theirs.items():
+        bed.bucket.put(f"{MODELS_ON_VOLUME}/{name}", content)
+    for name, size in {"vae/ours.pt": 50, "checkpoints/five.safetensors": 0, "vae/empty.pt": 0}.items():
+        bed.write(name, b"n" * size)
+    for name, size in {"loras/theirs.pt": 30, "loras/same.pt": 20, "loras/new.pt": 10}.items():
+        bed.write(name, b"n" * size)
+    dry, done = await bed.sync("--dry-run"), await bed.sync()
+    kept = bed.stored()
+    forced = await bed.sync("--overwrite")
+
+    for said in (dry.err, done.err):
+        assert "1 to send" in said
+        assert "left alone  checkpoints/five.safetensors: it is empty here" in said
+        assert "left alone  vae/empty.pt: it is empty here" in said
+        assert "left alone  vae/ours.pt: the file there is larger: 100 bytes, and 50 here" in said
+        assert "left alone  loras/theirs.pt: there is a file of 20 bytes which this command did not send" in said
+        assert "left alone  loras/same.pt: there is a file of this size which this command did not send" in said
+    assert (dry.status, done.status, forced.status) == (0, 1, 0), done.err + forced.err
+    assert {name: kept[name] for name in theirs} == {name: len(content) for name, content in theirs.items()}
+    assert (kept["vae/ours.pt"], kept["loras/new.pt"], "vae/empty.pt" in kept) == (100, 10, False)
+    assert bed.stored() | {MANIFEST_ON_VOLUME: 0} == {
+        "vae/ours.pt": 50, "checkpoints/five.safetensors": 0, "vae/empty.pt": 0,
+        "loras/theirs.pt": 30, "loras/same.pt": 20, "loras/new.pt": 10, MANIFEST_ON_VOLUME: 0,
+    }  # fmt: skip
+
+
+async def test_a_volume_that_has_what_is_here_is_a_success(bed: Bed) -> None:
+    bed.bucket.put(f"{MODELS_ON_VOLUME}/loras/same.pt", b"s" * 20)
+    bed.write("loras/same.pt", b"n" * 20)
+    bed.write("vae/empty.pt", b"")
+    done = await bed.sync()
+
+    assert done.status == 0, done.err
+
+
+async def test_a_file_that_was_sent_but_not_yet_noted_is_sent_again(bed: Bed) -> None:
+    bed.write("vae/a.pt", b"a" * 10)
+    with quirky(bed.place) as (place, quirks):
+        quirks.hide = "vae/a.pt"
+        cut = await Bed(place, bed.models, bed.home, bed.folder).sync()
+        quirks.hide = "\0"
+        bed.bucket.put(f"{MODELS_ON_VOLUME}/vae/a.pt", b"a" * 5)  # what a cut upload has left
+        again = await Bed(place, bed.models, bed.home, bed.folder).sync()
+
+    assert (cut.status, again.status) == (1, 0), cut.err + again.err
+    assert "sent  vae/a.pt" in again.err
+    assert bed.stored()["vae/a.pt"] == 10
 
 
 async def test_a_kill_in_the_middle_costs_only_the_parts_under_way(bed: Bed) -> None:
@@ -176,19 +232,24 @@ async def test_a_damaged_and_a_missing_file_are_found_and_mended(bed: Bed) -> No
 
 async def test_delete_removes_what_was_sent_and_leaves_what_others_put_there(bed: Bed) -> None:
     bed.write("vae/a.pt", b"a")
+    bed.write("vae/replaced.pt", b"r")
     bed.write("loras/b.pt", b"b")
     await bed.sync()
     bed.bucket.put(f"{MODELS_ON_VOLUME}/vae/foreign.pt", b"f")
+    bed.bucket.put(f"{MODELS_ON_VOLUME}/vae/replaced.pt", b"another")
     (bed.models / "vae" / "a.pt").unlink()
+    (bed.models / "vae" / "replaced.pt").unlink()
     (bed.models / "loras" / "b.pt").unlink()
     chosen = await bed.sync("--delete", "--include", "vae/*")
     listed = await bed.run("list", bed.place.name)
 
-    assert chosen.status == 0, chosen.err
+    assert chosen.status == 1, chosen.err
     assert "deleted  vae/a.pt" in chosen.err
+    assert "left alone  vae/replaced.pt: it is gone here, but the file there was changed" in chosen.err
     assert [line.split(maxsplit=2)[2] for line in listed.out.splitlines()] == [
         "loras/b.pt",
         "vae/foreign.pt  (not sent by this command)",
+        "vae/replaced.pt  (changed since it was sent)",
     ]
 
 
