@@ -69,7 +69,7 @@ async def bench(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bench
             async def is_known() -> bool:
                 """After a job; the worker may still be looking while the first one ends."""
                 await stack.history(await stack.queue_prompt(inverted_image()))
-                return bool((await found.catalog())["source"] == "worker")
+                return bool((await found.catalog()).get("source") == "worker")
 
             await until(is_known, 60)
             yield found
