@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,13 +14,11 @@ from typing import Any
 import aiohttp
 
 from client.send.endpoints import opened_endpoints
-from client.send.folders import LocalFolders, NoSuchImage, missing_inputs, named_files
+from client.send.folders import HOW_TO_NAME, LocalFolders, NoSuchImage, missing_inputs, named_files, with_only_image
+from client.send.prompts import Changes, OrderRefused, Source, known, prompts, read
 from client.send.session import Followed, SendSession, UnknownJob, abandoned, new_session, saved_paths, session_with
 from client.send.terminal import Terminal
-from client.workflow.graph import to_prompt
-from client.workflow.overrides import OverrideRefused, with_seed, with_value
-from client.workflow.widgets import GraphUnconvertible
-from client.workflow.workflow import Workflow, WorkflowUnreadable, class_types, read_workflow
+from client.workflow.workflow import Workflow
 from engine.comfyui import ComfyUI
 from engine.files.large_files import LargeFiles
 from engine.files.s3_settings import large_files
@@ -32,22 +30,17 @@ from engine.settings import Settings
 from wire.ids import PromptId, RunPodJobId
 
 
-class OrderRefused(ValueError):
-    """What was asked for cannot be done; the text is one sentence. Nothing was submitted."""
-
-
 @dataclass(frozen=True, slots=True)
 class Order:
     """What the person asked for."""
 
-    workflow: Path | None
+    workflows: tuple[Path, ...]
+    api: bool
+    """of a file that holds both forms, send what ran"""
     images: tuple[Path, ...]
     inputs: Path
     output: Path
-    changes: tuple[str, ...]
-    seed: int | None
-    random_seed: bool
-    count: int
+    changes: Changes
     timeout_s: float
     resume: str | None
 
@@ -84,6 +77,7 @@ async def carry_out(
     if problem := private_home(settings.comfy_runpod_home):
         terminal.say(problem)
     home = settings.comfy_runpod_home / "sessions"
+    files = () if order.resume is not None else await asyncio.to_thread(_read, order)
     async with opened_endpoints(settings) as endpoints, aiohttp.ClientSession() as http:
         large = large_files(settings, http)
         if order.resume is not None:
@@ -91,18 +85,24 @@ async def carry_out(
         for job_id in abandoned(home):
             terminal.say(f"an earlier command stopped before job {job_id} ended; --resume {job_id} fetches its result")
         async with _answering_comfyui(settings) as comfyui:
-            workflow, prompt = await _prompt(order, comfyui)
-            named = _named(order, prompt, terminal)
+            sources = [await known(path, workflow, comfyui, api=order.api) for path, workflow in files]
+            jobs, named = _jobs(order, sources, terminal, random_seed)
             folders = LocalFolders(
-                prompt=prompt, named=named, inputs=order.inputs, output=order.output, comfyui=comfyui
+                prompt=_joined(jobs), named=named, inputs=order.inputs, output=order.output, comfyui=comfyui
             )  # fmt: skip
-            extra = {"extra_pnginfo": {"workflow": workflow.graph}} if workflow.graph else {}
             with new_session(home) as session:
-                ids = [session.add(each, extra) for each in _variants(order, prompt, random_seed)]
+                ids = [session.add(prompt, source.extra_data) for source, prompt in jobs]
                 return await _follow(order, session, ids, endpoints, folders, terminal, settings, large)
 
 
 # -- what is to be submitted
+
+
+def _read(order: Order) -> tuple[tuple[Path, Workflow], ...]:
+    """The files are looked at before anybody is asked for anything."""
+    if not order.workflows:
+        raise OrderRefused("--workflow: give a workflow file, or follow a job with --resume")
+    return tuple((path, read(path, api=order.api)) for path in order.workflows)
 
 
 @asynccontextmanager
@@ -112,58 +112,26 @@ async def _answering_comfyui(settings: Settings) -> AsyncIterator[ComfyUI | None
         yield comfyui if await comfyui.version() is not None else None
 
 
-async def _prompt(order: Order, comfyui: ComfyUI | None) -> tuple[Workflow, dict[str, Any]]:
-    if order.workflow is None:
-        raise OrderRefused("--workflow: give a workflow file, or follow a job with --resume")
-    try:
-        workflow = read_workflow(await asyncio.to_thread(order.workflow.read_text, encoding="utf-8"))
-        prompt = workflow.prompt or await _converted(workflow.graph or {}, comfyui)
-    except (OSError, UnicodeDecodeError) as error:
-        raise OrderRefused(f"{order.workflow}: cannot be read: {error}") from error
-    except (WorkflowUnreadable, GraphUnconvertible) as error:
-        raise OrderRefused(f"{order.workflow}: {error}") from error
-    try:
-        for change in order.changes:
-            prompt = with_value(prompt, change)
-    except OverrideRefused as error:
-        raise OrderRefused(f"--set: {error}") from error
-    return workflow, prompt
-
-
-async def _converted(graph: Mapping[str, Any], comfyui: ComfyUI | None) -> dict[str, Any]:
-    if comfyui is None:
-        raise GraphUnconvertible(
-            "is in the format of ComfyUI's page, and only a running ComfyUI knows what its values mean; "
-            "start it (COMFYUI_URL), or save the workflow with 'Export (API)'"
-        )
-    infos = {kind: await comfyui.node_info(kind) for kind in class_types(dict(graph))}
-    return to_prompt(graph, infos)
-
-
-def _variants(order: Order, prompt: dict[str, Any], random_seed: Callable[[], int]) -> Iterator[dict[str, Any]]:
-    """A prompt for each of the jobs: each has a seed of its own when there is a seed to choose."""
-    try:
-        for number in range(order.count):
-            if order.random_seed:
-                yield with_seed(prompt, random_seed())
-            elif order.seed is not None:
-                yield with_seed(prompt, order.seed + number)
-            else:
-                yield prompt
-    except OverrideRefused as error:
-        raise OrderRefused(f"--seed: {error}") from error
-
-
-def _named(order: Order, prompt: Mapping[str, Any], terminal: Terminal) -> dict[str, Path]:
+def _jobs(
+    order: Order, sources: Sequence[Source], terminal: Terminal, random_seed: Callable[[], int]
+) -> tuple[list[tuple[Source, dict[str, Any]]], dict[str, Path]]:
+    """Every prompt to submit with the file that it comes from, and the input files by their names."""
+    jobs = [(source, prompt) for source in sources for prompt in prompts(source, order.changes, random_seed)]
     try:
         named = named_files(order.images)
     except NoSuchImage as error:
         raise OrderRefused(f"--images: {error}") from error
-    if unused := missing_inputs(named, prompt):
-        terminal.say(f"not sent, because no node of the workflow uses it: {', '.join(unused)}")
-    if order.count > 1 and order.seed is None and not order.random_seed:
-        terminal.say(f"the {order.count} jobs are the same; --seed random makes them differ")
-    return named
+    jobs = [(source, with_only_image(prompt, named)) for source, prompt in jobs]
+    if unused := missing_inputs(named, _joined(jobs)):
+        terminal.say(f"not sent, because no node of the workflow uses it: {', '.join(unused)}{HOW_TO_NAME}")
+    if order.changes.count > 1 and order.changes.seed is None and not order.changes.random_seed:
+        terminal.say(f"the {order.changes.count} jobs are the same; --seed random makes them differ")
+    return jobs, named
+
+
+def _joined(jobs: Sequence[tuple[Source, dict[str, Any]]]) -> dict[str, Any]:
+    """The nodes of all prompts, to look for the files that they name."""
+    return {f"{number}:{name}": node for number, (_, prompt) in enumerate(jobs) for name, node in prompt.items()}
 
 
 # -- until it has ended
