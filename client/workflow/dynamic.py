@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from client.workflow.definition import Info, InputSpec, input_specs, output_types, page_inputs
-from client.workflow.node import PageNode, add_socket, add_widgets
+from client.workflow.node import PageNode, Slot, add_socket, add_widgets
 from client.workflow.widgets import Widget
 
 _GROWN_MAX = 200
@@ -79,10 +79,13 @@ class DynamicInputs:
     def grow(self, node: PageNode) -> None:
         """The links of *node* are known: every linked member of a group is followed by a place for the next."""
         for slot in list(node.inputs):
-            group = self.groups.get(slot.name.rpartition(".")[0])
-            ordinal = group.ordinal(slot.name) if group else None
-            if group and ordinal is not None and slot.link is not None:
-                self._add_member(node, group, ordinal + 1)
+            self._grow_behind(node, slot)
+
+    def _grow_behind(self, node: PageNode, slot: Slot) -> None:
+        group = self.groups.get(slot.name.rpartition(".")[0])
+        ordinal = group.ordinal(slot.name) if group else None
+        if group and ordinal is not None and slot.link is not None:
+            self._add_member(node, group, ordinal + 1)
 
     def _add_input(self, node: PageNode, spec: InputSpec) -> None:
         if not self.add(node, spec):
@@ -110,12 +113,14 @@ class DynamicInputs:
         node.inputs, node.widgets = [], []
         for spec in input_specs(chosen.get("inputs")):
             self._add_input(node, spec.named(f"{widget.name}.{spec.name}", optional=spec.optional))
-        for slot in node.inputs:
-            slot.link = old[slot.name].link if slot.name in old else None
         at = next(index for index, each in enumerate(widgets) if each is widget) + 1
         after = next((index for index, slot in enumerate(inputs) if slot.name == widget.name), len(inputs) - 1) + 1
         node.widgets = [*widgets[:at], *node.widgets, *widgets[at:]]
         node.inputs = [*inputs[:after], *node.inputs, *inputs[after:]]
+        for name, slot in old.items():
+            if (new := node.slot(name)) is not None:
+                new.link = slot.link
+                self._grow_behind(node, new)
 
     def _add_group(self, node: PageNode, spec: InputSpec) -> None:
         template = spec.options.get("template") or {}

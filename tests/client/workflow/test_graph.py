@@ -217,6 +217,7 @@ def test_a_dynamic_combo_inside_another_is_one_as_well() -> None:
         "filename_prefix": "video/p",
         "format": "auto",
         "format.codec": "auto",
+        "codec": "auto",
     }
 
 
