@@ -42,7 +42,7 @@ def _seed(_: click.Context, __: click.Parameter, value: str | None) -> int | str
     "workflows",
     type=_FILE,
     multiple=True,
-    help="Workflow file, in API format or in the format of ComfyUI's page, or a result with one in it; may be repeated.",
+    help="Workflow file, in API format or as the page saves it, or a result that holds one; may be repeated.",
 )
 @click.option("--api", is_flag=True, help="Of a result that holds both formats, send what ran.")
 @click.option(
