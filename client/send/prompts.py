@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from client.workflow.definition import Infos
-from client.workflow.graph import GraphUnconvertible, Moment, to_prompt
+from client.workflow.graph import Moment, to_prompt
 from client.workflow.overrides import OverrideRefused, with_seed, with_value
+from client.workflow.widgets import GraphUnconvertible
 from client.workflow.workflow import Workflow, WorkflowUnreadable, class_types, read_workflow_file
 from engine.comfyui import ComfyUI
 

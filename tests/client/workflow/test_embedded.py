@@ -6,13 +6,14 @@ tests/data/embedded was written as ComfyUI 0.33.0 writes results: by Pillow and 
 import json
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from client.workflow.embedded import workflows_in
 
 FILES = sorted((Path(__file__).resolve().parents[2] / "data" / "embedded").iterdir())
-GRAPH = {"nodes": [], "links": []}
+GRAPH: dict[str, Any] = {"nodes": [], "links": []}
 PROMPT = {"1": {"class_type": "X", "inputs": {}}}
 
 
