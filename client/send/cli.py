@@ -44,6 +44,7 @@ def _seed(_: click.Context, __: click.Parameter, value: str | None) -> int | str
     multiple=True,
     help="Workflow file, in API format or as the page saves it, or a result that holds one; may be repeated.",
 )
+@click.option("--page", is_flag=True, help="Let ComfyUI's page convert the workflow, in a Chromium that nobody sees.")
 @click.option("--api", is_flag=True, help="Of a result that holds both formats, send what ran.")
 @click.option(
     "-i",

@@ -15,7 +15,8 @@ import aiohttp
 
 from client.send.endpoints import opened_endpoints
 from client.send.folders import HOW_TO_NAME, LocalFolders, NoSuchImage, missing_inputs, named_files, with_only_image
-from client.send.prompts import Changes, OrderRefused, Source, known, prompts, read
+from client.send.page import ComfyPage, browser
+from client.send.prompts import Changes, Converter, OrderRefused, Source, known, prompts, read
 from client.send.session import Followed, SendSession, UnknownJob, abandoned, new_session, saved_paths, session_with
 from client.send.terminal import Terminal
 from client.workflow.workflow import Workflow
@@ -37,6 +38,8 @@ class Order:
     workflows: tuple[Path, ...]
     api: bool
     """of a file that holds both forms, send what ran"""
+    page: bool
+    """let ComfyUI's page convert, in a browser"""
     images: tuple[Path, ...]
     inputs: Path
     output: Path
@@ -86,7 +89,8 @@ async def carry_out(
             terminal.say(f"an earlier command stopped before job {job_id} ended; --resume {job_id} fetches its result")
         async with _answering_comfyui(settings) as comfyui:
             sources = [await known(path, workflow, comfyui, api=order.api) for path, workflow in files]
-            jobs, named = _jobs(order, sources, terminal, random_seed)
+            prompted = await _prompted(order, sources, settings, terminal, random_seed, answers=comfyui is not None)
+            jobs, named = _with_files(order, prompted, terminal)
             folders = LocalFolders(
                 prompt=_joined(jobs), named=named, inputs=order.inputs, output=order.output, comfyui=comfyui
             )  # fmt: skip
@@ -112,11 +116,26 @@ async def _answering_comfyui(settings: Settings) -> AsyncIterator[ComfyUI | None
         yield comfyui if await comfyui.version() is not None else None
 
 
-def _jobs(
-    order: Order, sources: Sequence[Source], terminal: Terminal, random_seed: Callable[[], int]
-) -> tuple[list[tuple[Source, dict[str, Any]]], dict[str, Path]]:
-    """Every prompt to submit with the file that it comes from, and the input files by their names."""
-    jobs = [(source, prompt) for source in sources for prompt in prompts(source, order.changes, random_seed)]
+Jobs = list[tuple[Source, dict[str, Any]]]
+
+
+async def _prompted(
+    order: Order, sources: Sequence[Source], settings: Settings, terminal: Terminal, random_seed: Callable[[], int],
+    *, answers: bool,
+) -> Jobs:  # fmt: skip
+    """Every prompt to submit with the file that it comes from; *answers*: a ComfyUI is there, with its page."""
+    program = browser() if answers else None
+    async with ComfyPage(program or "", settings.comfyui_url) as page:
+        converter = Converter(page if program else None, order.page, terminal.say)
+        return [
+            (source, prompt)
+            for source in sources
+            for prompt in await prompts(source, order.changes, random_seed, converter)
+        ]
+
+
+def _with_files(order: Order, jobs: Jobs, terminal: Terminal) -> tuple[Jobs, dict[str, Path]]:
+    """The *jobs* with the given files in them, and these by their names."""
     try:
         named = named_files(order.images)
     except NoSuchImage as error:
@@ -129,7 +148,7 @@ def _jobs(
     return jobs, named
 
 
-def _joined(jobs: Sequence[tuple[Source, dict[str, Any]]]) -> dict[str, Any]:
+def _joined(jobs: Jobs) -> dict[str, Any]:
     """The nodes of all prompts, to look for the files that they name."""
     return {f"{number}:{name}": node for number, (_, prompt) in enumerate(jobs) for name, node in prompt.items()}
 

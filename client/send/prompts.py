@@ -2,17 +2,18 @@
 
 import mmap
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from client.send.page import ComfyPage, PageFailed
 from client.workflow.definition import Infos
 from client.workflow.graph import Moment, to_prompt
 from client.workflow.overrides import OverrideRefused, with_seed, with_value
 from client.workflow.widgets import GraphUnconvertible
-from client.workflow.workflow import Workflow, WorkflowUnreadable, class_types, read_workflow_file
+from client.workflow.workflow import Workflow, WorkflowUnreadable, class_types, read_prompt, read_workflow_file
 from engine.comfyui import ComfyUI
 
 _NEEDS_COMFYUI = (
@@ -35,6 +36,32 @@ class Changes:
     seed: int | None
     random_seed: bool
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Converter:
+    """Who converts what the own converter refuses, or everything."""
+
+    page: ComfyPage | None
+    always: bool
+    say: Callable[[str], None]
+
+    async def by_page(self, graph: Mapping[str, Any], seed: int, reason: str) -> dict[str, Any]:
+        """*graph* as the page sends it; the person is told why it had to. Raises PageFailed."""
+        if self.page is None:
+            raise PageFailed("no Chromium was found for --page" if self.always else "no browser is here to convert it")
+        prompt = checked_prompt(await self.page.convert(graph, seed))
+        if not self.always:
+            self.say(f"{reason}; converted by ComfyUI's own page in a browser")
+        return prompt
+
+
+def checked_prompt(prompt: dict[str, Any]) -> dict[str, Any]:
+    """*prompt* of the page, which sends a node that it does not know without its class. Raises PageFailed."""
+    try:
+        return read_prompt(prompt)
+    except WorkflowUnreadable as error:
+        raise PageFailed(f"and what the page makes of it {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,25 +115,35 @@ async def known(path: Path, workflow: Workflow, comfyui: ComfyUI | None, *, api:
     return Source(path, workflow, infos)
 
 
-def prompts(source: Source, changes: Changes, random_seed: Callable[[], int]) -> Iterator[dict[str, Any]]:
+async def prompts(
+    source: Source, changes: Changes, random_seed: Callable[[], int], converter: Converter
+) -> list[dict[str, Any]]:
     """A prompt for each of the jobs: each has a seed of its own when there is a seed to choose. Raises OrderRefused."""
+    found = []
     for number in range(changes.count):
         seed = random_seed() if changes.random_seed else None if changes.seed is None else changes.seed + number
-        prompt = _converted(source, random_seed() if seed is None else seed)
-        yield _changed(prompt, changes.assignments, seed)
+        prompt = await _converted(source, random_seed() if seed is None else seed, converter)
+        found.append(_changed(prompt, changes.assignments, seed))
+    return found
 
 
-def _converted(source: Source, seed: int) -> dict[str, Any]:
+async def _converted(source: Source, seed: int, converter: Converter) -> dict[str, Any]:
     """The prompt of a file; *seed* decides what is chosen in a text such as ``{red|green}``."""
     workflow = source.workflow
     if workflow.prompt is not None and not workflow.embedded:
         return workflow.prompt
-    moment = Moment(datetime.now().astimezone(), random.Random(seed).randrange)  # noqa: S311  no secret
+    graph, reason = workflow.graph or {}, "--page"
+    if not converter.always:
+        moment = Moment(datetime.now().astimezone(), random.Random(seed).randrange)  # noqa: S311  no secret
+        try:
+            return to_prompt(graph, source.infos, moment)
+        except GraphUnconvertible as error:
+            reason = str(error)
     try:
-        return to_prompt(workflow.graph or {}, source.infos, moment)
-    except GraphUnconvertible as error:
+        return await converter.by_page(graph, seed, f"{source.path}: {reason}")
+    except PageFailed as failure:
         way_out = _WHAT_RAN if workflow.prompt is not None else _EXPORT
-        raise OrderRefused(f"{source.path}: {error}; {way_out}") from error
+        raise OrderRefused(f"{source.path}: {reason}; {failure}; {way_out}") from failure
 
 
 def _changed(prompt: Mapping[str, Any], assignments: tuple[str, ...], seed: int | None) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def read_workflow_file(data: Bytes) -> Workflow:
         raise WorkflowUnreadable("holds no workflow: it is not JSON, and ComfyUI has put none into it")
     for value in (graph, prompt):
         _check_depth(value)
-    return Workflow(_prompt(prompt) if prompt is not None else None, graph, embedded=True)
+    return Workflow(read_prompt(prompt) if prompt is not None else None, graph, embedded=True)
 
 
 def read_workflow(text: str) -> Workflow:
@@ -74,9 +74,9 @@ def _workflow(value: Any) -> Workflow:
         case {"input": {"workflow": inner}} | {"workflow": inner}:  # RunPod's body, the worker's input
             return _workflow(inner)
         case {"prompt": dict(prompt)}:  # POST /prompt
-            return Workflow(_prompt(prompt), _posted_graph(value))
+            return Workflow(read_prompt(prompt), _posted_graph(value))
         case dict():
-            return Workflow(_prompt(value), None)
+            return Workflow(read_prompt(value), None)
     raise WorkflowUnreadable("is not a workflow: a JSON object was expected")
 
 
@@ -87,7 +87,8 @@ def _posted_graph(body: dict[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def _prompt(value: dict[str, Any]) -> dict[str, Any]:
+def read_prompt(value: dict[str, Any]) -> dict[str, Any]:
+    """*value* if it is a prompt in API format; raises WorkflowUnreadable."""
     if not value:
         raise WorkflowUnreadable("is an empty workflow")
     for node_id, node in value.items():

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from client.send.prompts import Changes, OrderRefused, Source, known, prompts, read
+from client.send.page import PageFailed
+from client.send.prompts import Changes, Converter, OrderRefused, Source, checked_prompt, known, prompts, read
 from client.workflow.workflow import Workflow
 
 DATA = Path(__file__).resolve().parents[2] / "data"
@@ -23,8 +24,11 @@ def source(kind: str, values: list[Any]) -> Source:
     return Source(Path("w.json"), Workflow(None, graph(kind, values)), NODES)
 
 
-def inputs(of: Source, changes: Changes = NO_CHANGES, seed: int = 0) -> list[dict[str, Any]]:
-    return [prompt["1"]["inputs"] for prompt in prompts(of, changes, lambda: seed)]
+ALONE = Converter(None, always=False, say=print)
+
+
+async def inputs(of: Source, changes: Changes = NO_CHANGES, seed: int = 0) -> list[dict[str, Any]]:
+    return [prompt["1"]["inputs"] for prompt in await prompts(of, changes, lambda: seed, ALONE)]
 
 
 def test_a_result_holds_what_the_page_showed_and_what_ran() -> None:
@@ -56,7 +60,7 @@ async def test_what_ran_is_sent_if_asked_or_if_no_comfyui_answers() -> None:
     for api in (True, False):
         found = await known(PICTURE, workflow, None, api=api)
 
-        assert list(prompts(found, NO_CHANGES, lambda: 0)) == [workflow.prompt]
+        assert await prompts(found, NO_CHANGES, lambda: 0, ALONE) == [workflow.prompt]
 
 
 async def test_the_format_of_the_page_alone_needs_a_comfyui_and_is_not_what_ran(tmp_path: Path) -> None:
@@ -69,29 +73,33 @@ async def test_the_format_of_the_page_alone_needs_a_comfyui_and_is_not_what_ran(
         read(path, api=True)
 
 
-def test_each_job_has_a_seed_of_its_own() -> None:
+async def test_each_job_has_a_seed_of_its_own() -> None:
     changes = Changes((), 5, random_seed=False, count=3)
 
-    assert [each["seed"] for each in inputs(source("KSampler", [1, "fixed"]), changes)] == [5, 6, 7]
+    assert [each["seed"] for each in await inputs(source("KSampler", [1, "fixed"]), changes)] == [5, 6, 7]
 
 
-def test_the_seed_decides_what_is_chosen_in_a_text() -> None:
-    texts = [inputs(source("CLIPTextEncode", ["{a|b|c|d}"]), seed=seed)[0]["text"] for seed in range(30)]
+async def test_the_seed_decides_what_is_chosen_in_a_text() -> None:
+    text = source("CLIPTextEncode", ["{a|b|c|d}"])
+    once = [(await inputs(text, seed=seed))[0]["text"] for seed in range(30)]
+    again = [(await inputs(text, seed=seed))[0]["text"] for seed in range(30)]
 
-    assert set(texts) == {"a", "b", "c", "d"}
-    assert texts == [inputs(source("CLIPTextEncode", ["{a|b|c|d}"]), seed=seed)[0]["text"] for seed in range(30)]
-
-
-def test_a_refusal_names_the_file_the_node_and_the_way_out() -> None:
-    with pytest.raises(OrderRefused, match=r"^w.json: EmptyImage #1: 'x' is saved .*; open it .* 'Export \(API\)'$"):
-        inputs(source("EmptyImage", ["x"]))
+    assert set(once) == {"a", "b", "c", "d"}
+    assert once == again
 
 
-def test_a_refusal_of_a_result_names_what_ran_as_the_way_out() -> None:
+async def test_a_refusal_names_the_file_the_node_and_the_way_out() -> None:
+    with pytest.raises(
+        OrderRefused, match=r"^w.json: EmptyImage #1: 'x' is saved .*; no browser .*; open it .* 'Export \(API\)'$"
+    ):
+        await inputs(source("EmptyImage", ["x"]))
+
+
+async def test_a_refusal_of_a_result_names_what_ran_as_the_way_out() -> None:
     embedded = Source(Path("p.png"), Workflow({"1": {}}, graph("EmptyImage", ["x"]), embedded=True), NODES)
 
     with pytest.raises(OrderRefused, match=r"; --api sends what ran when ComfyUI made this file$"):
-        inputs(embedded)
+        await inputs(embedded)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +109,18 @@ def test_a_refusal_of_a_result_names_what_ran_as_the_way_out() -> None:
         (Changes((), 1, random_seed=False, count=1), "--seed: "),
     ],
 )
-def test_a_change_that_fits_nothing_names_its_option(changes: Changes, says: str) -> None:
+async def test_a_change_that_fits_nothing_names_its_option(changes: Changes, says: str) -> None:
     with pytest.raises(OrderRefused, match="^" + says):
-        inputs(source("EmptyImage", []), changes)
+        await inputs(source("EmptyImage", []), changes)
+
+
+async def test_a_page_that_is_wanted_and_not_there_is_said() -> None:
+    always = Converter(None, always=True, say=print)
+
+    with pytest.raises(OrderRefused, match=r"w.json: --page; no Chromium was found for --page; open it"):
+        await prompts(source("EmptyImage", []), NO_CHANGES, lambda: 0, always)
+
+
+def test_a_node_that_the_page_does_not_know_is_refused() -> None:
+    with pytest.raises(PageFailed, match="'1' is not a node with a class_type"):
+        checked_prompt({"1": {"inputs": {}}})
