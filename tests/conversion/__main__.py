@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.conversion.comparing import compare
-from tests.conversion.recording import Checkout, record
+from tests.conversion.recording import Checkout, record, record_random
 
 
 def main() -> int:
@@ -15,12 +15,18 @@ def main() -> int:
     recording = commands.add_parser("record", help="record what the page of a running ComfyUI sends")
     for name, about in (("home", "ComfyUI's folder"), ("python", "its interpreter"), ("url", "where it answers")):
         recording.add_argument(name, help=about)
+    by_chance = commands.add_parser("record-random", help="record random graphs that the page of a ComfyUI makes")
+    by_chance.add_argument("url", help="where it answers")
+    by_chance.add_argument("--count", type=int, default=200)
     comparing = commands.add_parser("compare", help="convert the recorded workflows, and compare")
-    for command in (recording, comparing):
+    for command in (recording, by_chance, comparing):
         command.add_argument("truth", type=Path, help="the folder of the records")
     chosen = parser.parse_args()
     if chosen.command == "record":
         asyncio.run(record(Checkout(Path(chosen.home), Path(chosen.python)), chosen.url, chosen.truth))
+        return 0
+    if chosen.command == "record-random":
+        asyncio.run(record_random(chosen.url, chosen.truth, chosen.count))
         return 0
     return _compared(chosen.truth)
 

@@ -43,7 +43,7 @@ def compare(truth: Path) -> Comparison:
 
 def _compare_one(path: Path, infos: Mapping[str, Any], found: Comparison) -> None:
     recorded = json.loads(path.read_text(encoding="utf-8"))
-    graph = json.loads(Path(recorded["path"]).read_text(encoding="utf-8"))
+    graph = recorded.get("graph") or json.loads(Path(recorded["path"]).read_text(encoding="utf-8"))
     moment = Moment(datetime.fromisoformat(recorded["at"]), lambda _: 0)
     try:
         ours = to_prompt(graph, infos, moment)

@@ -11,12 +11,15 @@ from typing import Any
 import aiohttp
 from playwright.async_api import BrowserContext, Error, Page, ViewportSize
 
+from tests.conversion.random_graphs import RANDOM_GRAPH
 from tests.support.browser import opened_context, running_browser
 
 _NOT_WORKFLOWS = ("index", "fuse_options")
 """what lists and searches the templates"""
 _RELOAD_AFTER = 150
 """files in one tab; the page keeps something of each"""
+_NODES = 12
+"""in a random graph"""
 _PAGE_S = 60
 _OPEN_S = 900
 _SETTLE_S = 15
@@ -70,6 +73,20 @@ async def record(checkout: Checkout, url: str, into: Path) -> None:
             await tab.close()
 
 
+async def record_random(url: str, into: Path, count: int) -> None:
+    """Write *count* graphs that the page made of random nodes, each with what it sends, into *into*."""
+    into.mkdir(parents=True, exist_ok=True)
+    await _save_object_info(url, into)
+    async with running_browser() as browser, opened_context(browser) as context:
+        tab = await _opened(context, url)
+        for number in range(count):
+            about = {"at": datetime.now().astimezone().isoformat()}
+            graph = json.loads(await tab.evaluate(RANDOM_GRAPH, [number, _NODES]))
+            found = {**about, "graph": graph, **await _sent(tab, graph)}
+            _write(into / f"random-{number:03}.json", found)
+            print(number, flush=True)
+
+
 async def _opened(context: BrowserContext, url: str) -> Page:
     """The page at *url*, as soon as it can load a graph."""
     page = await context.new_page()
@@ -88,11 +105,15 @@ async def _save_object_info(url: str, into: Path) -> None:
 async def _recorded(tab: Page, path: Path) -> dict[str, Any]:
     graph = json.loads(path.read_text(encoding="utf-8"))
     about = {"path": str(path), "at": datetime.now().astimezone().isoformat()}
+    return {**about, **await _sent(tab, graph)}
+
+
+async def _sent(tab: Page, graph: Any) -> dict[str, Any]:
     try:
         output = await tab.evaluate(_CONVERT, [graph, _PAGE_S * 1000])
     except Error as error:
-        return {**about, "error": error.message}
-    return {**about, "output": json.loads(output)}
+        return {"error": error.message}
+    return {"output": json.loads(output)}
 
 
 def _write(path: Path, value: object) -> None:
