@@ -34,10 +34,15 @@ class Moment:
 FIRST_CHOICES = Moment(datetime(2026, 1, 1, tzinfo=UTC), lambda _: 0)
 
 
-def to_prompt(graph: Mapping[str, Any], infos: Infos, moment: Moment = FIRST_CHOICES) -> dict[str, Any]:
-    """*graph* in API format; *infos* is ``/object_info`` of its node types. Raises GraphUnconvertible."""
+def to_prompt(
+    graph: Mapping[str, Any], infos: Infos, moment: Moment = FIRST_CHOICES, *, unique_ids: bool = True
+) -> dict[str, Any]:
+    """*graph* in API format; *infos* is ``/object_info`` of its node types. Raises GraphUnconvertible.
+
+    *unique_ids*: a node in a subgraph whose id occurs elsewhere has a new one, as in pages since 2026.
+    """
     try:
-        return _Conversion(load(graph, infos), moment).prompt()
+        return _Conversion(load(graph, infos, unique_ids=unique_ids), moment).prompt()
     except GraphUnconvertible:
         raise
     except (KeyError, TypeError, IndexError, AttributeError, ValueError, RecursionError) as error:

@@ -13,7 +13,7 @@ from client.workflow.dynamic import define
 from client.workflow.node import PageNode, drop_widgetless_inputs, fill_empty_combos, merge_inputs, saved_slot
 from client.workflow.promotion import define_host, migrate, restore_host
 from client.workflow.restoring import restore
-from client.workflow.scope import Scope, read_links, read_sides, with_unique_ids
+from client.workflow.scope import Scope, definitions, read_links, read_sides, with_unique_ids
 from client.workflow.widgets import GraphUnconvertible
 
 ROOT = "\0root"
@@ -40,10 +40,10 @@ class PageGraph:
             yield from scope.nodes.values()
 
 
-def load(graph: Mapping[str, Any], infos: Infos) -> PageGraph:
+def load(graph: Mapping[str, Any], infos: Infos, *, unique_ids: bool = True) -> PageGraph:
     """The page's graph for the file *graph*. Raises GraphUnconvertible; KeyError and the like for a broken file."""
     page = PageGraph()
-    nodes, subgraphs = with_unique_ids(graph)
+    nodes, subgraphs = with_unique_ids(graph) if unique_ids else (graph["nodes"], definitions(graph))
     page.scopes = {part["id"]: _scope(part["id"], part) for part in subgraphs}
     for part in _leaves_first(subgraphs):
         _fill(page, page.scopes[part["id"]], part["nodes"], infos)

@@ -77,13 +77,18 @@ def read_sides(sides: Any) -> list[Side]:
     ]
 
 
+def definitions(graph: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The subgraphs that *graph* defines."""
+    return (graph.get("definitions") or {}).get("subgraphs") or []
+
+
 def with_unique_ids(graph: Mapping[str, Any]) -> tuple[list[Any], list[dict[str, Any]]]:
     """The nodes of the root, and the definitions of subgraphs with node ids that occur nowhere else.
 
     The page writes over an id that is used twice; prompts and messages then carry the new one. Source:
     src/lib/litegraph/src/subgraph/subgraphDeduplication.ts.
     """
-    subgraphs = (graph.get("definitions") or {}).get("subgraphs") or []
+    subgraphs = definitions(graph)
     used = {str(node["id"]) for node in graph["nodes"] if isinstance(node["id"], int)}
     last = _last_id(graph)
     renamed: dict[str, dict[str, int]] = {}

@@ -11,6 +11,8 @@ from typing import Any
 from client.workflow.graph import Moment, to_prompt
 from client.workflow.widgets import GraphUnconvertible
 
+_SHOWN_BY_OLDER_PAGES = frozenset({"audioUI", "preview", "previewMode"})
+"""what frontends before 1.40 send of a player and of a shown text; no node has such an input"""
 _EXACT = 2**53
 """a larger number is rounded by the page, which knows only JavaScript's numbers"""
 
@@ -46,16 +48,16 @@ def _compare_one(path: Path, infos: Mapping[str, Any], found: Comparison) -> Non
     graph = recorded.get("graph") or json.loads(Path(recorded["path"]).read_text(encoding="utf-8"))
     moment = Moment(datetime.fromisoformat(recorded["at"]), lambda _: 0)
     try:
-        ours = to_prompt(graph, infos, moment)
+        ours = [to_prompt(graph, infos, moment, unique_ids=unique) for unique in (True, False)]
     except GraphUnconvertible as refusal:
         found.refused[path.stem] = str(refusal)
         return
     if "error" in recorded:
         found.page_failed[path.stem] = recorded["error"]
         return
-    differences = list(differing(ours, recorded["output"]))
-    if differences:
-        found.different[path.stem] = differences
+    new_ids, saved_ids = [list(differing(prompt, recorded["output"])) for prompt in ours]
+    if new_ids and saved_ids:
+        found.different[path.stem] = min(new_ids, saved_ids, key=len)
     else:
         found.same.append(path.stem)
 
@@ -70,6 +72,8 @@ def differing(ours: Mapping[str, Any], page: Mapping[str, Any]) -> Iterator[str]
         if mine["class_type"] != theirs.get("class_type"):
             yield f"{node_id}: {mine['class_type']}, the page {theirs.get('class_type')}"
         for name in sorted(mine["inputs"].keys() | theirs["inputs"].keys()):
+            if name in _SHOWN_BY_OLDER_PAGES and name not in mine["inputs"]:
+                continue
             one, other = (inputs.get(name, "nothing") for inputs in (mine["inputs"], theirs["inputs"]))
             if not _is_same(one, other):
                 yield f"{node_id} {mine['class_type']}.{name}: {one!r}, the page {other!r}"
