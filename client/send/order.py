@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,9 @@ from engine.model.states import public_state
 from engine.runpod.endpoint import Endpoint, EndpointRejected, EndpointUnavailable, JobGone
 from engine.settings import Settings
 from wire.ids import PromptId, RunPodJobId
+
+_SANDBOX = "the sandbox knows only a few nodes, RunPod's endpoint has them (RUNPOD_ENDPOINT_ID, RUNPOD_API_KEY)"
+_UNKNOWN_NODE = ("does not know the node", "The custom node may not be installed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +130,14 @@ async def _prompted(
     program = browser() if answers else None
     async with ComfyPage(program or "", settings.comfyui_url) as page:
         converter = Converter(page if program else None, order.page, terminal.say)
-        return [
-            (source, prompt)
-            for source in sources
-            for prompt in await prompts(source, order.changes, random_seed, converter)
-        ]
+        try:
+            return [
+                (source, prompt)
+                for source in sources
+                for prompt in await prompts(source, order.changes, random_seed, converter)
+            ]
+        except OrderRefused as refusal:
+            raise OrderRefused(_about_sandbox(str(refusal), settings)) from refusal
 
 
 def _with_files(order: Order, jobs: Jobs, terminal: Terminal) -> tuple[Jobs, dict[str, Path]]:
@@ -209,7 +215,14 @@ async def _follow(
         await _wait(order.timeout_s, session, followed, following, terminal)
         with contextlib.suppress(asyncio.CancelledError):
             await following
-    return [_outcome(session, prompt_id, order.output, terminal) for prompt_id in ids]
+    outcomes = [_outcome(session, prompt_id, order.output, terminal) for prompt_id in ids]
+    return [replace(each, error=_about_sandbox(each.error, settings)) if each.error else each for each in outcomes]
+
+
+def _about_sandbox(text: str, settings: Settings) -> str:
+    """*text*, with the reason why a node is unknown where no endpoint is set and the sandbox has answered."""
+    about_a_node = any(said in text for said in _UNKNOWN_NODE)
+    return f"{text}; {_SANDBOX}" if about_a_node and not settings.endpoint_ids else text
 
 
 async def _wait(
