@@ -16,7 +16,7 @@ import aiohttp
 from client.send.endpoints import opened_endpoints
 from client.send.folders import HOW_TO_NAME, LocalFolders, NoSuchImage, missing_inputs, named_files, with_only_image
 from client.send.page import ComfyPage, browser
-from client.send.prompts import Changes, Converter, OrderRefused, Source, known, prompts, read
+from client.send.prompts import Changes, Converter, OrderRefused, WorkflowFile, known, prompts, read
 from client.send.session import Followed, SendSession, UnknownJob, abandoned, new_session, saved_paths, session_with
 from client.send.terminal import Terminal
 from client.workflow.workflow import Workflow
@@ -119,13 +119,18 @@ async def _answering_comfyui(settings: Settings) -> AsyncIterator[ComfyUI | None
         yield comfyui if await comfyui.version() is not None else None
 
 
-Jobs = list[tuple[Source, dict[str, Any]]]
+Jobs = list[tuple[WorkflowFile, dict[str, Any]]]
 
 
 async def _prompted(
-    order: Order, sources: Sequence[Source], settings: Settings, terminal: Terminal, random_seed: Callable[[], int],
-    *, answers: bool,
-) -> Jobs:  # fmt: skip
+    order: Order,
+    sources: Sequence[WorkflowFile],
+    settings: Settings,
+    terminal: Terminal,
+    random_seed: Callable[[], int],
+    *,
+    answers: bool,
+) -> Jobs:
     """Every prompt to submit with the file that it comes from; *answers*: a ComfyUI is there, with its page."""
     program = browser() if answers else None
     async with ComfyPage(program or "", settings.comfyui_url) as page:
@@ -149,7 +154,7 @@ def _with_files(order: Order, jobs: Jobs, terminal: Terminal) -> tuple[Jobs, dic
     jobs = [(source, with_only_image(prompt, named)) for source, prompt in jobs]
     if unused := missing_inputs(named, _joined(jobs)):
         terminal.say(f"not sent, because no node of the workflow uses it: {', '.join(unused)}{HOW_TO_NAME}")
-    if order.changes.count > 1 and order.changes.seed is None and not order.changes.random_seed:
+    if order.changes.count > 1 and jobs[0][1] == jobs[1][1]:
         terminal.say(f"the {order.changes.count} jobs are the same; --seed random makes them differ")
     return jobs, named
 

@@ -27,7 +27,9 @@ _FLAGS = (
 _START_S, _READY_S, _CONVERT_S, _COMMAND_S, _END_S = 30.0, 120.0, 120.0, 15.0, 5.0
 _LOOK_S = 0.2
 _ANSWER_MAX = 64 * MIB
-_IS_READY = "Boolean(window.app && window.app.graph && window.app.graphToPrompt && document.readyState === 'complete')"
+_IS_LOADED = "document.readyState === 'complete' && location.href !== 'about:blank'"
+_IS_COMFYUI = "Boolean(document.getElementById('vue-app'))"
+_IS_READY = "Boolean(window.app && window.app.graph && window.app.graphToPrompt)"
 _HAS_FIRST_GRAPH = "Boolean(window.name && window.app.graph.nodes && window.app.graph.nodes.length)"
 """the page loads a graph of its own at first, which would replace ours"""
 _FIRST_GRAPH_S = 20.0
@@ -106,6 +108,9 @@ class ComfyPage:
         attached = await self._told("Target.attachToTarget", targetId=target["targetId"], flatten=True)
         self._session_id = str(attached["sessionId"])
         async with asyncio.timeout(_READY_S):
+            await self._until(_IS_LOADED)
+            if await self._evaluated(_IS_COMFYUI, _COMMAND_S) is not True:
+                raise PageFailed(f"{self._url} does not show ComfyUI's page")
             await self._until(_IS_READY)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FIRST_GRAPH_S):

@@ -65,7 +65,7 @@ def checked_prompt(prompt: dict[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class WorkflowFile:
     """A workflow file with what its graph needs to become a prompt."""
 
     path: Path
@@ -100,23 +100,23 @@ def _read(path: Path) -> Workflow:
             return read_workflow_file(content)
 
 
-async def known(path: Path, workflow: Workflow, comfyui: ComfyUI | None, *, api: bool) -> Source:
+async def known(path: Path, workflow: Workflow, comfyui: ComfyUI | None, *, api: bool) -> WorkflowFile:
     """*workflow* with the definitions of its nodes, if it has to be converted. Raises OrderRefused."""
     if workflow.prompt is not None and (api or not workflow.embedded):
-        return Source(path, Workflow(workflow.prompt, workflow.graph), {})
+        return WorkflowFile(path, Workflow(workflow.prompt, workflow.graph), {})
     if comfyui is None and workflow.prompt is None:
         raise OrderRefused(f"{path}: {_NEEDS_COMFYUI}")
     if comfyui is None or workflow.graph is None:
-        return Source(path, Workflow(workflow.prompt, workflow.graph), {})
+        return WorkflowFile(path, Workflow(workflow.prompt, workflow.graph), {})
     try:
         infos = {kind: await comfyui.node_info(kind) for kind in class_types(workflow.graph)}
     except WorkflowUnreadable as error:
         raise OrderRefused(f"{path}: {error}") from error
-    return Source(path, workflow, infos)
+    return WorkflowFile(path, workflow, infos)
 
 
 async def prompts(
-    source: Source, changes: Changes, random_seed: Callable[[], int], converter: Converter
+    source: WorkflowFile, changes: Changes, random_seed: Callable[[], int], converter: Converter
 ) -> list[dict[str, Any]]:
     """A prompt for each of the jobs: each has a seed of its own when there is a seed to choose. Raises OrderRefused."""
     found = []
@@ -127,7 +127,7 @@ async def prompts(
     return found
 
 
-async def _converted(source: Source, seed: int, converter: Converter) -> dict[str, Any]:
+async def _converted(source: WorkflowFile, seed: int, converter: Converter) -> dict[str, Any]:
     """The prompt of a file; *seed* decides what is chosen in a text such as ``{red|green}``."""
     workflow = source.workflow
     if workflow.prompt is not None and not workflow.embedded:

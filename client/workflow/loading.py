@@ -60,7 +60,7 @@ def _scope(name: str, part: Mapping[str, Any]) -> Scope:
 
 
 def _leaves_first(subgraphs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A subgraph after those that it uses; in the order of the file where they go round in a circle."""
+    """The subgraphs, each behind the ones that it uses. Raises GraphUnconvertible for a circle."""
     known = {part["id"]: part for part in subgraphs}
     done: dict[str, dict[str, Any]] = {}
     waiting = list(subgraphs)

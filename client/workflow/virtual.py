@@ -39,7 +39,7 @@ def passes(node: PageNode) -> bool:
 
 
 def setter(node: PageNode, scope: Scope) -> PageNode | None:
-    """The node that set what *node* gets: the one with the same name. Raises GraphUnconvertible if there is none."""
+    """The node that set what *node* gets, which has the same name. Raises GraphUnconvertible if nobody sets it."""
     kind = _SETTERS.get(node.kind)
     if kind is None:
         return None
@@ -58,6 +58,8 @@ def _first_value(node: PageNode) -> Any:
 def spread_primitive(node: PageNode, scope: Scope) -> None:
     """Give the widgets that a primitive is linked to its value."""
     values = node.saved.get("widgets_values")
+    if node.properties.get("Run widget replace on values") and "%" in as_text(_first_value(node)):
+        raise GraphUnconvertible(f"{node.kind} #{node.id}: only the page can replace the names in its value")
     targets = [scope.target(number) for number, link in scope.links.items() if link.origin == node.id]
     widgets = [inner.widget(slot.widget) for inner, slot in filter(None, targets) if slot.widget]
     value = values[0] if isinstance(values, list) and values else next((w.value for w in widgets if w), UNSET)
@@ -65,8 +67,3 @@ def spread_primitive(node: PageNode, scope: Scope) -> None:
         widget = inner.widget(slot.widget) if slot.widget else None
         if widget is not None and value is not UNSET:
             inner.give(widget, value)
-
-
-def replaces_text(node: PageNode) -> bool:
-    """Whether the value of a primitive may hold ``%node.widget%``."""
-    return bool(node.properties.get("Run widget replace on values")) and as_text(_first_value(node)) != ""

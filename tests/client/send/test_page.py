@@ -11,7 +11,7 @@ from tests.support.served import served
 
 PROGRAM = browser() or ""
 pytestmark = pytest.mark.skipif(not PROGRAM, reason="no Chromium is installed")
-PAGE = """<script>
+PAGE = """<div id="vue-app"></div><script>
     window.name = "a page";
     window.app = {
         graph: { nodes: [{}] },
@@ -54,7 +54,7 @@ async def test_what_the_page_throws_is_said() -> None:
             await page.convert({"odd": True}, 0)
 
 
-async def test_a_program_that_is_no_browser_is_said() -> None:
+async def test_a_program_that_cannot_be_started_is_said() -> None:
     async with ComfyPage("/nowhere/chromium", "http://127.0.0.1:9") as page:
         with pytest.raises(PageFailed, match="the browser did not answer"):
             await page.convert({}, 0)
@@ -63,3 +63,9 @@ async def test_a_program_that_is_no_browser_is_said() -> None:
 async def test_without_a_workflow_no_browser_is_started() -> None:
     async with ComfyPage("/nowhere/chromium", "http://127.0.0.1:9"):
         pass
+
+
+async def test_another_page_is_not_waited_for() -> None:
+    async with opened("<p>It works!</p>") as page:
+        with pytest.raises(PageFailed, match="does not show ComfyUI's page"):
+            await page.convert({}, 0)

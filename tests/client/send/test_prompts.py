@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from client.send.page import PageFailed
-from client.send.prompts import Changes, Converter, OrderRefused, Source, checked_prompt, known, prompts, read
+from client.send.prompts import Changes, Converter, OrderRefused, WorkflowFile, checked_prompt, known, prompts, read
 from client.workflow.workflow import Workflow
 
 DATA = Path(__file__).resolve().parents[2] / "data"
@@ -20,14 +20,14 @@ def graph(kind: str, values: list[Any]) -> dict[str, Any]:
     return {"nodes": [{"id": 1, "type": kind, "widgets_values": values}], "links": []}
 
 
-def source(kind: str, values: list[Any]) -> Source:
-    return Source(Path("w.json"), Workflow(None, graph(kind, values)), NODES)
+def source(kind: str, values: list[Any]) -> WorkflowFile:
+    return WorkflowFile(Path("w.json"), Workflow(None, graph(kind, values)), NODES)
 
 
 ALONE = Converter(None, always=False, say=print)
 
 
-async def inputs(of: Source, changes: Changes = NO_CHANGES, seed: int = 0) -> list[dict[str, Any]]:
+async def inputs(of: WorkflowFile, changes: Changes = NO_CHANGES, seed: int = 0) -> list[dict[str, Any]]:
     return [prompt["1"]["inputs"] for prompt in await prompts(of, changes, lambda: seed, ALONE)]
 
 
@@ -96,7 +96,7 @@ async def test_a_refusal_names_the_file_the_node_and_the_way_out() -> None:
 
 
 async def test_a_refusal_of_a_result_names_what_ran_as_the_way_out() -> None:
-    embedded = Source(Path("p.png"), Workflow({"1": {}}, graph("EmptyImage", ["x"]), embedded=True), NODES)
+    embedded = WorkflowFile(Path("p.png"), Workflow({"1": {}}, graph("EmptyImage", ["x"]), embedded=True), NODES)
 
     with pytest.raises(OrderRefused, match=r"; --api sends what ran when ComfyUI made this file$"):
         await inputs(embedded)

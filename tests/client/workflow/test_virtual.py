@@ -49,3 +49,11 @@ def test_a_primitive_gives_the_widgets_that_it_feeds_its_value() -> None:
 
 def test_a_primitive_without_a_value_takes_that_of_the_widget() -> None:
     assert fed([]).value == 20
+
+
+def test_a_primitive_that_replaces_names_in_its_value_is_refused() -> None:
+    properties = {"Run widget replace on values": True}
+    primitive = PageNode("1", PRIMITIVE, properties=properties, saved={"widgets_values": ["%KSampler.seed%"]})
+
+    with pytest.raises(GraphUnconvertible, match="only the page can replace the names in its value"):
+        spread_primitive(primitive, Scope("s", {"1": primitive}))
