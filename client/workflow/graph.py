@@ -53,13 +53,12 @@ class _Conversion:
     def __init__(self, page: PageGraph, moment: Moment) -> None:
         self._page = page
         self._moment = moment
+        self._seen = 0
 
     def prompt(self) -> dict[str, Any]:
         whole: dict[str, Any] = {}
         for place, node in self._nodes(Place(self._page.root)):
             whole[place.name(node)] = self._node(place, node)
-            if len(whole) > _NODES_MAX:
-                raise GraphUnconvertible(f"the graph has more than {_NODES_MAX} nodes")
         if not whole:
             raise GraphUnconvertible("no node of the graph would run")
         for node in whole.values():
@@ -71,6 +70,9 @@ class _Conversion:
         if depth > _DEEPEST:
             raise GraphUnconvertible("a subgraph contains itself")
         for node in place.scope.nodes.values():
+            self._seen += 1
+            if self._seen > _NODES_MAX:
+                raise GraphUnconvertible(f"the graph has more than {_NODES_MAX} nodes")
             if self._page.uses_subgraph(node):
                 if node.is_active or depth:
                     yield from self._nodes(place.inside(node, self._page), depth + 1)
