@@ -92,10 +92,20 @@ def _combo(spec: InputSpec) -> list[Widget]:
     control = spec.options.get("control_after_generate")
     several = spec.options.get("multi_select") not in (None, False)
     own = Widget(spec.name, "MULTISELECT" if several else "COMBO", [] if several else _chosen(spec), spec=spec)
+    own_and_remote = [own, *_remote(spec)]
     if not control:
-        return [own]
+        return own_and_remote
     filters = [] if several else [Widget("control_filter_list", "filter", "", sent=False)]
-    return [own, _control(control, "fixed" if several else "randomize"), *filters]
+    return [*own_and_remote, _control(control, "fixed" if several else "randomize"), *filters]
+
+
+def _remote(spec: InputSpec) -> list[Widget]:
+    """Choices that come from a route have a switch and a button to load them again: useRemoteWidget.ts."""
+    remote = spec.options.get("remote")
+    if not isinstance(remote, dict):
+        return []
+    button = [Widget("refresh", "button", "refresh")] if remote.get("refresh_button") else []
+    return [Widget("Auto-refresh after generation", "button", value=False, sent=False), *button]
 
 
 def _chosen(spec: InputSpec) -> Any:

@@ -10,7 +10,8 @@ RANDOM_GRAPH = """async ([seed, count]) => {
     const { app, LiteGraph } = window;
     const drawn = /LOAD_3D|WEBCAM|AUDIO_RECORD/;
     const kinds = Object.entries(LiteGraph.registered_node_types)
-        .filter(([, { nodeData }]) => nodeData?.python_module && !drawn.test(JSON.stringify(nodeData.input ?? {})))
+        .filter(([name, { nodeData }]) => name === nodeData?.name && !/^[0-9a-f-]{36}$/.test(name))
+        .filter(([, { nodeData }]) => nodeData.python_module && !drawn.test(JSON.stringify(nodeData.input ?? {})))
         .map(([name]) => name);
     const value = (widget) => {
         const { min = 0, max = 100, values } = widget.options ?? {};

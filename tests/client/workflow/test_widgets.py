@@ -46,6 +46,16 @@ def test_a_combo_that_changes_after_a_run_has_a_filter_as_well() -> None:
     assert values("x", [["a"], {"control_after_generate": True}]) == ["a", "randomize", ""]
 
 
+def test_choices_that_come_from_a_route_have_a_switch_and_a_button() -> None:
+    made = made_for(input_spec("image", ["COMBO", {"remote": {"route": "/files", "refresh_button": True}}]))
+
+    assert [(widget.name, widget.value, widget.sent) for widget in made] == [
+        ("image", "Loading...", True),
+        ("Auto-refresh after generation", False, False),
+        ("refresh", "refresh", True),
+    ]
+
+
 def test_only_its_own_value_of_a_box_is_sent() -> None:
     made = made_for(input_spec("crop", ["BOUNDING_BOX"]))
 
