@@ -11,7 +11,7 @@ from typing import Any
 
 from client.workflow.node import PageNode, Slot
 from client.workflow.scope import Scope, Side
-from client.workflow.widgets import Widget
+from client.workflow.widgets import GraphUnconvertible, Widget
 
 _PREFIX = re.compile(r"\s*(\d+)\s*:\s*(.+)", re.DOTALL)
 _DEEPEST = 100
@@ -234,6 +234,9 @@ def _replace_primitive(node: PageNode, source: str, entries: list[_Shown], defin
     fed = [(number, target) for number in _links_from(scope, source) if (target := scope.target(number))]
     if not fed or any(not _may_feed(primitive, slot) for _, (_, slot) in fed):
         return
+    if any(inner.inputs.index(slot) != scope.links[number].target_slot for number, (inner, slot) in fed):
+        # the page goes by the numbers of the file here, and links other inputs of these nodes
+        raise GraphUnconvertible(f"{primitive.kind} #{source}: the inputs that it feeds have moved in their nodes")
     title = primitive.title if primitive.title not in ("", "PrimitiveNode", "Primitive") else entries[0].name
     side = _new_side(scope, title, primitive.outputs[0] if primitive.outputs else "*")
     for number, (inner, slot) in fed:

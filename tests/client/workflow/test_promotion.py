@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import pytest
+
 from client.workflow.node import PageNode, Slot
 from client.workflow.promotion import define_host, migrate, restore_host
 from client.workflow.scope import INPUT_NODE, Link, Scope, Side
-from client.workflow.widgets import Widget
+from client.workflow.widgets import GraphUnconvertible, Widget
 
 
 def scopes() -> dict[str, Scope]:
@@ -80,12 +82,22 @@ def test_a_value_that_the_page_put_aside_goes_to_the_input_of_its_name() -> None
     assert values(host(scopes(), [8], proxyWidgetErrorQuarantine=aside)) == {"seed": 4}
 
 
-def test_a_primitive_that_was_shown_becomes_an_input_to_what_it_fed() -> None:
+def with_primitive(target_slot: int) -> dict[str, Scope]:
+    """The steps of the sampler come from a primitive; *target_slot* is the number of their input in the file."""
     known = scopes()
     scope = known["s"]
     scope.nodes["6"] = PageNode("6", "PrimitiveNode", title="how many", outputs=["INT"])
-    scope.links[2] = Link("6", 0, "5", 2)
+    scope.links[2] = Link("6", 0, "5", target_slot)
     scope.nodes["5"].inputs[2].link = 2
-    node = host(known, [8, 3], [["5", "seed"], ["6", "value"]])
+    return known
+
+
+def test_a_primitive_that_was_shown_becomes_an_input_to_what_it_fed() -> None:
+    node = host(with_primitive(2), [8, 3], [["5", "seed"], ["6", "value"]])
 
     assert values(node) == {"seed": 8, "how many": 3}
+
+
+def test_a_shown_primitive_that_fed_inputs_which_have_moved_is_refused() -> None:
+    with pytest.raises(GraphUnconvertible, match="PrimitiveNode #6: the inputs that it feeds have moved"):
+        host(with_primitive(1), [8, 3], [["5", "seed"], ["6", "value"]])
