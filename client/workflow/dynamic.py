@@ -5,6 +5,7 @@ Source: ComfyUI_frontend 1.49 src/core/graph/widgets/dynamicWidgets.ts, src/exte
 
 import re
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 from client.workflow.definition import Info, InputSpec, input_specs, output_types, page_inputs
@@ -80,6 +81,9 @@ class DynamicInputs:
         """The links of *node* are known: every linked member of a group is followed by a place for the next."""
         for slot in list(node.inputs):
             self._grow_behind(node, slot)
+        for group in self.groups.values():
+            if [spec.kind for spec in group.specs] == ["COMFY_MATCHTYPE_V3"]:
+                _close_gaps(node, group)
 
     def _grow_behind(self, node: PageNode, slot: Slot) -> None:
         group = self.groups.get(slot.name.rpartition(".")[0])
@@ -159,6 +163,14 @@ def define(node: PageNode, info: Info) -> DynamicInputs:
     node.set_value = dynamic.give
     dynamic.settle(node)
     return dynamic
+
+
+def _close_gaps(node: PageNode, group: _Group) -> None:
+    """The page moves links up to the first free member as soon as the types are known."""
+    members = [slot for slot in node.inputs if slot.name.rpartition(".")[0] == group.name][max(group.fewest - 1, 0) :]
+    links = [slot.link for slot in members if slot.link is not None]
+    for slot, link in zip_longest(members, links):
+        slot.link = link
 
 
 def _without(widgets: list[Widget], group: str) -> list[Widget]:

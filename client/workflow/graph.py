@@ -16,6 +16,7 @@ from client.workflow.node import PageNode
 from client.workflow.resolving import Place, Source, TypedIn, resolved
 from client.workflow.texts import NAMED_OUTPUTS, Choose, chosen, replaced
 from client.workflow.widgets import MADE_IN_THE_PAGE, UNSET, GraphUnconvertible, Widget
+from wire.graph import wrapped
 
 _NODES_MAX = 50_000
 """thirty subgraphs that each use the next one twice would make a billion"""
@@ -90,7 +91,7 @@ class _Conversion:
                 case Source(origin, number):
                     inputs[slot.name] = [origin, number]
                 case TypedIn(value):
-                    inputs[slot.name] = _wrapped(value)
+                    inputs[slot.name] = wrapped(value)
         found = {name: value for name, value in inputs.items() if value is not UNSET}
         return {"inputs": found, "class_type": node.kind, "_meta": {"title": node.title}}
 
@@ -104,12 +105,7 @@ class _Conversion:
             value = replaced(value, self._page.all_nodes(), self._moment.now)
         if widget.kind == "CURVE" and isinstance(value, list):
             return {"__type__": "CURVE", "__value__": value}
-        return _wrapped(value)
-
-
-def _wrapped(value: Any) -> Any:
-    """A bare list would be a link."""
-    return {"__value__": value} if isinstance(value, list) else value
+        return wrapped(value)
 
 
 def _is_there(value: Any, prompt: Mapping[str, Any]) -> bool:

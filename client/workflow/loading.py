@@ -12,7 +12,7 @@ from client.workflow.definition import Infos
 from client.workflow.dynamic import define
 from client.workflow.node import PageNode, drop_widgetless_inputs, fill_empty_combos, merge_inputs, saved_slot
 from client.workflow.promotion import define_host, migrate, restore_host
-from client.workflow.restoring import restore
+from client.workflow.restoring import check_host, restore
 from client.workflow.scope import Scope, definitions, read_links, read_sides, with_unique_ids
 from client.workflow.widgets import GraphUnconvertible
 
@@ -87,6 +87,8 @@ def _fill(page: PageGraph, scope: Scope, nodes: list[Mapping[str, Any]], infos: 
     for node in scope.nodes.values():
         if page.uses_subgraph(node):
             migrate(node, page.scopes)
+            if node.is_active:
+                check_host(node)
 
 
 def _configure(page: PageGraph, node: PageNode, infos: Infos) -> None:

@@ -10,11 +10,13 @@ from typing import Any
 from client.workflow.definition import Info, InputSpec, page_inputs
 from client.workflow.node import PageNode
 from client.workflow.packs import POWER_LORAS, is_of_a_pack, names_of_format, power_loras
-from client.workflow.widgets import AFTER_A_RUN, MADE_IN_THE_PAGE, GraphUnconvertible, Widget
+from client.workflow.widgets import AFTER_A_RUN, MADE_IN_THE_PAGE, UNSET, GraphUnconvertible, Widget
 
 _SHOWN = 80
 _SHOWING = frozenset({"PreviewAny", "SaveText", "ImageCompare", "GetImageSize", "Painter"})
 """classes whose older pages saved behind their values what they had shown"""
+_PROGRESS = "Status: "
+"""how a partner node begins what it shows while it waits: comfy_api_nodes/util/client.py"""
 _OF_THE_PAGE = frozenset({"", "image", "upload", "video", "audio", *AFTER_A_RUN})
 """what older pages have saved behind the values of a node: a button, a player, what happens after a run"""
 
@@ -38,7 +40,7 @@ def restore(node: PageNode, info: Info) -> None:
 def _by_place(node: PageNode, values: Sequence[Any]) -> GraphUnconvertible | None:
     """Give each widget the value of its place; what does not fit is the answer."""
     for widget, value in node.in_order(list(values)):
-        if not _fits(widget, value):
+        if not fits(widget, value):
             return _misplaced(node, value, f"where its {widget.name} should be")
         node.give(widget, value)
     surplus = values[sum(widget.saved for widget in node.widgets) :]
@@ -70,10 +72,22 @@ def _short(value: Any) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
-def _fits(widget: Widget, value: Any) -> bool:
+def fits(widget: Widget, value: Any) -> bool:
     """Whether *value* can be one of this widget. What is only unusual is sent as the page sends it."""
-    fits = _FITS.get(widget.kind)
-    return value is None or fits is None or fits(value)
+    can_be = _FITS.get(widget.kind)
+    return value is None or value is UNSET or can_be is None or can_be(value)
+
+
+def check_host(node: PageNode) -> None:
+    """Every value that is saved for a node with a subgraph belongs to a widget of it. Raises GraphUnconvertible."""
+    values, shown = node.saved.get("widgets_values"), node.properties.get("proxyWidgets")
+    places = max(len(node.widgets), len(shown) if isinstance(shown, list) else 0)
+    for value in values[places:] if isinstance(values, list) else ():
+        if not _is_of_the_page(value):
+            raise _misplaced(node, value, "and none of its widgets takes it")
+    for widget in node.widgets:
+        if not fits(widget, widget.value):
+            raise _misplaced(node, widget.value, f"where its {widget.name} should be")
 
 
 def _is_text(value: Any) -> bool:
@@ -100,7 +114,7 @@ _FITS: Mapping[str, Callable[[Any], bool]] = {
 
 
 def _is_of_the_page(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and value in _OF_THE_PAGE)
+    return value is None or (isinstance(value, str) and (value in _OF_THE_PAGE or value.startswith(_PROGRESS)))
 
 
 def _without_forced(node: PageNode, info: Info, values: list[Any]) -> list[Any]:

@@ -75,6 +75,15 @@ def test_a_linked_member_is_followed_by_another_up_to_the_most() -> None:
     ]
 
 
+def test_a_gap_among_members_of_a_matching_type_is_closed() -> None:
+    kind = ["COMFY_MATCHTYPE_V3", {"template": {"template_id": "t", "allowed_types": "*"}}]
+    growing = {"template": {"input": {"required": {"in": kind}}, "prefix": "in", "min": 1, "max": 5}}
+    saved = {"inputs": [{"name": "list.in0", "link": None}, {"name": "list.in1", "link": 7}]}
+    node = made(saved=saved, list=["COMFY_AUTOGROW_V3", growing])
+
+    assert [(slot.name, slot.link) for slot in node.inputs][:2] == [("list.in0", 7), ("list.in1", None)]
+
+
 def test_members_can_have_names_of_their_own() -> None:
     template = {"input": {"required": {"v": ["INT"]}}, "names": ["a", "b"], "min": 1}
     node = made(values=["COMFY_AUTOGROW_V3", {"template": template}])

@@ -54,7 +54,7 @@ def test_a_long_value_is_shown_in_part() -> None:
     assert len(str(refusal.value)) < 200
 
 
-@pytest.mark.parametrize("left", ["image", "randomize", "", None])
+@pytest.mark.parametrize("left", ["image", "randomize", "", None, "Status: Ready\nPrice: $0.16"])
 def test_what_older_pages_saved_of_their_own_is_passed_over(left: Any) -> None:
     assert restored([7, "fixed", 30, "lcm", left]) == {"seed": 7, "steps": 30, "sampler": "lcm"}
 
