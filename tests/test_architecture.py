@@ -16,7 +16,7 @@ PURE = ("wire/*.py", "engine/model/*.py", "engine/prompt/*.py", "engine/messages
 PROCESS_STARTERS = {
     "engine": {"engine/key_command.py"},
     "proxy": {"proxy/stack/machine.py", "proxy/stack/processes.py"},
-    "client": {"client/sync/runpodctl.py"},
+    "client": {"client/send/page.py", "client/sync/runpodctl.py"},
     "worker": {"worker/comfyui/process.py"},
     "sandbox": {"sandbox/endpoint/workers.py"},
 }

@@ -18,6 +18,15 @@ def is_class_name(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and _CLASS_NAME.fullmatch(value) is not None
 
 
+PAGE_FORMAT = "this is a workflow in the format of ComfyUI's page; save it with 'Export (API)' and send that"
+"""what is said to who sends one where a prompt belongs"""
+
+
+def is_page_format(value: object) -> bool:
+    """Whether *value* is a workflow as ComfyUI's page saves it, not a prompt: a list of nodes, and links."""
+    return isinstance(value, dict) and isinstance(value.get("nodes"), list) and "links" in value
+
+
 def unwrapped(value: Any) -> Any:
     """*value* as its node gets it: ComfyUI takes whatever is in ``{"__value__": …}`` out of it, once.
 

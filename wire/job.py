@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from wire.batch import Batch, decode_batch
 from wire.errors import WireError
 from wire.files import FileRef, Inline, Streamed, Url, Volume, Wanted
+from wire.graph import PAGE_FORMAT, is_page_format
 from wire.letters import box_of
 from wire.limits import PROTOCOL, PROTOCOL_SOURCES, PROTOCOL_TEXTS, REQUEST_NESTING_MAX
 from wire.models import ModelRef, decode_models
@@ -86,6 +87,8 @@ def decode_request(value: object) -> JobRequest:
         value["workflow"] or value.get("collect") or value.get("catalog") is not None
     ):
         raise WireError("`input.workflow` must be a prompt in ComfyUI's API format")
+    if is_page_format(value["workflow"]):
+        raise WireError(f"`input.workflow`: {PAGE_FORMAT}")
     if is_deeper(value, REQUEST_NESTING_MAX):
         raise WireError(f"`input` is nested more than {REQUEST_NESTING_MAX} levels deep")
     if value.get("protocol", PROTOCOL) not in (PROTOCOL, PROTOCOL_SOURCES, PROTOCOL_TEXTS):

@@ -12,11 +12,12 @@ import click
 from rich.console import Console
 
 from client.deployment import JOB_TIMEOUT_S
-from client.send.order import JobOutcome, Order, OrderRefused, carry_out
+from client.send.order import JobOutcome, Order, carry_out
+from client.send.prompts import Changes, OrderRefused
 from client.send.terminal import Terminal
 from client.workflow.overrides import SEED_MAX
 from engine.errors import CannotStart
-from engine.settings import PROJECT, Settings, SettingsError, load_settings
+from engine.settings import Settings, SettingsError, load_settings
 from wire.plain_text import one_line, printable
 
 _VIEWED = frozenset(
@@ -36,7 +37,16 @@ def _seed(_: click.Context, __: click.Parameter, value: str | None) -> int | str
 
 
 @click.command(context_settings={"max_content_width": 120})
-@click.option("-w", "--workflow", type=_FILE, help="Workflow file, in API format or in the format of ComfyUI's page.")
+@click.option(
+    "-w",
+    "--workflow",
+    "workflows",
+    type=_FILE,
+    multiple=True,
+    help="Workflow file, in API format or as the page saves it, or a result that holds one; may be repeated.",
+)
+@click.option("--page", is_flag=True, help="Let ComfyUI's page convert the workflow, in a Chromium that nobody sees.")
+@click.option("--api", is_flag=True, help="Of a result that holds both formats, send what ran.")
 @click.option(
     "-i",
     "--images",
@@ -46,9 +56,15 @@ def _seed(_: click.Context, __: click.Parameter, value: str | None) -> int | str
 )
 @click.argument("more_images", type=_FILE, nargs=-1, metavar="[IMAGE]...")
 @click.option(
-    "--input", "inputs", type=_FILE, default=PROJECT / "input", help="Folder with further input files. [input/ here]"
+    "--input",
+    "inputs",
+    type=_FILE,
+    default=lambda: Path.cwd() / "input",
+    help="Folder with further input files. [input/ here]",
 )
-@click.option("-o", "--output", type=_FILE, default=PROJECT / "output", help="Folder for the results. [output/ here]")
+@click.option(
+    "-o", "--output", type=_FILE, default=lambda: Path.cwd() / "output", help="Folder for the results. [output/ here]"
+)
 @click.option("--endpoint", help="Id of the endpoint. [RUNPOD_ENDPOINT_ID]")
 @click.option("--set", "changes", multiple=True, metavar="NODE.INPUT=VALUE", help="Change an input; may be repeated.")
 @click.option(
@@ -65,7 +81,15 @@ def _seed(_: click.Context, __: click.Parameter, value: str | None) -> int | str
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each job, and open nothing.")
 @click.option("--resume", metavar="ID", help="Follow a job that was submitted before.")
 def main(
-    *, preview: Path | None, no_open: bool, as_json: bool, endpoint: str | None, seed: int | str | None, **chosen: Any
+    *,
+    preview: Path | None,
+    no_open: bool,
+    as_json: bool,
+    endpoint: str | None,
+    seed: int | str | None,
+    changes: tuple[str, ...],
+    count: int,
+    **chosen: Any,
 ) -> None:
     """Run a workflow on RunPod: submit it, show its progress, save and open the results.
 
@@ -75,9 +99,8 @@ def main(
     logging.basicConfig(level=logging.CRITICAL)  # what goes wrong is printed as a sentence
     images = (*chosen.pop("images"), *chosen.pop("more_images"))
     number = seed if isinstance(seed, int) else None
-    order = Order(
-        images=images, seed=number, random_seed=seed == "random", timeout_s=chosen.pop("timeout"), **chosen
-    )  # fmt: skip
+    changed = Changes(changes, number, random_seed=seed == "random", count=count)
+    order = Order(images=images, changes=changed, timeout_s=chosen.pop("timeout"), **chosen)
     try:
         settings = load_settings(runpod_endpoint_id=endpoint)
         outcomes = _run(order, settings, preview)

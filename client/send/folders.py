@@ -27,6 +27,9 @@ _LOADERS = {
 """ComfyUI's nodes that read a file, and their input that names it: what is known without a ComfyUI to ask"""
 
 
+HOW_TO_NAME = "; --set NODE.INPUT=NAME says which node is to read it"
+
+
 class NoSuchImage(ValueError):
     """A path of --images does not exist, or two of them would have the same name."""
 
@@ -151,3 +154,18 @@ def missing_inputs(found: Mapping[str, Path], prompt: Mapping[str, Any]) -> list
     values = (value for node in prompt.values() for value in node["inputs"].values())
     used = {split_annotation(text)[0] for value in values for text in texts(value)}
     return sorted(name for name in found if name not in used)
+
+
+def with_only_image(prompt: dict[str, Any], named: Mapping[str, Path]) -> dict[str, Any]:
+    """*prompt* with the only given file in its only node that reads a file; as it is where there are several."""
+    readers = [(node_id, _LOADERS[node["class_type"]]) for node_id, node in prompt.items() if _reads_a_file(node)]
+    if len(named) != 1 or len(readers) != 1 or not missing_inputs(named, prompt):
+        return prompt
+    (name,), ((node_id, input_name),) = named, readers
+    node = prompt[node_id]
+    return {**prompt, node_id: {**node, "inputs": {**node["inputs"], input_name: name}}}
+
+
+def _reads_a_file(node: Mapping[str, Any]) -> bool:
+    """Whether a file is typed into *node*, not linked to it."""
+    return isinstance(node["inputs"].get(_LOADERS.get(node["class_type"], "")), str)

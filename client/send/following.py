@@ -65,4 +65,5 @@ class Following:
 def _failure(data: Mapping[str, Any]) -> str:
     text = str(data.get("exception_message", "")).strip() or "failed; no reason was given"
     where = data.get("node_id")
-    return f"{data.get('node_type') or 'node'} #{where}: {text}" if where else text
+    name = f"{data.get('node_type') or 'node'} #{where}"
+    return f"{name}: {text}" if where and not text.startswith(name) else text

@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,12 @@ from typing import Any
 import aiohttp
 
 from client.send.endpoints import opened_endpoints
-from client.send.folders import LocalFolders, NoSuchImage, missing_inputs, named_files
+from client.send.folders import HOW_TO_NAME, LocalFolders, NoSuchImage, missing_inputs, named_files, with_only_image
+from client.send.page import ComfyPage, browser
+from client.send.prompts import Changes, Converter, OrderRefused, WorkflowFile, known, prompts, read
 from client.send.session import Followed, SendSession, UnknownJob, abandoned, new_session, saved_paths, session_with
 from client.send.terminal import Terminal
-from client.workflow.graph import to_prompt
-from client.workflow.overrides import OverrideRefused, with_seed, with_value
-from client.workflow.widgets import GraphUnconvertible
-from client.workflow.workflow import Workflow, WorkflowUnreadable, class_types, read_workflow
+from client.workflow.workflow import Workflow
 from engine.comfyui import ComfyUI
 from engine.files.large_files import LargeFiles
 from engine.files.s3_settings import large_files
@@ -31,23 +30,23 @@ from engine.runpod.endpoint import Endpoint, EndpointRejected, EndpointUnavailab
 from engine.settings import Settings
 from wire.ids import PromptId, RunPodJobId
 
-
-class OrderRefused(ValueError):
-    """What was asked for cannot be done; the text is one sentence. Nothing was submitted."""
+_SANDBOX = "the sandbox knows only a few nodes, RunPod's endpoint has them (RUNPOD_ENDPOINT_ID, RUNPOD_API_KEY)"
+_UNKNOWN_NODE = ("does not know the node", "The custom node may not be installed")
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """What the person asked for."""
 
-    workflow: Path | None
+    workflows: tuple[Path, ...]
+    api: bool
+    """of a file that holds both forms, send what ran"""
+    page: bool
+    """let ComfyUI's page convert, in a browser"""
     images: tuple[Path, ...]
     inputs: Path
     output: Path
-    changes: tuple[str, ...]
-    seed: int | None
-    random_seed: bool
-    count: int
+    changes: Changes
     timeout_s: float
     resume: str | None
 
@@ -84,6 +83,7 @@ async def carry_out(
     if problem := private_home(settings.comfy_runpod_home):
         terminal.say(problem)
     home = settings.comfy_runpod_home / "sessions"
+    files = () if order.resume is not None else await asyncio.to_thread(_read, order)
     async with opened_endpoints(settings) as endpoints, aiohttp.ClientSession() as http:
         large = large_files(settings, http)
         if order.resume is not None:
@@ -91,18 +91,25 @@ async def carry_out(
         for job_id in abandoned(home):
             terminal.say(f"an earlier command stopped before job {job_id} ended; --resume {job_id} fetches its result")
         async with _answering_comfyui(settings) as comfyui:
-            workflow, prompt = await _prompt(order, comfyui)
-            named = _named(order, prompt, terminal)
+            sources = [await known(path, workflow, comfyui, api=order.api) for path, workflow in files]
+            prompted = await _prompted(order, sources, settings, terminal, random_seed, answers=comfyui is not None)
+            jobs, named = _with_files(order, prompted, terminal)
             folders = LocalFolders(
-                prompt=prompt, named=named, inputs=order.inputs, output=order.output, comfyui=comfyui
+                prompt=_joined(jobs), named=named, inputs=order.inputs, output=order.output, comfyui=comfyui
             )  # fmt: skip
-            extra = {"extra_pnginfo": {"workflow": workflow.graph}} if workflow.graph else {}
             with new_session(home) as session:
-                ids = [session.add(each, extra) for each in _variants(order, prompt, random_seed)]
+                ids = [session.add(prompt, source.extra_data) for source, prompt in jobs]
                 return await _follow(order, session, ids, endpoints, folders, terminal, settings, large)
 
 
 # -- what is to be submitted
+
+
+def _read(order: Order) -> tuple[tuple[Path, Workflow], ...]:
+    """The files are looked at before anybody is asked for anything."""
+    if not order.workflows:
+        raise OrderRefused("--workflow: give a workflow file, or follow a job with --resume")
+    return tuple((path, read(path, api=order.api)) for path in order.workflows)
 
 
 @asynccontextmanager
@@ -112,58 +119,49 @@ async def _answering_comfyui(settings: Settings) -> AsyncIterator[ComfyUI | None
         yield comfyui if await comfyui.version() is not None else None
 
 
-async def _prompt(order: Order, comfyui: ComfyUI | None) -> tuple[Workflow, dict[str, Any]]:
-    if order.workflow is None:
-        raise OrderRefused("--workflow: give a workflow file, or follow a job with --resume")
-    try:
-        workflow = read_workflow(await asyncio.to_thread(order.workflow.read_text, encoding="utf-8"))
-        prompt = workflow.prompt or await _converted(workflow.graph or {}, comfyui)
-    except (OSError, UnicodeDecodeError) as error:
-        raise OrderRefused(f"{order.workflow}: cannot be read: {error}") from error
-    except (WorkflowUnreadable, GraphUnconvertible) as error:
-        raise OrderRefused(f"{order.workflow}: {error}") from error
-    try:
-        for change in order.changes:
-            prompt = with_value(prompt, change)
-    except OverrideRefused as error:
-        raise OrderRefused(f"--set: {error}") from error
-    return workflow, prompt
+Jobs = list[tuple[WorkflowFile, dict[str, Any]]]
 
 
-async def _converted(graph: Mapping[str, Any], comfyui: ComfyUI | None) -> dict[str, Any]:
-    if comfyui is None:
-        raise GraphUnconvertible(
-            "is in the format of ComfyUI's page, and only a running ComfyUI knows what its values mean; "
-            "start it (COMFYUI_URL), or save the workflow with 'Export (API)'"
-        )
-    infos = {kind: await comfyui.node_info(kind) for kind in class_types(dict(graph))}
-    return to_prompt(graph, infos)
+async def _prompted(
+    order: Order,
+    sources: Sequence[WorkflowFile],
+    settings: Settings,
+    terminal: Terminal,
+    random_seed: Callable[[], int],
+    *,
+    answers: bool,
+) -> Jobs:
+    """Every prompt to submit with the file that it comes from; *answers*: a ComfyUI is there, with its page."""
+    program = browser() if answers else None
+    async with ComfyPage(program or "", settings.comfyui_url) as page:
+        converter = Converter(page if program else None, order.page, terminal.say)
+        try:
+            return [
+                (source, prompt)
+                for source in sources
+                for prompt in await prompts(source, order.changes, random_seed, converter)
+            ]
+        except OrderRefused as refusal:
+            raise OrderRefused(_about_sandbox(str(refusal), settings)) from refusal
 
 
-def _variants(order: Order, prompt: dict[str, Any], random_seed: Callable[[], int]) -> Iterator[dict[str, Any]]:
-    """A prompt for each of the jobs: each has a seed of its own when there is a seed to choose."""
-    try:
-        for number in range(order.count):
-            if order.random_seed:
-                yield with_seed(prompt, random_seed())
-            elif order.seed is not None:
-                yield with_seed(prompt, order.seed + number)
-            else:
-                yield prompt
-    except OverrideRefused as error:
-        raise OrderRefused(f"--seed: {error}") from error
-
-
-def _named(order: Order, prompt: Mapping[str, Any], terminal: Terminal) -> dict[str, Path]:
+def _with_files(order: Order, jobs: Jobs, terminal: Terminal) -> tuple[Jobs, dict[str, Path]]:
+    """The *jobs* with the given files in them, and these by their names."""
     try:
         named = named_files(order.images)
     except NoSuchImage as error:
         raise OrderRefused(f"--images: {error}") from error
-    if unused := missing_inputs(named, prompt):
-        terminal.say(f"not sent, because no node of the workflow uses it: {', '.join(unused)}")
-    if order.count > 1 and order.seed is None and not order.random_seed:
-        terminal.say(f"the {order.count} jobs are the same; --seed random makes them differ")
-    return named
+    jobs = [(source, with_only_image(prompt, named)) for source, prompt in jobs]
+    if unused := missing_inputs(named, _joined(jobs)):
+        terminal.say(f"not sent, because no node of the workflow uses it: {', '.join(unused)}{HOW_TO_NAME}")
+    if order.changes.count > 1 and jobs[0][1] == jobs[1][1]:
+        terminal.say(f"the {order.changes.count} jobs are the same; --seed random makes them differ")
+    return jobs, named
+
+
+def _joined(jobs: Jobs) -> dict[str, Any]:
+    """The nodes of all prompts, to look for the files that they name."""
+    return {f"{number}:{name}": node for number, (_, prompt) in enumerate(jobs) for name, node in prompt.items()}
 
 
 # -- until it has ended
@@ -222,7 +220,14 @@ async def _follow(
         await _wait(order.timeout_s, session, followed, following, terminal)
         with contextlib.suppress(asyncio.CancelledError):
             await following
-    return [_outcome(session, prompt_id, order.output, terminal) for prompt_id in ids]
+    outcomes = [_outcome(session, prompt_id, order.output, terminal) for prompt_id in ids]
+    return [replace(each, error=_about_sandbox(each.error, settings)) if each.error else each for each in outcomes]
+
+
+def _about_sandbox(text: str, settings: Settings) -> str:
+    """*text*, with the reason why a node is unknown where no endpoint is set and the sandbox has answered."""
+    about_a_node = any(said in text for said in _UNKNOWN_NODE)
+    return f"{text}; {_SANDBOX}" if about_a_node and not settings.endpoint_ids else text
 
 
 async def _wait(

@@ -13,7 +13,7 @@ from engine.prompt.judgement import Judgement
 from engine.prompt.node_check import Infos
 from engine.prompt.validation import judge
 from wire import plain_json
-from wire.graph import Prompt, is_class_name, sources
+from wire.graph import PAGE_FORMAT, Prompt, is_class_name, is_page_format, sources
 from wire.ids import ClientId, PromptId, is_prompt_id
 from wire.job import ACCOUNT_KEYS
 from wire.limits import NESTING_MAX
@@ -94,6 +94,8 @@ def classes(body: Mapping[str, Any]) -> frozenset[str]:
         raise SubmissionRefused("no_prompt", "No prompt provided", "No prompt provided")
     if not isinstance(prompt, dict):
         raise SubmissionRefused("invalid_prompt", "The prompt is not an object of nodes")
+    if is_page_format(prompt):
+        raise SubmissionRefused("invalid_prompt", f"The prompt cannot run: {PAGE_FORMAT}")
     if not prompt:
         raise SubmissionRefused("prompt_no_outputs", "Prompt has no outputs")
     kinds = frozenset(_class_of(node_id, node) for node_id, node in prompt.items())

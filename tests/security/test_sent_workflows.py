@@ -120,11 +120,12 @@ async def test_a_file_outside_is_not_sent(sender: Sender, value: Any) -> None:
     assert "is not a path inside ComfyUI's folders" in await sender.refused_as_process(json.dumps(prompt))
 
 
-def test_a_graph_that_doubles_in_each_of_its_subgraphs_ends() -> None:
+@pytest.mark.parametrize("inside", [[{"id": 1, "type": "EmptyImage"}], []], ids=["an image", "nothing"])
+def test_a_graph_that_doubles_in_each_of_its_subgraphs_ends(inside: list[Any]) -> None:
     subgraphs = [
         {"id": f"s{n}", "nodes": [{"id": i, "type": f"s{n + 1}"} for i in (1, 2)], "links": []} for n in range(40)
     ]
-    last = {"id": "s40", "nodes": [{"id": 1, "type": "EmptyImage"}], "links": []}
+    last = {"id": "s40", "nodes": inside, "links": []}
     graph = {"nodes": [{"id": 1, "type": "s0"}], "links": [], "definitions": {"subgraphs": [*subgraphs, last]}}
 
     with pytest.raises(GraphUnconvertible, match="more than"):

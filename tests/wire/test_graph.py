@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wire.graph import is_class_name, is_link, needed, sources, unwrapped, wrapped
+from wire.graph import is_class_name, is_link, is_page_format, needed, sources, unwrapped, wrapped
 
 
 def prompt_of(**links: list[Any]) -> dict[str, dict[str, Any]]:
@@ -97,3 +97,15 @@ def test_a_value_comes_out_of_its_wrapper_as_it_went_in(value: Any) -> None:
 
 def test_a_wrapper_is_taken_off_once() -> None:
     assert unwrapped({"__value__": {"__value__": 1}, "other": 2}) == {"__value__": 1}
+
+
+@pytest.mark.parametrize(
+    ("value", "is_it"),
+    [
+        ({"nodes": [], "links": []}, True),
+        ({"nodes": {"class_type": "X"}, "links": {"class_type": "X"}}, False),
+        ([], False),
+    ],
+)
+def test_a_workflow_of_the_page_has_a_list_of_nodes(value: object, is_it: bool) -> None:
+    assert is_page_format(value) is is_it

@@ -136,3 +136,8 @@ def test_bytes_survive_base64(content: bytes) -> None:
 def test_what_is_no_base64_is_refused() -> None:
     with pytest.raises(WireError):
         decode_bytes("no base64!")
+
+
+def test_a_workflow_of_the_page_is_refused_with_what_it_is() -> None:
+    with pytest.raises(WireError, match=r"`input.workflow`: this is a workflow in the format of ComfyUI's page"):
+        decode_request({"workflow": {"nodes": [], "links": []}})

@@ -106,6 +106,13 @@ def test_whatever_the_proxy_answers_or_merges_never_travels(found: Route) -> Non
         Route.VIEW: "/view",
         Route.ASSET: "/assets/x-12345678.js",
         Route.OURS: "/runpod/api/jobs",
+        Route.NODES: "/object_info",
+        Route.NODE: "/object_info/x",
+        Route.KINDS: "/models",
+        Route.MODELS: "/models/x",
+        Route.EMBEDDINGS: "/embeddings",
+        Route.FOLDERS: "/experiment/models",
+        Route.FILES: "/experiment/models/x",
     }
 
     assert found in {route(method, paths[found]).route for method in ("GET", "POST")}

@@ -1,15 +1,18 @@
 """scripts/send-to-runpod.py, in process: what it refuses before anything is submitted."""
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from click.testing import CliRunner, Result
 
 from client.send.cli import main
 from sandbox.endpoint.server import running_endpoint
 from sandbox.endpoint.service import Options
 from tests.support.ports import free_port
+from tests.support.served import served
 
 
 @pytest.fixture
@@ -31,12 +34,37 @@ def test_a_seed_is_a_number_or_the_word_random(runner: CliRunner, seed: str) -> 
     assert "must be a number or the word random" in done.output
 
 
-def test_without_an_endpoint_the_variables_are_named(runner: CliRunner) -> None:
-    done = runner.invoke(main, ["--workflow", "x.json"])
+def test_without_an_endpoint_the_variables_are_named(runner: CliRunner, tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text('{"1": {"class_type": "SaveImage", "inputs": {}}}', encoding="utf-8")
+    done = runner.invoke(main, ["--workflow", str(tmp_path / "x.json")])
 
     assert done.exit_code == 1
     assert is_one_sentence(done)
     assert "RUNPOD_ENDPOINT_ID" in done.output
+
+
+def test_the_file_is_looked_at_before_the_endpoint_is_asked(runner: CliRunner) -> None:
+    done = runner.invoke(main, ["--workflow", "nowhere.json"])
+
+    assert "nowhere.json: cannot be read" in done.output
+    assert is_one_sentence(done)
+
+
+async def test_a_node_that_the_sandbox_does_not_know_is_explained(runner: CliRunner, tmp_path: Path) -> None:
+    async def nothing(_: web.Request) -> web.Response:
+        return web.json_response({})
+
+    graph = {"nodes": [{"id": 1, "type": "CheckpointLoaderSimple", "inputs": [], "outputs": []}], "links": []}
+    (tmp_path / "sdxl.json").write_text(json.dumps(graph), encoding="utf-8")
+    app, port = web.Application(), free_port()
+    app.add_routes([web.get("/{path:.*}", nothing)])
+    async with served(app) as url, running_endpoint(Options(), port=port):
+        variables = {"SANDBOX_PORT": str(port), "COMFYUI_URL": url, "PATH": ""}
+        done = await asyncio.to_thread(runner.invoke, main, ["-w", str(tmp_path / "sdxl.json")], env=variables)
+
+    assert "ComfyUI does not know the node CheckpointLoaderSimple (#1)" in done.output
+    assert "the sandbox knows only a few nodes" in done.output
+    assert is_one_sentence(done)
 
 
 def test_wrong_settings_have_an_exit_status_of_their_own(runner: CliRunner) -> None:
@@ -59,6 +87,7 @@ def test_an_endpoint_without_a_key_is_a_wrong_setting(runner: CliRunner) -> None
         ((), "--workflow: give a workflow file"),
         (("--workflow", "nowhere.json"), "nowhere.json: cannot be read"),
         (("--workflow", "text.json"), "text.json: "),
+        (("--workflow", "good.json", "--workflow", "text.json"), "text.json: "),
         (("--workflow", "good.json", "--set", "color"), "--set: 'color' does not have the form NODE.INPUT=VALUE"),
         (("--workflow", "good.json", "--seed", "1"), "--seed: "),
         (("--workflow", "good.json", "nowhere.png"), "--images: nowhere.png: no such file or folder"),

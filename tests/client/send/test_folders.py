@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from client.send.folders import LocalFolders, NoSuchImage, missing_inputs, named_files
+from client.send.folders import LocalFolders, NoSuchImage, missing_inputs, named_files, with_only_image
 from engine.comfyui import ComfyUI, ComfyUIRejected
 from engine.prompt.inputs import find_inputs
 from tests.support.names import REFUSED
@@ -165,3 +165,24 @@ def test_files_that_no_node_names_are_listed() -> None:
     found = {name: Path(name) for name in ("c.png", "a.png", "b.png")}
 
     assert missing_inputs(found, prompt) == ["b.png", "c.png"]
+
+
+CAT = {"mycat.png": Path("mycat.png")}
+
+
+def test_the_only_file_goes_into_the_only_node_that_reads_one() -> None:
+    assert with_only_image(inverted_file("example.png"), CAT)["1"]["inputs"]["image"] == "mycat.png"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "named"),
+    [
+        (inverted_file("mycat.png"), CAT),
+        (inverted_file("example.png"), {**CAT, "dog.png": Path("dog.png")}),
+        ({**inverted_file("a.png"), "9": {"class_type": "LoadImage", "inputs": {"image": "b.png"}}}, CAT),
+        ({"1": {"class_type": "LoadImage", "inputs": {"image": ["2", 0]}}}, CAT),
+    ],
+    ids=["named already", "two files", "two nodes", "a link"],
+)
+def test_otherwise_every_node_keeps_its_file(prompt: Any, named: Any) -> None:
+    assert with_only_image(prompt, named) == prompt

@@ -78,3 +78,11 @@ def test_a_failure_names_the_node_and_the_reason(data: dict[str, Any], error: st
 
 def test_a_cancelled_run_says_so() -> None:
     assert heard(Following({}), ("execution_interrupted", {})) == ["cancelled"]
+
+
+@pytest.mark.parametrize("text", ["out of memory", "KSampler #3: out of memory"])
+def test_an_error_names_its_node_once(text: str) -> None:
+    following = Following({})
+    heard(following, ("execution_error", {"node_id": "3", "node_type": "KSampler", "exception_message": text}))
+
+    assert following.error == "KSampler #3: out of memory"

@@ -141,6 +141,27 @@ async def test_the_page_format_needs_a_comfyui_that_answers(bed: Bed, tmp_path: 
     assert json.loads(Image.open(json.loads(done.out)["files"][0]).info["workflow"]) == graph
 
 
+async def test_several_workflows_go_into_the_output_folder_of_where_the_person_is(bed: Bed) -> None:
+    for name in ("one", "two"):
+        (bed.folder / f"{name}.json").write_text(json.dumps(inverted_image(prefix=name)), encoding="utf-8")
+    done = await run_script(
+        SCRIPT, "-w", "one.json", "-w", "two.json", "--no-open", environ=bed.environ, cwd=bed.folder
+    )
+
+    assert done.status == 0, done.err
+    assert done.out.splitlines() == [str(bed.output / f"{name}_00001_.png") for name in ("one", "two")]
+
+
+async def test_a_result_is_sent_again_as_what_ran(bed: Bed) -> None:
+    first = await bed.send(inverted_image(prefix="first"), "--no-open")
+    again = await run_script(
+        SCRIPT, "-w", first.out.strip(), "--api", "--no-open", environ=bed.environ, cwd=bed.folder
+    )  # fmt: skip
+
+    assert again.status == 0, again.err
+    assert again.out.splitlines() == [str(bed.output / "first_00002_.png")]
+
+
 async def test_ctrl_c_cancels_the_job_at_the_endpoint(bed: Bed) -> None:
     arguments = bed.arguments(slow(60), "--no-open", "--json")
     async with started(SCRIPT, *arguments, environ=bed.environ, cwd=bed.folder) as process:

@@ -55,7 +55,7 @@ def sides(tmp_path: Path) -> Sides:
     for name, content in (
         ("checkpoints/a.safetensors", b"a" * 300_000),
         ("loras/sub/ü b.pt", b"b"),
-        ("vae/empty", b""),
+        ("vae/v.pt", b"v"),
     ):
         (sides.models / name).parent.mkdir(parents=True, exist_ok=True)
         (sides.models / name).write_bytes(content)
@@ -91,7 +91,7 @@ async def test_the_instructions_bring_every_file_to_the_other_side(sides: Sides,
     assert not (sides.here / "models.zip").exists()
     assert (sides.here / "extract-models.py").exists()
     manifest = json.loads((target.parent / "models-manifest.json").read_text(encoding="utf-8"))
-    assert set(manifest["files"]) == {"checkpoints/a.safetensors", "loras/sub/ü b.pt", "vae/empty"}
+    assert set(manifest["files"]) == {"checkpoints/a.safetensors", "loras/sub/ü b.pt", "vae/v.pt"}
 
 
 async def test_a_missing_runpodctl_is_one_line_before_any_work(sides: Sides) -> None:
@@ -125,5 +125,5 @@ async def test_a_dry_run_writes_nothing(sides: Sides) -> None:
         SCRIPT, "models", "vol1", "--dry-run", "--include", "vae/*", environ=sides.environ, cwd=sides.here
     )
 
-    assert done.out.splitlines() == ["would send  vae/empty  0 bytes"]
+    assert done.out.splitlines() == ["would send  vae/v.pt  1 byte"]
     assert [path.name for path in sides.here.iterdir()] == ["models"]

@@ -1,12 +1,13 @@
 """The page's format becomes what the page would have posted."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from client.workflow.graph import to_prompt
+from client.workflow.graph import Moment, to_prompt
 from client.workflow.widgets import GraphUnconvertible
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -108,17 +109,24 @@ def test_a_primitive_gives_its_value() -> None:
     assert to_prompt(graph, INFOS)["9"]["inputs"] == {"images": ["1", 0], "filename_prefix": "from afar"}
 
 
+def link(number: int, start: int, slot: int, end: int, end_slot: int) -> dict[str, Any]:
+    names = ("id", "origin_id", "origin_slot", "target_id", "target_slot")
+    return dict(zip(names, (number, start, slot, end, end_slot), strict=True))
+
+
+def side(name: str, kind: str, *links: int) -> dict[str, Any]:
+    """An input or output of a subgraph."""
+    return {"name": name, "type": kind, "linkIds": list(links)}
+
+
 def subgraph() -> dict[str, Any]:
     """An image in, inverted, out; its width is a widget of whoever uses it."""
-
-    def link(number: int, start: int, slot: int, end: int, end_slot: int) -> dict[str, Any]:
-        names = ("id", "origin_id", "origin_slot", "target_id", "target_slot")
-        return dict(zip(names, (number, start, slot, end, end_slot), strict=True))
 
     empty = node(5, "EmptyImage", [8, 8, 1, 0], [("width", "INT", 12)], outputs=["IMAGE"])
     blend = node(4, "ImageBatch", [], [("image1", "IMAGE", 10), ("image2", "IMAGE", 13)], outputs=["IMAGE"])
     return {
-        "id": "s1", "nodes": [blend, empty], "inputs": [{"name": "picture"}, {"name": "width"}],
+        "id": "s1", "nodes": [blend, empty],
+        "inputs": [side("picture", "IMAGE", 10), side("width", "INT", 12)], "outputs": [side("IMAGE", "IMAGE", 11)],
         "links": [link(10, -10, 0, 4, 0), link(11, 4, 0, -20, 0), link(12, -10, 1, 5, 0), link(13, 5, 0, 4, 1)],
     }  # fmt: skip
 
@@ -164,3 +172,105 @@ def test_a_widget_that_is_newer_than_the_file_has_its_default() -> None:
 def test_what_cannot_be_converted_says_why(graph: Any, says: str) -> None:
     with pytest.raises(GraphUnconvertible, match=says):
         to_prompt(graph, INFOS)
+
+
+# -- what people's files hold; the right answers are what the page of ComfyUI 0.33.0 sends, its Math.random fixed at 0
+
+CASES = PROJECT / "tests" / "data" / "conversion"
+PACKS: dict[str, Any] = {
+    "VHS_VideoCombine": {"input": {
+        "required": {"images": ["IMAGE"], "frame_rate": ["FLOAT", {"default": 8}], "loop_count": ["INT", {}],
+                     "filename_prefix": ["STRING", {}], "pingpong": ["BOOLEAN", {}], "save_output": ["BOOLEAN", {}],
+                     "format": [["image/gif", "video/h264-mp4"], {"formats": {"video/h264-mp4": [
+                         ["pix_fmt", ["yuv420p"]], ["crf", "INT", {"default": 19}]]}}]},
+        "optional": {"audio": ["AUDIO"]}}},
+    "Power Lora Loader (rgthree)": {"input": {"required": {}, "optional": {"model": ["MODEL"], "clip": ["CLIP"]}}},
+}  # fmt: skip
+NODES: dict[str, Any] = {
+    **json.loads((PROJECT / "tests" / "data" / "conversion-nodes.json").read_text(encoding="utf-8")),
+    **PACKS,
+}
+MOMENT = Moment(datetime(2026, 11, 25, tzinfo=UTC), lambda _: 0)
+
+
+def sent(case: str) -> dict[str, Any]:
+    graph = json.loads((CASES / f"{case}.json").read_text(encoding="utf-8"))
+    return {node_id: node["inputs"] for node_id, node in to_prompt(graph, NODES, MOMENT).items()}
+
+
+def test_values_typed_into_a_subgraph_go_by_the_inputs_of_its_definition() -> None:
+    assert sent("promoted-widgets")["7:5"] == {"width": 40, "height": 30, "batch_size": 1, "color": 255}
+
+
+def test_a_dynamic_combo_is_followed_by_the_inputs_of_its_choice() -> None:
+    assert sent("dynamic-combo")["2"] == {
+        "input": ["1", 0],
+        "resize_type": "scale total pixels",
+        "resize_type.megapixels": 0.5,
+        "scale_method": "area",
+    }
+
+
+def test_a_dynamic_combo_inside_another_is_one_as_well() -> None:
+    assert sent("save-video")["3"] == {
+        "video": ["2", 0],
+        "filename_prefix": "video/p",
+        "format": "auto",
+        "format.codec": "auto",
+        "codec": "auto",
+    }
+
+
+def test_a_widget_behind_the_seed_that_is_newer_than_the_file_has_its_default() -> None:
+    assert sent("newer-widget-behind-seed")["2"] == {
+        "seed": 5, "steps": 3, "cfg": 2.0, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0,
+    }  # fmt: skip
+
+
+def test_older_pages_said_yes_or_no_to_a_new_seed_after_a_run() -> None:
+    assert sent("boolean-control")["2"]["steps"] == 3
+
+
+def test_the_prefix_of_a_result_has_the_date_in_it() -> None:
+    assert sent("date-prefix.page")["9"]["filename_prefix"] == "2026-11-25/x"
+
+
+def test_one_of_the_choices_in_a_text_is_sent_without_the_comments() -> None:
+    assert sent("dynamic-prompt")["1"] == {"text": "a red cat "}
+
+
+def test_what_one_node_sets_another_gets() -> None:
+    prompt = sent("set-get-nodes")
+
+    assert set(prompt) == {"1", "9"}
+    assert prompt["9"]["images"] == ["1", 0]
+
+
+def test_a_node_that_only_the_page_knows_is_not_sent() -> None:
+    assert set(sent("page-only-node")) == {"1", "9"}
+
+
+@pytest.mark.parametrize("case", ["definitions-null", "null-link"])
+def test_a_null_where_a_list_would_be_is_an_empty_one(case: str) -> None:
+    assert sent(case)["9"] == {"images": ["1", 0], "filename_prefix": "p"}
+
+
+def test_a_number_that_was_saved_as_text_is_sent_as_it_is() -> None:
+    assert sent("int-widget-as-text")["1"] == {"width": "64", "height": 64, "batch_size": 1, "color": 255}
+
+
+def test_an_input_of_several_types_has_the_widget_that_its_definition_names() -> None:
+    assert sent("multi-type-widget")["1"] == {"frames_number": 97, "frame_rate": 25, "batch_size": 2}
+
+
+def test_values_saved_by_name_bring_the_inputs_of_the_chosen_format() -> None:
+    inputs = sent("vhs-combine")["2"]
+
+    assert (inputs["crf"], inputs["pix_fmt"], inputs["save_metadata"], inputs["trim_to_audio"]) == (
+        8, "yuv420p", True, False,
+    )  # fmt: skip
+    assert "videopreview" not in inputs
+
+
+def test_every_lora_of_a_list_is_sent() -> None:
+    assert sent("rg-powerlora")["2"]["lora_1"] == {"on": True, "lora": "a.safetensors", "strength": 0.5}

@@ -1,83 +1,88 @@
-"""The values of a node's widgets, from the page's bare list."""
+"""Which widgets the page makes for an input."""
 
 from typing import Any
 
 import pytest
 
-from client.workflow.widgets import GraphUnconvertible, widget_values
-
-SEED = ["INT", {"default": 0, "control_after_generate": True}]
-KSAMPLER = {"input": {"required": {"model": ["MODEL"], "seed": SEED, "steps": ["INT", {"default": 20}],
-                                   "sampler": [["euler", "lcm"], {}]}}}  # fmt: skip
+from client.workflow.definition import input_spec
+from client.workflow.widgets import KINDS, UNSET, made_for
 
 
-def node(values: Any, *shown: str) -> dict[str, Any]:
-    """A node whose inputs *shown* are widgets that were turned into slots."""
-    return {"type": "Any", "widgets_values": values, "inputs": [{"name": name, "widget": {}} for name in shown]}
-
-
-def info(**specs: Any) -> dict[str, Any]:
-    return {"input": {"required": specs}}
-
-
-def test_values_are_in_the_order_of_the_widgets_and_links_have_none() -> None:
-    assert widget_values(node([7, 30, "lcm"]), KSAMPLER, "3") == {"seed": 7, "steps": 30, "sampler": "lcm"}
-
-
-@pytest.mark.parametrize("after", ["fixed", "increment", "decrement", "randomize", "increment-wrap"])
-def test_what_happens_to_a_seed_after_a_run_is_the_pages_own(after: str) -> None:
-    assert widget_values(node([7, after, 30, "lcm"]), KSAMPLER, "3") == {"seed": 7, "steps": 30, "sampler": "lcm"}
-
-
-def test_the_button_of_a_file_is_the_pages_own() -> None:
-    loader = info(image=[["a.png"], {"image_upload": True}], mask=["BOOLEAN", {"default": False}])
-
-    assert widget_values(node(["a.png", "image", True]), loader, "1") == {"image": "a.png", "mask": True}
-
-
-def test_values_that_were_not_saved_are_the_nodes_defaults() -> None:
-    assert widget_values(node([7]), KSAMPLER, "3") == {"seed": 7, "steps": 20, "sampler": "euler"}
-    assert widget_values(node(None), KSAMPLER, "3") == {"seed": 0, "steps": 20, "sampler": "euler"}
-    assert widget_values(node([None, None, "lcm"]), KSAMPLER, "3") == {"seed": 0, "steps": 20, "sampler": "lcm"}
-    assert widget_values(node([]), info(text=["STRING", {}]), "3") == {}
-
-
-def test_values_by_name_are_taken_by_name() -> None:
-    saved = {"steps": 5, "sampler": "lcm", "videopreview": {"hidden": False}}
-
-    assert widget_values(node(saved), KSAMPLER, "3") == {"steps": 5, "sampler": "lcm"}
-
-
-def test_an_input_that_only_takes_links_has_no_value() -> None:
-    forced = info(text=["STRING", {"forceInput": True}], more=["INT", {"default": 1}])
-
-    assert widget_values(node([3]), forced, "1") == {"more": 3}
-    assert widget_values(node(["typed", 3], "text"), forced, "1") == {"text": "typed", "more": 3}
-
-
-def test_the_nodes_own_order_counts() -> None:
-    ordered = {**info(b=["INT"], a=["INT"]), "input_order": {"required": ["a", "b"]}}
-
-    assert widget_values(node([1, 2]), ordered, "1") == {"a": 1, "b": 2}
-
-
-def test_optional_inputs_come_after_the_required_ones() -> None:
-    both = {"input": {"optional": {"o": ["FLOAT"]}, "required": {"r": ["FLOAT"]}}}
-
-    assert widget_values(node([1, 2.5]), both, "1") == {"r": 1, "o": 2.5}
-
-
-def test_a_list_is_wrapped_so_that_it_does_not_read_as_a_link() -> None:
-    assert widget_values(node([["a", 1]]), info(names=["COMBO", {}]), "1") == {"names": {"__value__": ["a", 1]}}
-    assert widget_values(node({"names": ["a", 1]}), info(names=["COMBO", {}]), "1") == {
-        "names": {"__value__": ["a", 1]}
-    }
+def values(name: str, spec: Any) -> list[Any]:
+    return [widget.value for widget in made_for(input_spec(name, spec))]
 
 
 @pytest.mark.parametrize(
-    ("value", "spec"),
-    [("seven", ["INT"]), (True, ["INT"]), (True, ["FLOAT"]), (1, ["BOOLEAN"]), (3, ["STRING"]), ([], ["STRING"])],
+    ("spec", "default"),
+    [
+        (["INT"], 0),
+        (["INT", {"default": 7}], 7),
+        (["FLOAT", {"default": 0.5}], 0.5),
+        (["BOOLEAN"], False),
+        (["STRING", {"multiline": True}], ""),
+        ([["a", "b"]], "a"),
+        ([["a", "b"], {"default": "b"}], "b"),
+        (["COMBO", {"options": []}], UNSET),
+        (["COMBO", {"options": ["a"], "multi_select": {}}], []),
+        (["COLOR"], "#000000"),
+        (["CURVE"], {"points": [[0, 0], [1, 1]], "interpolation": "monotone_cubic"}),
+        (["VIDEO_EDIT", {"features": ["trim"]}], {"trim": {"start_time": 0, "duration": 0}}),
+        (["TEXTAREA", {"options": {"default": "t"}}], "t"),
+    ],
+    ids=str,
 )
-def test_a_value_of_another_kind_is_refused_with_node_and_input(value: Any, spec: Any) -> None:
-    with pytest.raises(GraphUnconvertible, match=r"Any #12:3: .* is saved where its width should be"):
-        widget_values(node([value]), info(width=spec), "12:3")
+def test_a_widget_starts_with_its_default(spec: Any, default: Any) -> None:
+    assert values("x", spec)[:1] == [default]
+
+
+@pytest.mark.parametrize("name", ["seed", "noise_seed"])
+def test_a_seed_is_followed_by_what_happens_to_it_after_a_run(name: str) -> None:
+    assert values(name, ["INT"]) == [0, "randomize"]
+    assert values(name, ["INT", {"control_after_generate": False}]) == [0]
+    assert values("other", ["INT", {"control_after_generate": "fixed"}]) == [0, "fixed"]
+
+
+def test_a_combo_that_changes_after_a_run_has_a_filter_as_well() -> None:
+    assert values("x", [["a"], {"control_after_generate": True}]) == ["a", "randomize", ""]
+
+
+def test_choices_that_come_from_a_route_have_a_switch_and_a_button() -> None:
+    made = made_for(input_spec("image", ["COMBO", {"remote": {"route": "/files", "refresh_button": True}}]))
+
+    assert [(widget.name, widget.value, widget.sent) for widget in made] == [
+        ("image", "Loading...", True),
+        ("Auto-refresh after generation", False, False),
+        ("refresh", "refresh", True),
+    ]
+
+
+def test_only_its_own_value_of_a_box_is_sent() -> None:
+    made = made_for(input_spec("crop", ["BOUNDING_BOX"]))
+
+    assert [widget.name for widget in made] == ["crop", "x", "y", "width", "height"]
+    assert [widget.name for widget in made if widget.sent] == ["crop"]
+    assert all(widget.saved for widget in made)
+
+
+def test_a_player_is_neither_saved_nor_sent() -> None:
+    (player,) = made_for(input_spec("audioUI", ["AUDIO_UI"]))
+
+    assert not player.saved
+    assert not player.sent
+
+
+def test_an_input_that_only_takes_links_has_no_widget() -> None:
+    assert made_for(input_spec("image", ["IMAGE"])) == []
+    assert made_for(input_spec("text", ["STRING", {"forceInput": True}])) == []
+
+
+def test_two_nodes_never_share_a_default() -> None:
+    spec = input_spec("c", ["CURVE"])
+    made_for(spec)[0].value["points"].append([2, 2])
+
+    assert len(made_for(spec)[0].value["points"]) == 2
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_every_kind_can_be_made_from_a_bare_definition(kind: str) -> None:
+    assert made_for(input_spec("x", [kind]))

@@ -226,3 +226,10 @@ def test_every_answer_and_all_that_is_stored_parse_in_a_browser(body: dict[str, 
 @given(st.binary(max_size=40))
 def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
     assert isinstance(strictly_parsed(answer(raw, Presence.THERE)[0]), dict)
+
+
+def test_a_workflow_of_the_page_is_refused_with_what_it_is() -> None:
+    with pytest.raises(SubmissionRefused) as refusal:
+        classes({"prompt": {"nodes": [], "links": []}})
+
+    assert "a workflow in the format of ComfyUI's page" in refusal.value.message
