@@ -71,6 +71,8 @@ _FAILURES: dict[type[Exception], str] = {
     ComfyUnreachable: "comfyui_unreachable",
 }
 """what ends a job, and the error type of its last event"""
+_LOOK_AGAIN_S = 10.0
+"""a moment beside a download, and the person sees at once that the model is there"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ class Session:
         self._execution: Execution | None = None
         self._has_letter_box = False
         self._catalog_there: str | None = None
+        self._models_came = False
         self._began = 0.0
         self._given_up: str | None = None
         self._task: asyncio.Task[None] | None = None
@@ -188,7 +191,7 @@ class Session:
             return
         await self._find(request.find)
         await self._inputs.check(request.files, request.texts)
-        await self._services.required_models.ensure(request.models, self._report_models)
+        self._models_came = await self._services.required_models.ensure(request.models, self._report_models)
         async with self._services.turns.take(self._report_withdrawal), self._services.watchdog.watching(comfy.answers):
             try:
                 await self._reporting_errors(self._prompt(comfy, request))
@@ -238,11 +241,14 @@ class Session:
             await self.outbox.put(FilesCollected(sha256=()))
 
     async def _tell_catalog(self) -> None:
-        """What is certain now: no job waits for more, and none fails because of it."""
-        if self._catalog_there is None or (known := self._services.catalog.known) is None:
+        """What is certain now. Only a job that fetched models waits for more, and none fails because of it."""
+        if self._catalog_there is None:
             return
+        catalog = self._services.catalog
         try:
-            for event in known.told(self._catalog_there):
+            if self._models_came:
+                await catalog.look_again(_LOOK_AGAIN_S)
+            for event in () if catalog.known is None else catalog.known.told(self._catalog_there):
                 await self.outbox.put(event)
         except Exception:
             logger.exception("%s: the catalog is not told", self._prompt_id)

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from tests.support.models import MODELS, make_models
+from tests.support.served import served
 from tests.support.until import until
 from tests.worker.conftest import FAKE, Reader, make_app
 from tests.worker.test_on_comfyui import EITHER, NO_REAL, REAL, comfyui
@@ -41,7 +43,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def app(which: str, models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    app = make_app(data=tmp_path_factory.mktemp("data"), models_dir=models, **comfyui(which))
+    data = tmp_path_factory.mktemp("data")
+    app = make_app(data=data, models_dir=models, downloads_allow_private=True, **comfyui(which))
     app.start()
     yield app
     app.stop()
@@ -123,6 +126,25 @@ async def test_the_files_of_jobs_do_not_change_it_and_a_new_model_does(app: App,
     assert catalog is not None
     assert catalog.models["loras"] == {"new.safetensors": 5, "style.safetensors": MODELS["loras/style.safetensors"]}
     (models / "loras" / "new.safetensors").unlink()
+
+
+@EITHER
+async def test_a_job_that_fetches_a_model_tells_of_it_itself(app: App, models: Path, tmp_path: Path) -> None:
+    before, _ = await asked(app)
+    (tmp_path / "fetched.safetensors").write_bytes(b"weights")
+    host = web.Application()
+    host.router.add_static("/", tmp_path)
+    async with served(host) as url:
+        wanted = [{"source": f"{url}/fetched.safetensors", "folder": "loras"}]
+        reader = Reader(app, PICTURE, catalog=before, models=wanted)
+        await reader.task
+    (models / "loras" / "fetched.safetensors").unlink()
+
+    _, catalog = told(reader)
+
+    assert isinstance(reader.events[-1], PromptFinished)
+    assert catalog is not None
+    assert catalog.models["loras"]["fetched.safetensors"] == len(b"weights")
 
 
 @pytest.mark.skipif(not REAL, reason=NO_REAL)

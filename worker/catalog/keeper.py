@@ -1,11 +1,12 @@
 """CatalogKeeper: gathers the worker's catalog beside its jobs, after each start of ComfyUI and each change of models.
 
-Jobs never wait for it and never fail because of it: a job tells what is known at its end.
+No job fails because of it: a job tells what is known at its end. Only one that fetched models waits a moment for it.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -60,6 +61,16 @@ class CatalogKeeper:
         """Gather the catalog in the background if something has changed since the last time; returns at once."""
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._look(), name="catalog")
+
+    async def look_again(self, wait_s: float) -> None:
+        """Look once more, since models have come. *known* has them then, or is None if that takes over *wait_s*."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                if self._task is not None:  # it may have begun before they came
+                    await asyncio.shield(self._task)
+                self.look()
+                assert self._task is not None  # noqa: S101  look() made it
+                await asyncio.shield(self._task)
 
     async def gathered(self) -> PackedCatalog:
         """For a job that only asks for the catalog. Raises CatalogUnavailable."""

@@ -44,14 +44,18 @@ class Downloads:
         self._root, self._sources = root, sources
         self._piece_size, self._retry_s = piece_size, retry_s
 
-    async def ensure(self, models: Iterable[ModelRef], report: Report) -> None:
-        """Downloads the *models* that are not there yet, and reports the progress. Raises ModelUnavailable."""
+    async def ensure(self, models: Iterable[ModelRef], report: Report) -> bool:
+        """Downloads the *models* that are not there yet, and reports the progress. Raises ModelUnavailable.
+
+        Whether one was missing; another worker may have fetched it meanwhile.
+        """
         missing = [model for model in models if not self._is_there(model)]
         if not missing:
-            return
+            return False
         async with self._sources.session() as http:
             for model in missing:
                 await self._ensure(model, http, report)
+        return True
 
     def _target(self, model: ModelRef) -> Path:
         try:

@@ -19,12 +19,13 @@ class RequiredModels:
         self._downloads, self._root, self._manifest = downloads, root, manifest
         self._manifests_done = False
 
-    async def ensure(self, wanted: Iterable[ModelRef], report: Report) -> None:
-        """Downloads what is missing of them, and reports the progress; raises ModelUnavailable."""
+    async def ensure(self, wanted: Iterable[ModelRef], report: Report) -> bool:
+        """Downloads what is missing of them, and reports the progress; raises ModelUnavailable. Whether one was."""
+        one_was_missing = False
         if not self._manifests_done:
-            await self._downloads.ensure(self._of_manifests(), report)
+            one_was_missing = await self._downloads.ensure(self._of_manifests(), report)
             self._manifests_done = True
-        await self._downloads.ensure(wanted, report)
+        return await self._downloads.ensure(wanted, report) or one_was_missing
 
     def _of_manifests(self) -> list[ModelRef]:
         files = [self._root / name for name in _ON_VOLUME]

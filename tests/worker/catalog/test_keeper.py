@@ -1,5 +1,6 @@
 """A worker that cannot say what it has runs its jobs all the same, and says so once."""
 
+import asyncio
 import logging
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from tests.support.until import until
 from wire.catalog import decode_catalog
 from worker.catalog.keeper import CatalogKeeper, CatalogUnavailable
 from worker.folders import Folders
@@ -22,13 +24,17 @@ ANSWERS: dict[str, object] = {
 
 
 class Told:
-    """A ComfyUI that answers *answers*, and counts how often it was asked for its nodes."""
+    """A ComfyUI that answers *answers*, its nodes as soon as it may, and counts how often it was asked for those."""
 
     def __init__(self, answers: dict[str, object]) -> None:
         self.answers, self.asked = answers, 0
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
 
     async def answer(self, request: web.Request) -> web.Response:
-        self.asked += request.path == "/object_info"
+        if request.path == "/object_info":
+            self.asked += 1
+            await self.may_answer.wait()
         if request.path not in self.answers:
             return web.Response(status=500, text="broken")
         return web.json_response(self.answers[request.path])
@@ -111,3 +117,36 @@ async def test_what_may_not_hold_any_more_is_not_told(tmp_path: Path) -> None:
             await kept.gathered()
 
     assert kept.known is None
+
+
+async def test_looking_again_sees_what_came_during_a_look(tmp_path: Path) -> None:
+    told = Told(dict(ANSWERS))
+    (tmp_path / "models").mkdir()
+    async with told.server() as server:
+        kept = keeper(str(server.make_url("")).rstrip("/"), tmp_path)
+        told.may_answer.clear()
+        kept.look()
+        await until(lambda: _is(told.asked == 1))
+        (tmp_path / "models" / "vae").mkdir()
+        looking = asyncio.create_task(kept.look_again(60))
+        told.may_answer.set()
+        await looking
+
+    assert told.asked == 2
+    assert kept.known is not None
+
+
+async def test_looking_again_takes_its_time_and_no_more(tmp_path: Path) -> None:
+    told = Told(dict(ANSWERS))
+    async with told.server() as server:
+        kept = keeper(str(server.make_url("")).rstrip("/"), tmp_path)
+        told.may_answer.clear()
+        await kept.look_again(0.05)
+        assert kept.known is None
+        told.may_answer.set()
+
+        assert await kept.gathered() == kept.known
+
+
+async def _is(fact: bool) -> bool:
+    return fact

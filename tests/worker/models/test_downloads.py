@@ -45,12 +45,13 @@ async def test_a_model_is_fetched_in_parallel_pieces_and_checked(tmp_path: Path,
 
 
 async def test_a_model_that_is_there_is_not_asked_for(tmp_path: Path, host: Host) -> None:
-    await downloads(tmp_path).ensure([model(host)], silent)
+    was_missing = await downloads(tmp_path).ensure([model(host)], silent)
     host.asked.clear()
 
-    await downloads(tmp_path).ensure([model(host, size=len(CONTENT))], silent)
+    is_missing = await downloads(tmp_path).ensure([model(host, size=len(CONTENT))], silent)
 
     assert host.asked == []
+    assert (was_missing, is_missing) == (True, False)
 
 
 async def test_a_cancelled_download_leaves_no_thread_behind(

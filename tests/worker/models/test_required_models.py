@@ -34,9 +34,10 @@ async def test_the_models_of_the_setting_and_of_the_folder_are_downloaded(tmp_pa
     (tmp_path / "models.yaml").write_text(f"models:\n- {{source: '{host.url}/model.safetensors', folder: loras}}\n")
     (tmp_path / "models.json").write_text(entry(host, "checkpoints"))
 
-    await models.ensure([], silent)
+    was_missing = await models.ensure([], silent)
 
     assert there(tmp_path) == {"vae", "loras", "checkpoints"}
+    assert (was_missing, await models.ensure([], silent)) == (True, False)
 
 
 async def test_a_manifest_may_be_a_file(tmp_path: Path, host: Host) -> None:
