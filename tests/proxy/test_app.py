@@ -43,7 +43,7 @@ async def served(settings: Settings) -> AsyncIterator[tuple[str, aiohttp.ClientS
     finally:
         if not running.done():
             os.kill(os.getpid(), signal.SIGTERM)
-        await asyncio.wait_for(running, 20)
+        await asyncio.wait_for(running, 60)
 
 
 async def test_everything_is_put_together_and_a_signal_ends_it(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ async def is_bridged(proxy: MeasuredProxy, sid: str, socket: Page) -> bool:
 
     await until(there)
     await proxy.comfyui.sockets[sid].send_str(_HELLO)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await socket.receive()).data != _HELLO:
             pass
     return True
@@ -81,7 +81,7 @@ async def test_what_a_page_sends_has_a_budget(proxy: MeasuredProxy, make: Callab
 
 async def until_closed(socket: Page) -> None:
     """Raises ConnectionError when the other side has closed it."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async for _ in socket:
             pass
     raise ConnectionError(socket.close_code)

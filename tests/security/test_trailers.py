@@ -56,7 +56,7 @@ async def test_the_connection_goes_on_after_trailers(front: str, upstream: Upstr
     second = request("GET", "/queue", [host, ("Connection", "close")])
     reader, writer = await asyncio.open_connection("127.0.0.1", int(front.rpartition(":")[2]))
     writer.write(first + second)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         answers = await reader.read()
     writer.close()
 

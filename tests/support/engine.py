@@ -70,12 +70,12 @@ class Engine:
         submission = Submission(PromptId(prompt_id or str(uuid.uuid4())), PROMPT, {}, ("0", "1"))
         return self.dispatcher.submit(submission).prompt_id
 
-    async def ended(self, prompt_id: str, timeout_s: float = 20.0) -> Job:
+    async def ended(self, prompt_id: str, timeout_s: float = 60) -> Job:
         """The job, when it has ended."""
         await self.becomes(prompt_id, *ENDED, timeout_s=timeout_s)
         return self.store.get(prompt_id)
 
-    async def becomes(self, prompt_id: str, *states: JobState, timeout_s: float = 20.0) -> Job:
+    async def becomes(self, prompt_id: str, *states: JobState, timeout_s: float = 60) -> Job:
         async def there() -> bool:
             return self.store.get(prompt_id).state in states
 

@@ -28,16 +28,16 @@ class JobClient:
         async with self._http.post(f"{self._url}/cancel/{job}", headers=_HEADERS) as answer:
             assert answer.status == 200
 
-    async def reaches(self, job: str, *statuses: str, timeout_s: float = 30) -> dict[str, Any]:
+    async def reaches(self, job: str, *statuses: str, timeout_s: float = 60) -> dict[str, Any]:
         async with asyncio.timeout(timeout_s):
             while (answer := await self.status(job))["status"] not in statuses:
                 await asyncio.sleep(0.02)
         return answer
 
-    async def ends(self, job: str, timeout_s: float = 30) -> dict[str, Any]:
+    async def ends(self, job: str, timeout_s: float = 60) -> dict[str, Any]:
         return await self.reaches(job, "COMPLETED", "FAILED", timeout_s=timeout_s)
 
-    async def runs(self, job: str, timeout_s: float = 30) -> None:
+    async def runs(self, job: str, timeout_s: float = 60) -> None:
         """Returns when ComfyUI works on the job."""
         async with asyncio.timeout(timeout_s):
             while True:

@@ -57,7 +57,7 @@ class Reader:
     def kinds(self) -> list[str]:
         return [event.kind for event in self.events]
 
-    async def until(self, condition: Callable[[], bool], timeout_s: float = 20) -> None:
+    async def until(self, condition: Callable[[], bool], timeout_s: float = 60) -> None:
         async with asyncio.timeout(timeout_s):
             while not condition():
                 await asyncio.sleep(0.01)
@@ -74,7 +74,7 @@ async def queue(app: App) -> list[Any]:
     return [*value["queue_running"], *value["queue_pending"]]
 
 
-async def until_idle(app: App, timeout_s: float = 5) -> None:
+async def until_idle(app: App, timeout_s: float = 60) -> None:
     async with asyncio.timeout(timeout_s):
         while await queue(app):
             await asyncio.sleep(0.02)

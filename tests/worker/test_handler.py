@@ -72,12 +72,12 @@ async def test_the_task_that_reads_a_job_is_announced_with_the_way_to_give_the_j
     jobs = Jobs()
     one = Handler(app.open_session, jobs.job_began)
     reading = asyncio.create_task(one.once(job(SLOW)))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not jobs.began:
             await asyncio.sleep(0.005)
     (task, give_up), *_ = jobs.began
     give_up("The worker is told to stop.")
-    answer = await asyncio.wait_for(reading, 5)
+    answer = await asyncio.wait_for(reading, 60)
 
     assert task is reading
     assert answer["error"] == "The worker is told to stop."

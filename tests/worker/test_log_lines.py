@@ -65,7 +65,7 @@ async def test_the_log_goes_to_standard_error_from_its_first_line_on() -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, cwd=PROJECT
     )
-    out, err = await asyncio.wait_for(process.communicate(), 20)
+    out, err = await asyncio.wait_for(process.communicate(), 60)
 
     (only,) = err.decode().splitlines()
     assert json.loads(only)["message"] == "got [secret]"

@@ -35,7 +35,7 @@ async def test_a_job_cancelled_while_it_waits_for_events_frees_comfyui(read: Rea
 async def test_a_job_cancelled_while_a_batch_is_posted_frees_comfyui(read: Read, app: App) -> None:
     reader = read(SLOW)
     reader.hold = is_progress
-    await asyncio.wait_for(reader.posting.wait(), 10)
+    await asyncio.wait_for(reader.posting.wait(), 60)
 
     await cancelled(reader)
 
@@ -76,7 +76,7 @@ async def test_a_job_cancelled_while_its_model_is_fetched_leaves_nothing_behind(
     try:
         source = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/a.safetensors"
         reader = Reader(app, SLOW, models=[{"source": source, "folder": "loras"}])
-        await asyncio.wait_for(asked.wait(), 20)
+        await asyncio.wait_for(asked.wait(), 60)
 
         await cancelled(reader)
         following = Reader(app, {"7": save(512)})

@@ -133,7 +133,7 @@ async def test_after_an_error_that_poisons_the_gpu_the_platform_is_asked_for_ano
     async with worker(tmp_path) as one:
         job = await one.submit(POISON)
 
-        await asyncio.wait_for(one.process.wait(), 20)
+        await asyncio.wait_for(one.process.wait(), 60)
         answer = await one.status(job)
         stopping = one.endpoint.service.state.is_stopping("w1")
 
@@ -147,7 +147,7 @@ async def test_a_worker_without_a_comfyui_fails_its_job_and_is_replaced(tmp_path
     async with worker(tmp_path, COMFYUI_HOME=str(tmp_path / "none")) as one:
         job = await one.submit(QUICK)
 
-        await asyncio.wait_for(one.process.wait(), 20)
+        await asyncio.wait_for(one.process.wait(), 60)
         answer = await one.status(job)
 
     ending = answer["output"][-1]["events"][-1]

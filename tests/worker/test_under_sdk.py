@@ -72,7 +72,7 @@ async def endpoint(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[En
         stack.push_async_callback(process.wait)
         stack.callback(process.terminate)
         assert process.stdout is not None
-        line = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
+        line = (await asyncio.wait_for(process.stdout.readline(), 60)).decode()
         yield Endpoint(line.split()[-1], await stack.enter_async_context(aiohttp.ClientSession()))
 
 

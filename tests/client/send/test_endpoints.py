@@ -46,5 +46,5 @@ async def test_the_sandbox_is_used_when_it_runs() -> None:
 @pytest.mark.usefixtures("nothing_set")
 async def test_without_either_the_variables_are_named() -> None:
     with pytest.raises(CannotStart, match=r"RUNPOD_ENDPOINT_ID.*RUNPOD_API_KEY.*make endpoint"):
-        async with asyncio.timeout(10), opened_endpoints(chosen(sandbox_port=free_port())):
+        async with asyncio.timeout(60), opened_endpoints(chosen(sandbox_port=free_port())):
             pass

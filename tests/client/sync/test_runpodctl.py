@@ -29,7 +29,7 @@ async def test_the_code_is_told_once_and_the_end_is_the_receivers(
     monkeypatch.setenv("STYLE", style)
     codes = asyncio.Queue[str]()
     sending = asyncio.create_task(send(str(PROGRAM), archive, codes.put_nowait))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         code = await codes.get()
         waited = not sending.done()
         (archive.parent / "relay" / "received").touch()
@@ -54,7 +54,7 @@ async def test_who_is_cancelled_ends_the_program(archive: Path, tmp_path: Path) 
     program.write_text(f'#!/bin/sh\necho $$ > {pid}\nexec {PROGRAM} "$@"\n', encoding="utf-8")
     program.chmod(0o755)
     sending = asyncio.create_task(send(str(program), archive, lambda _: started.set()))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await started.wait()
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)

@@ -198,7 +198,7 @@ async def test_following_is_retried_whatever_happened(endpoint: Endpoint, platfo
         endpoint.health(),
     ):
         with pytest.raises(EndpointUnavailable):
-            await asyncio.wait_for(call, 10)
+            await asyncio.wait_for(call, 60)
 
 
 async def test_an_html_error_page_is_no_crash(endpoint: Endpoint, platform: Platform) -> None:

@@ -85,11 +85,11 @@ async def running_front(upstream_url: str, addons: Sequence[object]) -> AsyncIte
         run_front(host="127.0.0.1", port=port, upstream=upstream_url, addons=addons, ready=ready.set, stop=stop)
     )
     try:
-        await asyncio.wait_for(ready.wait(), 10)
+        await asyncio.wait_for(ready.wait(), 60)
         yield f"http://127.0.0.1:{port}"
     finally:
         stop.set()
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 60)
 
 
 @pytest.fixture

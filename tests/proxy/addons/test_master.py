@@ -74,10 +74,10 @@ async def test_a_front_that_is_stopped_listens_no_more() -> None:
     front = asyncio.create_task(
         run_front(host="127.0.0.1", port=port, upstream="http://127.0.0.1:1", addons=[], ready=ready.set, stop=stop)
     )
-    await asyncio.wait_for(ready.wait(), 10)
+    await asyncio.wait_for(ready.wait(), 60)
     _, writer = await asyncio.open_connection("127.0.0.1", port)
     stop.set()
-    await asyncio.wait_for(front, 10)
+    await asyncio.wait_for(front, 60)
     writer.close()
 
     with pytest.raises(OSError, match=r"\[Errno"):

@@ -18,7 +18,7 @@ def python(tmp_path: Path, source: str, name: str = "program") -> Command:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.02)
 

@@ -82,7 +82,7 @@ async def bed() -> AsyncIterator[Bed]:
 async def opened(bed: Bed) -> tuple[aiohttp.ClientWebSocketResponse, web.WebSocketResponse]:
     """A page and ComfyUI's end of its connection, greeted as ``sid``."""
     page = await bed.session.ws_connect(bed.comfyui_url.replace("/comfyui", "/page"))
-    comfyui = await asyncio.wait_for(bed.comfyui.get(), 5)
+    comfyui = await asyncio.wait_for(bed.comfyui.get(), 60)
     await comfyui.send_str(status(2, sid="sid"))
     await page.receive_json(timeout=5)
     return page, comfyui
@@ -102,7 +102,7 @@ def text_of(message: Message) -> str:
 
 async def test_the_page_is_greeted_with_the_id_of_comfyui_and_the_count_of_both(bed: Bed) -> None:
     page = await bed.session.ws_connect(bed.comfyui_url.replace("/comfyui", "/page"))
-    await (await asyncio.wait_for(bed.comfyui.get(), 5)).send_str(status(2, sid="sid"))
+    await (await asyncio.wait_for(bed.comfyui.get(), 60)).send_str(status(2, sid="sid"))
     greeting = await page.receive_json(timeout=5)
 
     assert greeting == json.loads(status(5, sid="sid"))
@@ -184,7 +184,7 @@ async def test_a_page_whose_comfyui_is_down_gets_an_id_and_keeps_it(bed: Bed) ->
     page = await bed.session.ws_connect(bed.comfyui_url.replace("/comfyui", "/page"))
     greeting = await page.receive_json(timeout=5)
     bed.is_down = False
-    await asyncio.wait_for(bed.comfyui.get(), 5)
+    await asyncio.wait_for(bed.comfyui.get(), 60)
 
     assert greeting == json.loads(status(3, sid="made-here"))
     assert bed.asked_for[0] is None
@@ -196,7 +196,7 @@ async def test_only_the_first_message_of_a_page_is_read_for_its_flags(bed: Bed) 
     flags = '{"type": "feature_flags", "data": {"assets": true}}'
     for text in (flags, "not JSON", flags):
         await page.send_str(text)
-    reached = [await asyncio.wait_for(bed.from_page.get(), 5) for _ in range(3)]
+    reached = [await asyncio.wait_for(bed.from_page.get(), 60) for _ in range(3)]
 
     assert json.loads(reached[0]) == {"type": "feature_flags", "data": {}}
     assert reached[1:] == ["not JSON", flags]
@@ -218,7 +218,7 @@ async def test_a_socket_that_released_comfyui_connects_again_when_it_may(bed: Be
     await bed.socket.release_upstream()
     was_closed, count = comfyui.closed, len(bed.asked_for)
     bed.socket.resume_upstream()
-    await asyncio.wait_for(bed.comfyui.get(), 5)
+    await asyncio.wait_for(bed.comfyui.get(), 60)
 
     assert was_closed
     assert count == 1

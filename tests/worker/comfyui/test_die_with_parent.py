@@ -19,7 +19,7 @@ async def output(*command: str) -> tuple[int | None, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, PROGRAM, *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
-    text, _ = await asyncio.wait_for(process.communicate(), 20)
+    text, _ = await asyncio.wait_for(process.communicate(), 60)
     return process.returncode, text.decode()
 
 
@@ -50,7 +50,7 @@ async def test_the_program_ends_with_a_parent_that_is_killed(tmp_path: Path) -> 
         sys.executable, "-c", code, PROGRAM, stdout=asyncio.subprocess.PIPE, cwd=tmp_path
     )
     assert parent.stdout is not None
-    child = psutil.Process(int(await asyncio.wait_for(parent.stdout.readline(), 20)))
+    child = psutil.Process(int(await asyncio.wait_for(parent.stdout.readline(), 60)))
     assert child.is_running()
 
     parent.send_signal(signal.SIGKILL)

@@ -47,7 +47,7 @@ async def test_a_reader_that_waits_is_woken_by_an_event() -> None:
     await asyncio.sleep(0)
     await box.put(NodeStarted(node="1"))
 
-    batch = decode_batch(await asyncio.wait_for(reader, 5))
+    batch = decode_batch(await asyncio.wait_for(reader, 60))
 
     assert batch.events[0].event == NodeStarted(node="1")
 
