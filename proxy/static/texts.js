@@ -73,7 +73,7 @@ export const TEXTS = {
 
   markNode: "not on the endpoint",
   markNodeWhy: (type) => `The endpoint does not have the node ${plain(type, 80)}.`,
-  markModels: (names) => `endpoint lacks ${plain(names[0], 48)}${more(names.length, names.length > 2 ? "models" : "model")}`,
+  markModels: (names) => `endpoint lacks ${plain(names[0], 28)}${more(names.length, names.length > 2 ? "models" : "model")}`,
   markFar: "endpoint only: plain widgets",
   markFarWhy: (type) =>
     `Only the endpoint has the node ${plain(type, 80)}. It runs there. Here it has plain widgets, ` +

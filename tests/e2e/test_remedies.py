@@ -260,6 +260,7 @@ async def test_a_refused_prompt_and_its_ways_out_can_be_read_together(desk: Desk
     await tab.screenshot(f"{desk.version}-refused")
     run = await tab.page.locator("[data-testid=queue-button]").first.bounding_box()
     place = await box(tab).bounding_box()
+    await box(tab).get_by_role("button", name="Close").click(trial=True)  # no dialog lies over it
     await tab.page.keyboard.press("Escape")
     await tidied(tab)
 
@@ -307,15 +308,20 @@ ERRORS_TAB = ("1.49.6", "1.58.1")
 
 
 async def download_button(desk: Desk) -> Locator:
+    """The tab of the errors goes back to another one while there are none yet: the page looks for them in its time."""
     script = """() => {
         const stores = document.getElementById("vue-app").__vue_app__.config.globalProperties.$pinia._s;
         stores.get("rightSidePanel").openPanel("errors");
     }"""
     page = tab_of(desk).page
     button = page.locator(".comfy-missing-models button[title], [data-testid=missing-model-download]").first
-    if desk.version in ERRORS_TAB:
-        await page.evaluate(script)
-    await button.wait_for(timeout=PATIENCE_S * 1000)
+
+    async def shown() -> bool:
+        if desk.version in ERRORS_TAB:
+            await page.evaluate(script)
+        return await button.is_visible()
+
+    await until(shown, PATIENCE_S)
     return button
 
 

@@ -18,6 +18,20 @@ NOTHING: dict[str, Any] = {
     "model_inputs": {},
 }
 KNOWN = {**NOTHING, "endpoints": [{"id": "e", "known": True, "sha256": "a"}]}
+LOADERS = (
+    "CheckpointLoaderSimple",
+    "ImageOnlyCheckpointLoader",
+    "LoraLoader",
+    "LoraLoaderModelOnly",
+    "VAELoader",
+    "ControlNetLoader",
+    "UNETLoader",
+    "UpscaleModelLoader",
+    "StyleModelLoader",
+    "GLIGENLoader",
+)
+"""Every ComfyUI has them, the sandbox's does not. Without them frontend 1.27 makes no node with a ``ckpt_name``
+(``registerDefaults`` in src/stores/modelToNodeStore.ts)."""
 
 
 @dataclass
@@ -52,7 +66,9 @@ class Desk:
 
     async def _define(self, route: Route) -> None:
         reply = await route.fetch()
-        await route.fulfill(json={**await reply.json(), **self.definitions})
+        known = await reply.json()
+        loaders = {name: {**known["SandboxCheckpoint"], "name": name} for name in LOADERS}
+        await route.fulfill(json={**known, **loaders, **self.definitions})
 
     async def _download(self, route: Route) -> None:
         if route.request.method == "GET":

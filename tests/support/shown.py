@@ -15,12 +15,13 @@ _READ = """() => {
     const states = Object.values(execution.nodeProgressStates);
     const strokes = (node) => Object.entries(node.strokeStyles ?? {})
         .filter(([, style]) => style.call(node)).map(([name]) => name);
+    const errorStrokes = ["executionError", "nodeError"];
     const drawn = (image) => image.naturalWidth > 0 && image.src.startsWith("blob:");
     const nodes = window.app.graph.nodes.map((node) => ({
         id: String(node.id),
         progress: node.progress ?? null,
         strokes: strokes(node),
-        failed: Boolean(node.has_errors) || strokes(node).includes("executionError"),
+        failed: Boolean(node.has_errors) || strokes(node).some((name) => errorStrokes.includes(name)),
         previews: (node.imgs ?? []).filter(drawn).map((image) => image.src),
     }));
     return {
