@@ -6,7 +6,7 @@ from itertools import batched
 from typing import Any
 
 from engine.catalog.catalogs import Catalogs, KnownCatalog
-from engine.catalog.merge import merged_class
+from engine.catalog.merge import LOADERS, merged_class
 from engine.prompt.sides import Sides
 from wire.catalog import Catalog
 
@@ -46,16 +46,13 @@ class Definitions:
         known = self._catalogs.current()
         if known is None:
             return Sides.here_only(local)
-        infos = {kind: merged_class(kind, info, known.catalog) for kind, info in local.items()}
+        loaders = {kind: info for kind, info in (await self._local_infos(LOADERS)).items() if info is not None}
+        infos = {kind: merged_class(kind, info, known.catalog, loaders) for kind, info in local.items()}
         if self._stand_in and known.catalog.nodes:
             local = dict.fromkeys(kinds)
         version = await self._version() if _differ(local, known.catalog) else None
         is_current = _is_current(known, self._now_ms())
         return Sides(infos, local, known.catalog, is_current=is_current, local_version=version or "")
-
-    async def infos(self, kinds: Collection[str]) -> Mapping[str, Mapping[str, Any] | None]:
-        """The definitions that count, by class."""
-        return (await self.sides(kinds)).infos
 
     async def _local_infos(self, kinds: Collection[str]) -> dict[str, dict[str, Any] | None]:
         infos: dict[str, dict[str, Any] | None] = {}

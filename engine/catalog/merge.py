@@ -27,6 +27,8 @@ _LOADERS = {
     "file_upload": ("Load3D", "model_file"),
 }
 """what an input with this flag offers: the same files as this input of ComfyUI's own loader"""
+LOADERS = frozenset(loader for loader, _ in _LOADERS.values())
+"""classes of this machine's that :func:`merged_class` needs as *loaders*"""
 _MODEL_FILES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".pt2", ".bin", ".gguf", ".onnx", ".pkl")
 
 

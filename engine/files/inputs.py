@@ -25,6 +25,7 @@ from engine.prompt.admission import withheld_because
 from engine.prompt.inputs import WorkflowError, find_inputs, staged_prompt
 from engine.prompt.partner_nodes import GONE, partner_nodes
 from engine.prompt.paths import PathFindings, with_places
+from engine.prompt.sides import Sides
 from engine.store.cached_inputs import CachedInputs
 from storage.disk import require_room, unavailable
 from storage.private import private_file, private_folder
@@ -78,14 +79,14 @@ class InputFiles:
         Raises WorkflowError when a file is missing or outside ComfyUI's folders or all together are too large,
         ComfyUIUnavailable, DiskUnavailable, Unavailable, StorageRefused.
         """
-        infos = await self._infos(job.prompt)
-        found, paths = await self._find(job, infos)
+        sides = await self._sides(job.prompt)
+        found, paths = await self._find(job, sides)
         request = JobRequest(
             workflow=job.prompt,
             prompt_id=job.prompt_id,
             extra_data=job.extra_data,
             targets=job.targets,
-            packs=await self._news(endpoint_id, infos),
+            packs=await self._news(endpoint_id, sides.infos),
             models=self._knowledge.approved.wanted(job.prompt, endpoint_id) if self._knowledge else (),
         )
         spool = self._spool / uuid.uuid4().hex
@@ -107,11 +108,11 @@ class InputFiles:
         )
         return request.model_copy(update={"files": files, "texts": embedded})
 
-    async def _infos(self, prompt: Prompt) -> Infos:
+    async def _sides(self, prompt: Prompt) -> Sides:
         kinds = {node["class_type"] for node in prompt.values()}
         if self._knowledge is not None:
-            return await self._knowledge.definitions.infos(kinds)
-        return {kind: await self._comfyui.node_info(kind) for kind in kinds}
+            return await self._knowledge.definitions.sides(kinds)
+        return Sides.here_only({kind: await self._comfyui.node_info(kind) for kind in kinds})
 
     async def _news(self, endpoint_id: str, infos: Infos) -> tuple[PackFile, ...]:
         if not packs_of(infos):
@@ -119,9 +120,9 @@ class InputFiles:
         bases = (await self._comfyui.local_paths()).bases
         return await asyncio.to_thread(self._packs.news_for, endpoint_id, infos, bases)
 
-    async def _find(self, job: Job, infos: Infos) -> tuple[tuple[InputFile, ...], PathFindings]:
-        prompt = job.prompt
-        paths = await self._paths.find(prompt, infos)
+    async def _find(self, job: Job, sides: Sides) -> tuple[tuple[InputFile, ...], PathFindings]:
+        prompt, infos = job.prompt, sides.infos
+        paths = await self._paths.find(prompt, sides.here_first)
         for node_id, refused in {**refusals(prompt, infos), **paths.node_errors}.items():
             raise WorkflowError(refused["errors"][0]["details"], node_id)
         if not account_tokens(job.extra_data):

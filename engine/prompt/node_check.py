@@ -120,7 +120,7 @@ class _NodeCheck:
         details = f"{name}, received_type({received}) mismatch input_type({spec[0]})"
         extra = {"input_config": _config(spec), "received_type": received, "linked_node": link}
         problem = error("return_type_mismatch", "Return type mismatch between linked nodes", details, name, **extra)
-        return InputProblem(name, problem, self._is_core)
+        return InputProblem(name, problem)
 
     def _outputs_of(self, link: list[Any]) -> Sequence[Any] | None:
         """The types of the outputs of the node that *link* leads to; None when nobody knows its class."""

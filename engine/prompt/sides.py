@@ -31,6 +31,11 @@ class Sides:
         """While nothing is known of the endpoint."""
         return cls(infos, infos)
 
+    @property
+    def here_first(self) -> Infos:
+        """This machine's definitions, which list its folders; the endpoint's of classes that only the endpoint has."""
+        return {kind: merged if (info := self.local.get(kind)) is None else info for kind, merged in self.infos.items()}
+
     def unjudged(self) -> "Sides":
         """The same, where what only the endpoint's definitions say no longer refuses."""
         return replace(self, is_current=False)

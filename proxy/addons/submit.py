@@ -78,7 +78,7 @@ class Submit:
         body, sides = await self._described(body, await judge(classes, body))
         new_id, now_ms = self._new_id(), self._now_ms()
         questions = await judge(admission, body, sides, new_id, now_ms, hand_account=self._hand_account)
-        questions = questions.with_paths(await self._checks.paths.find(questions.submission.prompt, sides.infos))
+        questions = questions.with_paths(await self._checks.paths.find(questions.submission.prompt, sides.here_first))
         admitted = await self._admitted(judge, questions, body)
         prompt_id = admitted.submission.prompt_id
         known = self._store.find(prompt_id)

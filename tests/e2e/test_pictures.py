@@ -129,7 +129,7 @@ async def test_a_missing_model_and_its_ways_out(stack: Stack, browser: Browser) 
     async with opened_context(browser) as context:
         for path, answer in answers.items():
             await context.route(
-                re.compile(f"/runpod/api/{path}"), lambda route, answer=answer: route.fulfill(json=answer)
+                re.compile(f"/runpod/api/{path}"), lambda route, _request, answer=answer: route.fulfill(json=answer)
             )
         frontend = await opened_tab(context, stack.url)
         checkpoint = {"class_type": "SandboxCheckpoint", "inputs": {"ckpt_name": NAME}}

@@ -82,6 +82,8 @@ DECORATION: Sequence[dict[str, Any]] = (
     {"kind": "file_chunk", "transfer": 0, "offset": 0, "data": "eA==", "size": 1},
     {"kind": "jobs_found", "jobs": {"p": "j"}},
     {"kind": "files_kept", "sha256": [_SHA]},
+    {"kind": "catalog_told", "sha256": _SHA},
+    {"kind": "catalog_piece", "sha256": _SHA, "number": 0, "count": 1, "data": "AAAA"},
     {"kind": "omitted"},
     {"kind": "a_kind_of_next_year"},
 )  # fmt: skip

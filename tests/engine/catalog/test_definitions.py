@@ -56,7 +56,7 @@ async def test_this_machine_is_asked_for_its_version_only_when_the_two_differ() 
 async def test_a_definition_of_an_impossible_shape_does_not_count() -> None:
     catalogs = Catalogs(["e"], lambda: 0)
     catalogs.received("e", endpoint(nodes={"KSampler": {"input": ["odd"]}, "New": {"output": 5}}), "sha")
-    infos = await Definitions(Here().info, catalogs, lambda: 0).infos({"KSampler", "New"})
+    infos = (await Definitions(Here().info, catalogs, lambda: 0).sides({"KSampler", "New"})).infos
 
     assert infos == {"KSampler": LOCAL["KSampler"], "New": None}
 

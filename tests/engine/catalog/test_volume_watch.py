@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 import pytest
 
@@ -45,6 +46,10 @@ async def watching(
             await task
 
 
+async def _was_asked(pages: Pages, times: int) -> bool:
+    return pages.asked == times
+
+
 async def models(catalogs: Catalogs, expected: Mapping[str, Mapping[str, int]]) -> None:
     async def there() -> bool:
         return (known := catalogs.current()) is not None and known.catalog.models == expected
@@ -71,8 +76,13 @@ async def test_trouble_is_said_once_and_what_was_known_stays(caplog: pytest.LogC
     broken = Unavailable("502")
     pages = Pages({"vae/a.pt": 1}, broken, broken, StorageRefused("the key"), {"vae/b.pt": 2})
     with caplog.at_level(logging.WARNING):
-        async with watching(pages, every_s=0.01) as (catalogs, _):
+        async with watching(pages) as (catalogs, watch):
             await models(catalogs, {"vae": {"a.pt": 1}})
+            for asked in (2, 3, 4):
+                watch.look()
+                await until(partial(_was_asked, pages, asked))
+                await models(catalogs, {"vae": {"a.pt": 1}})
+            watch.look()
             await models(catalogs, {"vae": {"b.pt": 2}})
 
     assert [record.getMessage().rpartition(": ")[2] for record in caplog.records] == ["502", "the key"]

@@ -41,8 +41,8 @@ CUSTOM = {"color": "red", "size": 8, "image": ["3", 0]}
         (node("Custom", **CUSTOM | {"size": 9}), [], [("size", "value_bigger_than_max", False)]),
         (
             node("Custom", **CUSTOM | {"image": ["2", 0]}),
-            [("image", "return_type_mismatch", False)],
-            [("image", "return_type_mismatch", False)],
+            [("image", "return_type_mismatch", True)],
+            [("image", "return_type_mismatch", True)],
         ),
     ],
 )
