@@ -12,7 +12,7 @@ from client.send.page import ComfyPage, PageFailed
 from client.workflow.definition import Infos
 from client.workflow.graph import Moment, to_prompt
 from client.workflow.overrides import OverrideRefused, with_seed, with_value
-from client.workflow.widgets import GraphUnconvertible
+from client.workflow.widgets import GraphBroken, GraphUnconvertible
 from client.workflow.workflow import Workflow, WorkflowUnreadable, class_types, read_prompt, read_workflow_file
 from engine.comfyui import ComfyUI
 
@@ -137,6 +137,8 @@ async def _converted(source: WorkflowFile, seed: int, converter: Converter) -> d
         moment = Moment(datetime.now().astimezone(), random.Random(seed).randrange)  # noqa: S311  no secret
         try:
             return to_prompt(graph, source.infos, moment)
+        except GraphBroken as error:
+            raise OrderRefused(f"{source.path}: {error}") from error
         except GraphUnconvertible as error:
             reason = str(error)
     try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from client.workflow.node import PageNode, Slot
+from client.workflow.widgets import GraphBroken
 
 INPUT_NODE, OUTPUT_NODE = "-10", "-20"
 """the ids of a subgraph's own sides"""
@@ -55,12 +56,18 @@ class Scope:
         slot.link = number
 
 
+_LINK_PARTS = 5
+"""id, origin, its slot, target, its slot; then the type"""
+
+
 def read_links(links: Any) -> dict[int, Link]:
     """The links by their ids; files hold lists in the root and objects in subgraphs."""
     return dict(_link(link) for link in links or () if link is not None)
 
 
 def _link(link: Any) -> tuple[int, Link]:
+    if not isinstance(link, dict | list) or (isinstance(link, list) and len(link) < _LINK_PARTS):
+        raise GraphBroken("the graph is broken: one of its links does not say where it begins and ends")
     if isinstance(link, dict):
         ends = (link["origin_id"], link["origin_slot"], link["target_id"], link["target_slot"])
         number = link["id"]

@@ -16,6 +16,10 @@ class GraphUnconvertible(ValueError):
     """The graph cannot become a prompt as the page would send it; the text names the node."""
 
 
+class GraphBroken(GraphUnconvertible):
+    """The file is not what any page saves, so no page is asked what it means either."""
+
+
 class _Unset:
     """JavaScript's undefined: what JSON leaves out."""
 
