@@ -72,7 +72,7 @@ def admission(
     wanted = submission(body, infos, new_id, now_ms)
     if node_errors := refusals(wanted.prompt, infos):
         raise invalid("", node_errors)
-    outputs, account, asking = wanted.outputs_to_execute, Account.of(body.get("extra_data")), sides.trusted_infos
+    outputs, account, asking = wanted.outputs_to_execute, Account.of(body.get("extra_data")), sides.here_first
     if node_errors := account_errors(wanted.prompt, asking, outputs, account, allowed=hand_account):
         raise invalid("", node_errors)
     is_asked = hand_account and uses_account(wanted.prompt, asking, outputs)

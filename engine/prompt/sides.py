@@ -33,7 +33,11 @@ class Sides:
 
     @property
     def here_first(self) -> Infos:
-        """This machine's definitions, which list its folders; the endpoint's of classes that only the endpoint has."""
+        """This machine's definitions, and the endpoint's of classes that only the endpoint has.
+
+        They say which folders of this machine a choice names, and which nodes get the tokens of an account: that is not
+        for a worker to decide.
+        """
         return {kind: merged if (info := self.local.get(kind)) is None else info for kind, merged in self.infos.items()}
 
     def unjudged(self) -> "Sides":
@@ -50,11 +54,6 @@ class Sides:
 
     def _model_inputs(self) -> Mapping[str, Mapping[str, str]]:
         return {kind: self.known.model_inputs[kind] for kind in self.infos if kind in self.known.model_inputs}
-
-    @property
-    def trusted_infos(self) -> Infos:
-        """This machine's definitions, and the endpoint's of what only it has: it does not decide who gets tokens."""
-        return {kind: info if info is not None else self.infos.get(kind) for kind, info in self.local.items()}
 
     @property
     def knows_classes(self) -> bool:

@@ -39,11 +39,6 @@ CUSTOM = {"color": "red", "size": 8, "image": ["3", 0]}
         (node("Core", **CORE | {"vae_name": "taesd"}), [], [("vae_name", "value_not_in_list", False)]),
         (node("Custom", **CUSTOM | {"color": "mauve"}), [], [("color", "value_not_in_list", False)]),
         (node("Custom", **CUSTOM | {"size": 9}), [], [("size", "value_bigger_than_max", False)]),
-        (
-            node("Custom", **CUSTOM | {"image": ["2", 0]}),
-            [("image", "return_type_mismatch", True)],
-            [("image", "return_type_mismatch", True)],
-        ),
     ],
 )
 def test_what_an_own_check_may_allow_is_a_doubt_and_only_where_the_endpoint_defines_it(
@@ -51,6 +46,11 @@ def test_what_an_own_check_may_allow_is_a_doubt_and_only_where_the_endpoint_defi
 ) -> None:
     assert found(given, LOCAL) == here
     assert found(given, THERE) == there
+
+
+@pytest.mark.parametrize("lists", [LOCAL, THERE], ids=["defined here", "defined there"])
+def test_a_link_of_another_type_is_wrong_whoever_made_the_node(lists: Lists) -> None:
+    assert found(node("Custom", **CUSTOM | {"image": ["2", 0]}), lists) == [("image", "return_type_mismatch", True)]
 
 
 @pytest.mark.parametrize(

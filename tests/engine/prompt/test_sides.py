@@ -42,5 +42,5 @@ def test_the_endpoint_does_not_decide_which_of_this_machines_classes_get_tokens(
     hostile = endpoint(nodes={"KSampler": info({}, ["LATENT"], api_node=True), "New": info({}, [], api_node=True)})
     judged = sides({"1": node("KSampler"), "2": node("New")}, hostile)
 
-    assert "api_node" not in (judged.trusted_infos["KSampler"] or {})
-    assert (judged.trusted_infos["New"] or {})["api_node"]
+    assert "api_node" not in (judged.here_first["KSampler"] or {})
+    assert (judged.here_first["New"] or {})["api_node"]
